@@ -1,0 +1,240 @@
+"""What a run is: dataset, model, method, recipe and seed, as frozen dataclasses.
+
+Every field has a default, every preset has a name, and ``RunConfig.to_dict`` /
+``RunConfig.from_dict`` go to JSON and back without loss. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from ferturb.errors import FerturbError
+
+T = TypeVar("T")
+
+
+def _in_range(name: str, value: float, low: float, high: float | None) -> None:
+    if value < low or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise FerturbError(f"{name} must be {bounds}, got {value}")
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Where the faces come from."""
+
+    source: str = "synthetic"
+    """A path (zip, folder, CSV, parquet), or `synthetic` for the built-in faces."""
+    clean: bool = False
+    """Leave out test and validation faces that have an exact copy in training."""
+    fer_plus: str | None = None
+    """Path of fer2013new.csv: use the FER+ labels in place of FER2013's."""
+    synthetic_faces: int = 6000
+    """How many faces to draw when the source is `synthetic` (80/10/10 into the splits)."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network maps a face to seven logits."""
+
+    name: str = "compact"
+    """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
+    attention: bool = False
+    """Add CBAM spatial attention between the stages."""
+    dropout: float = 0.0
+    """Probability of dropping a feature before the last linear layer, 0 … 1."""
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """How the network is trained: on whole faces, or by the Perturb Scheme."""
+
+    name: str = "baseline"
+    """`baseline` (whole faces), `attention` (phase 1 of the Perturb Scheme) or `perturb`."""
+    clusters: int = 3
+    """K, the number of clusters (paper: 3)."""
+    distance_weight: float = 1.5
+    """λ of Equation 1, the weight of row and column."""
+    intensity_weight: float = 1.2
+    """α of Equation 1, the weight of the intensity."""
+    attention_threshold: float = 0.5
+    """Attention below this share of its range counts as 0 in the intensity, 0 … 1."""
+    attention_faces: int = 4096
+    """How many training faces the attention of an epoch's cluster map is averaged over."""
+    views: Literal["all", "sample"] = "all"
+    """Train on all K+1 views of a face, or on one drawn at random per face and step."""
+    test_views: bool = True
+    """Sum the logits of all K+1 views at test time (the paper), or use the whole face only."""
+
+    def __post_init__(self) -> None:
+        _in_range("clusters", self.clusters, 1, 64)
+        _in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
+        _in_range("attention_faces", self.attention_faces, 1, None)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of a training face, drawn per face and step. Zero is off."""
+
+    flip: float = 0.5
+    """Probability of a left-right flip."""
+    rotate: float = 0.0
+    """Largest rotation, degrees."""
+    scale: float = 0.0
+    """Largest relative zoom, e.g. 0.1 for 0.9 … 1.1."""
+    shift: float = 0.0
+    """Largest shift, as a share of the width."""
+    shear: float = 0.0
+    """Largest shear, as a share of the width."""
+    brightness: float = 0.0
+    """Largest change added to the pixels, as a share of white."""
+    contrast: float = 0.0
+    """Largest relative change of contrast about the face's mean."""
+    erase: float = 0.0
+    """Probability of erasing one random rectangle (Zhong et al.)."""
+    crop: int | None = None
+    """Side in pixels of a random crop; None keeps the whole face."""
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """The training hyperparameters."""
+
+    name: str = "fast"
+    epochs: int = 12
+    batch_size: int = 128
+    """The global batch."""
+    learning_rate: float = 0.1
+    """Initial rate (plateau) or peak rate (one-cycle)."""
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    schedule: Literal["one-cycle", "plateau", "constant"] = "one-cycle"
+    warmup: float = 0.25
+    """Share of the steps over which a one-cycle rate climbs."""
+    plateau_factor: float = 0.75
+    plateau_patience: int = 5
+    label_smoothing: float = 0.1
+    average: float = 0.0
+    """Decay per step of the exponential moving average of the weights; 0 is off."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """`auto` is bfloat16 where the processor computes in it, float32 elsewhere."""
+    sizes: tuple[tuple[float, int], ...] = ()
+    """Progressive resizing: (share of the epochs up to which, side in pixels), in order."""
+    augment: AugmentConfig = AugmentConfig()
+    evaluate: tuple[str, ...] = ("none", "flip")
+    """Test-time augmentations whose logits are stored at the end."""
+
+    def __post_init__(self) -> None:
+        _in_range("epochs", self.epochs, 1, None)
+        _in_range("batch_size", self.batch_size, 2, None)
+        _in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
+
+
+PAPER = RecipeConfig(
+    name="paper",
+    epochs=200,
+    batch_size=64,
+    learning_rate=0.01,
+    weight_decay=1e-4,
+    schedule="plateau",
+    label_smoothing=0.0,
+    augment=AugmentConfig(flip=0.5, erase=0.5, crop=40),
+    evaluate=("none", "flip", "ten-crop"),
+)
+"""The paper's recipe (section 4.2), with the released program's weight decay and crop."""
+
+FAST = RecipeConfig(
+    name="fast",
+    average=0.998,
+    sizes=((0.6, 36),),
+    augment=AugmentConfig(
+        flip=0.5,
+        rotate=12.0,
+        scale=0.1,
+        shift=0.06,
+        shear=0.05,
+        brightness=0.1,
+        contrast=0.2,
+        erase=0.3,
+    ),
+)
+"""The recipe with the best validation accuracy per CPU minute that was found."""
+
+RECIPES: dict[str, RecipeConfig] = {"fast": FAST, "paper": PAPER}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training: (dataset, model, method, recipe, seed)."""
+
+    dataset: DatasetConfig = DatasetConfig()
+    model: ModelConfig = ModelConfig()
+    method: MethodConfig = MethodConfig()
+    recipe: RecipeConfig = field(default_factory=lambda: FAST)
+    seed: int = 0
+    attention_run: str | None = None
+    """Folder of the attention run (phase 1) that a `perturb` run takes its clusters from,
+    relative to the run's own parent folder."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers, ready for JSON."""
+        data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return data
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> RunConfig:
+        """The inverse of `to_dict`; unknown keys are an error, missing ones take the default."""
+        return _build(RunConfig, data)
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that are the same exactly when the configs are the same."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """`known[name]`, or an error that names the nearest names.
+
+    >>> choose("recipe", "fats", RECIPES)
+    Traceback (most recent call last):
+    ferturb.errors.FerturbError: unknown recipe 'fats': did you mean 'fast'? known: fast, paper
+    """
+    if name in known:
+        return known[name]
+    raise FerturbError(unknown(kind, name, known))
+
+
+def unknown(kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """The one-line error for a name that is not among the known ones."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    hint = f": did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
+    return f"unknown {kind} {name!r}{hint} known: {', '.join(known)}"
+
+
+def _build(cls: type[T], data: Mapping[str, Any]) -> T:
+    hints = get_type_hints(cls)
+    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    extra = set(data) - names
+    if extra:
+        raise FerturbError(
+            f"{cls.__name__} has no field {sorted(extra)[0]!r}; expected some of "
+            f"{', '.join(sorted(names))}; was it written by another version of ferturb?"
+        )
+    values = {key: _value(hints[key], value) for key, value in data.items()}
+    return cls(**values)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, value)  # type: ignore[arg-type]
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,141 @@
+"""`Faces`, the one container of face images, and its cache on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.storage import load_tensors, save_tensors
+
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+"""FER2013's Training, PublicTest and PrivateTest. Index = split code."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Face crops with their emotion labels, in memory as one tensor.
+
+    - ``images``: uint8 (n, height, width), 0 … 255 grayscale.
+    - ``labels``: int64 (n,), 0 … 6 in the order of `EMOTIONS`.
+    - ``splits``: uint8 (n,), index into `SPLITS`.
+    - ``names``: one name per face: its path inside the source, unique, with forward slashes.
+    - ``source``: what these faces are, for people: "FER2013 (Kaggle zip)", "synthetic", …
+    - ``kind``: "fer2013", "synthetic" or "folder"; tables show the paper's numbers for "fer2013".
+    - ``notes``: one line for each thing a reader should know (a split made by us, files left out).
+    """
+
+    images: UInt8[Tensor, "n h w"]
+    labels: Int64[Tensor, " n"]
+    splits: UInt8[Tensor, " n"]
+    names: tuple[str, ...]
+    source: str
+    kind: str = "folder"
+    notes: tuple[str, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else JSON can hold about these faces (e.g. unreadable files by name)."""
+
+    def __post_init__(self) -> None:
+        n = self.images.shape[0]
+        for name, length in (
+            ("labels", self.labels.shape[0]),
+            ("splits", self.splits.shape[0]),
+            ("names", len(self.names)),
+        ):
+            if length != n:
+                raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def split(self, name: str) -> Faces:
+        """The faces of one split: "train", "validation" or "test"."""
+        if name not in SPLITS:
+            raise FerturbError(f"unknown split {name!r}; known: {', '.join(SPLITS)}")
+        return self.select(torch.nonzero(self.splits == SPLITS.index(name)).flatten())
+
+    def select(self, index: Int64[Tensor, " m"]) -> Faces:
+        """The faces at these positions, in this order."""
+        return replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            splits=self.splits[index],
+            names=tuple(self.names[i] for i in index.tolist()),
+        )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of faces per split and emotion, e.g. ``counts()["train"]["happy"]``."""
+        table = torch.zeros(len(SPLITS), len(EMOTIONS), dtype=torch.int64)
+        table.index_put_(
+            (self.splits.long(), self.labels), torch.ones_like(self.labels), accumulate=True
+        )
+        return {
+            split: dict(zip(EMOTIONS, table[i].tolist(), strict=True))
+            for i, split in enumerate(SPLITS)
+        }
+
+    def content_hash(self) -> str:
+        """SHA-256 of pixels, labels and splits in order: the data hash a run stores."""
+        digest = hashlib.sha256()
+        for tensor in (self.images, self.labels, self.splits):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write to one safetensors file, atomically."""
+        save_tensors(
+            path,
+            {"images": self.images, "labels": self.labels, "splits": self.splits},
+            {
+                "format": "ferturb-faces-1",
+                "names": list(self.names),
+                "source": self.source,
+                "kind": self.kind,
+                "notes": list(self.notes),
+                "info": dict(self.info),
+            },
+        )
+
+    @staticmethod
+    def load(path: Path) -> Faces:
+        """Read what `save` wrote."""
+        tensors, meta = load_tensors(path)
+        if meta.get("format") != "ferturb-faces-1" or {"images", "labels", "splits"} - set(tensors):
+            raise FerturbError(
+                f"{path} is no faces file (expected format ferturb-faces-1, "
+                f"got {meta.get('format')!r}); write it again"
+            )
+        return Faces(
+            images=tensors["images"],
+            labels=tensors["labels"],
+            splits=tensors["splits"],
+            names=tuple(meta["names"]),
+            source=meta["source"],
+            kind=meta["kind"],
+            notes=tuple(meta["notes"]),
+            info=meta["info"],
+        )
+
+
+def concatenate(parts: Sequence[Faces]) -> Faces:
+    """All faces of several containers in one; source, kind and info are the first one's."""
+    if not parts:
+        raise FerturbError("concatenate needs at least one Faces, got none")
+    return replace(
+        parts[0],
+        images=torch.cat([p.images for p in parts]),
+        labels=torch.cat([p.labels for p in parts]),
+        splits=torch.cat([p.splits for p in parts]),
+        names=tuple(name for p in parts for name in p.names),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+    )

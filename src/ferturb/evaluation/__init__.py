@@ -1,0 +1,1 @@
+"""Judging stored logits and trained models."""

@@ -1,0 +1,72 @@
+"""Per-face logits of a whole split, with or without test-time augmentation.
+
+Test-time augmentations, each the mean of the logits of its variants:
+
+- ``none``: the face as it is.
+- ``flip``: the face and its mirror image.
+- ``ten-crop``: four corners and the centre, 40×40 of 48×48 (5/6 of the side), each also
+  mirrored (Krizhevsky et al., 2012; the paper's released program).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from ferturb.config import choose
+from ferturb.models.inference import logits_of
+
+
+def _none(faces: Tensor) -> list[Tensor]:
+    return [faces]
+
+
+def _flip(faces: Tensor) -> list[Tensor]:
+    return [faces, faces.flip(-1)]
+
+
+def _ten_crop(faces: Tensor) -> list[Tensor]:
+    h, w = faces.shape[-2:]
+    ch, cw = round(h * 5 / 6), round(w * 5 / 6)
+    corners = [
+        (0, 0),
+        (0, w - cw),
+        (h - ch, 0),
+        (h - ch, w - cw),
+        ((h - ch) // 2, (w - cw) // 2),
+    ]
+    crops = [faces[..., top : top + ch, left : left + cw] for top, left in corners]
+    return crops + [crop.flip(-1) for crop in crops]
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor], list[Tensor]]] = {
+    "none": _none,
+    "flip": _flip,
+    "ten-crop": _ten_crop,
+}
+"""Name -> the variants of (b, 1, h, w) faces whose logits are averaged."""
+
+
+def predict_logits(
+    model: nn.Module,
+    images: UInt8[Tensor, "n h w"],
+    augmentation: str = "none",
+    batch_size: int = 256,
+    precision: str = "float32",
+    device: torch.device | None = None,
+) -> Float[Tensor, "n 7"]:
+    """Logits (n, 7), float32 on the CPU, averaged over the augmentation's variants."""
+    variants = choose("test-time augmentation", augmentation, AUGMENTATIONS)
+
+    def averaged(faces: Tensor) -> Tensor:
+        parts = [model(face).float() for face in variants(faces)]
+        return torch.stack(parts).mean(0)
+
+    training = model.training
+    model.eval()
+    logits = logits_of(averaged, images, batch_size, precision, device)
+    model.train(training)
+    return logits

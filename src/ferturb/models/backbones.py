@@ -1,0 +1,147 @@
+"""The paper's networks, each fitted to small grayscale faces, and their registry.
+
+Published networks halve a 224x224 photo five times before they pool. On a 48x48 face that
+leaves 1.5 pixels, so the stems here halve once in place of twice: the 7x7 stride-2 convolution
+and the max pool become one 3x3 stride-2 convolution, and the maps go 48 -> 24 -> 24 -> 12 -> 6
+-> 3. Everything behind the stem is the published network, untrained.
+
+Every backbone takes (b, 1, h, w) with h, w from 32 up, so faces of 36, 40 and 48 pixels all fit.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import timm
+from torch import nn
+
+from ferturb.errors import FerturbError
+from ferturb.models.compact import compact
+from ferturb.models.dpn import dpn26
+from ferturb.models.resmasking import with_masking
+from ferturb.models.stages import Staged
+from ferturb.models.timm_stages import timm_backbone
+
+STAGE_NAMES = ("layer1", "layer2", "layer3", "layer4")
+
+
+def build_backbone(name: str) -> Staged:
+    """The untrained backbone of this name: one of `BACKBONES`, or any timm name.
+
+    The same `torch.manual_seed` gives the same weights. An unknown name raises `FerturbError`
+    with the nearest names.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name]()
+    if timm.is_model(name):
+        return timm_backbone(name)
+    names = list(BACKBONES)
+    near = difflib.get_close_matches(name, [*names, *timm.list_models()], n=3, cutoff=0.6)
+    hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ";"
+    raise FerturbError(f"unknown model {name!r}{hint} known: {', '.join(names)}, or any timm name")
+
+
+def small_stem(width: int) -> nn.Conv2d:
+    """The stem convolution for small faces: 1 -> `width` channels, 3x3, stride 2."""
+    conv = nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return conv
+
+
+def resnet(name: str) -> Staged:
+    """ResNet (He et al., "Deep Residual Learning", 2016): timm's `name` with a small stem.
+
+    The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
+    24 -> 12 -> 6 -> 3. Stages are the four groups of residual blocks. The last batch norm of
+    every block starts at zero (Goyal et al., 2017).
+    """
+    net: Any = _untrained(name)
+    stem = nn.Sequential(small_stem(net.conv1.out_channels), net.bn1, net.act1)
+    stages = [getattr(net, stage) for stage in STAGE_NAMES]
+    return Staged(stem, stages, nn.Identity(), net.num_features)
+
+
+def vgg(name: str) -> Staged:
+    """VGG (Simonyan and Zisserman, 2015) with batch norm: timm's `name` without its two fc layers.
+
+    The 3x3 stride-1 convolutions and the five max pools stay: 48 -> 24 -> 12 -> 6 -> 3 -> 1. In
+    place of the published 7x7 map and two layers of 4096 units, the classifier pools the last
+    map globally and has one linear layer. A stage is the convolutions of one size; the pool that
+    follows belongs to the next stage (the last one to the tail), so that attention sees the
+    larger map.
+    """
+    net: Any = _untrained(name, mlp_ratio=1 / 4096)  # its head is dropped: don't build it in full
+    layers = list(net.features)
+    groups: list[list[nn.Module]] = [[]]
+    for layer in layers[3:]:  # the first conv, norm and activation are the stem
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append([])
+        groups[-1].append(layer)
+    *stages, tail = (nn.Sequential(*group) for group in groups)
+    return Staged(nn.Sequential(*layers[:3]), stages, tail, net.num_features)
+
+
+def densenet(name: str) -> Staged:
+    """DenseNet-BC (Huang et al., 2017): timm's `name` with a small stem.
+
+    The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
+    24 -> 12 -> 6 -> 3. A stage is a dense block, from the second on behind its transition; the
+    last norm and activation are the tail.
+    """
+    net: Any = _untrained(name)
+    layers = dict(net.features.named_children())
+    stem = nn.Sequential(small_stem(layers["conv0"].out_channels), layers["norm0"])
+    stages = [nn.Sequential(layers["denseblock1"])]
+    for i in (1, 2, 3):
+        stages.append(nn.Sequential(layers[f"transition{i}"], layers[f"denseblock{i + 1}"]))
+    return Staged(stem, stages, layers["norm5"], net.num_features)
+
+
+def dpn(name: str) -> Staged:
+    """Dual path network (Chen et al., 2017): timm's `name` with a small stem.
+
+    The stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 -> 24 -> 12 -> 6
+    -> 3. Stages are the four groups of dual path blocks; the last norm and activation are the
+    tail. Convolutions start from He's normal distribution (fan out).
+    """
+    net: Any = _untrained(name)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    layers = dict(net.features.named_children())
+    conv1 = layers["conv1_1"]
+    stem = nn.Sequential(small_stem(conv1.conv.out_channels), conv1.bn)
+    tail = layers.pop("conv5_bn_ac")
+    stages = [
+        nn.Sequential(*(layer for key, layer in layers.items() if key.startswith(f"conv{i}_")))
+        for i in (2, 3, 4, 5)
+    ]
+    return Staged(stem, stages, tail, net.num_features)
+
+
+def resmasking() -> Staged:
+    """ResMasking (Pham et al., 2020): `resnet("resnet34")`, a masking block behind each stage."""
+    return with_masking(resnet("resnet34"))
+
+
+def _untrained(name: str, **options: Any) -> nn.Module:
+    net: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, **options)
+    return net
+
+
+BACKBONES: dict[str, Callable[[], Staged]] = {
+    "compact": compact,
+    "vgg16": partial(vgg, "vgg16_bn"),
+    "resnet18": partial(resnet, "resnet18"),
+    "resnet34": partial(resnet, "resnet34"),
+    "resnet50": partial(resnet, "resnet50"),
+    "densenet121": partial(densenet, "densenet121"),
+    "dpn26": dpn26,
+    "dpn68": partial(dpn, "dpn68"),
+    "dpn92": partial(dpn, "dpn92"),
+    "resmasking": resmasking,
+}
+"""Every network by its name. Any other name is looked up in timm."""

@@ -1,0 +1,112 @@
+"""`Classifier`: normalisation + backbone + head, saved as safetensors and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ferturb.config import ModelConfig
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.models.attention import SpatialGate, mean_of_gates
+from ferturb.models.backbones import build_backbone
+from ferturb.storage import load_tensors, save_tensors
+
+MEAN, STD = 0.5077, 0.2551
+"""Grey of FER2013's Training faces, as shares of white."""
+
+
+class Classifier(nn.Module):
+    """Faces in [0, 1] to seven logits; the only place where pixels are normalised."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """A fresh network; its weights come from torch's global generator."""
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config.name)
+        if config.attention and not self.backbone.stages:
+            raise FerturbError(
+                f"{config.name} has no stages of feature maps to put spatial attention between; "
+                "choose a convolutional network, or attention=False"
+            )
+        self.gates = nn.ModuleList(
+            SpatialGate() for _ in (self.backbone.stages if config.attention else ())
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(self.backbone.features, len(EMOTIONS))
+
+    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
+        """Logits in the order of `EMOTIONS`."""
+        return self._run(faces)[0]
+
+    def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
+        """Where the network looks, in [0, 1]: the mean of the stage gates, at the face's size."""
+        if not self.gates:
+            raise FerturbError(
+                f"{self.config.name} was built without spatial attention; "
+                "train it with ModelConfig(attention=True)"
+            )
+        return mean_of_gates(self._run(faces)[1], (faces.shape[-2], faces.shape[-1]))
+
+    def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = (faces - MEAN) / STD
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = self.backbone.stem(x)
+        gates: list[Tensor] = []
+        for i, stage in enumerate(self.backbone.stages):
+            x = stage(x)
+            if self.gates:
+                gate = self.gates[i](x)
+                gates.append(gate)
+                x = x * gate
+        x = self.backbone.tail(x).mean((2, 3))
+        return self.head(self.dropout(x)), gates
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained numbers."""
+        return sum(p.numel() for p in self.parameters())
+
+    def save(self, path: Path) -> None:
+        """Write weights and config into one safetensors file, atomically."""
+        meta = {"format": "ferturb-classifier-1", "model": dataclasses.asdict(self.config)}
+        save_tensors(path, self.state_dict(), meta)
+
+    @staticmethod
+    def load(path: Path) -> Classifier:
+        """Read what `save` wrote. Nothing is unpickled; a foreign file is a one-line error."""
+        tensors, meta = load_tensors(path)
+        if meta.get("format") != "ferturb-classifier-1":
+            raise FerturbError(
+                f"{path} holds no ferturb classifier (format {meta.get('format')!r}); "
+                "give a model.safetensors that ferturb wrote"
+            )
+        try:
+            classifier = Classifier(ModelConfig(**meta["model"]))
+        except TypeError as error:
+            raise FerturbError(f"{path}: its model config does not fit: {error}") from error
+        return restore(classifier, tensors, path)
+
+
+def restore(classifier: Classifier, tensors: dict[str, Tensor], origin: Path) -> Classifier:
+    """Put weights into a classifier and set it to evaluation; a mismatch is a one-line error."""
+    own = classifier.state_dict()
+    for name, tensor in own.items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            came = tuple(tensors[name].shape) if name in tensors else "nothing"
+            raise FerturbError(
+                f"{origin}: {classifier.config.name} expects {name} {tuple(tensor.shape)}, "
+                f"got {came}; the file belongs to another model"
+            )
+    extra = set(tensors) - set(own)
+    if extra:
+        raise FerturbError(
+            f"{origin}: {classifier.config.name} has no weight {sorted(extra)[0]!r}; "
+            "the file belongs to another model"
+        )
+    classifier.load_state_dict(tensors)
+    return classifier.eval()

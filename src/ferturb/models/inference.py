@@ -1,0 +1,69 @@
+"""Logits of many faces: batches, precision and device, without gradients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the recipe asks for it or (auto) the device computes in it, else None."""
+    if precision == "auto":
+        return torch.bfloat16 if _computes_bfloat16(device) else None
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    cpuinfo = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not cpuinfo.exists():
+        return False
+    flags = cpuinfo.read_text(errors="replace")
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """The context in which a recipe's forward pass runs on a device."""
+    dtype = autocast_dtype(precision, device)
+    if dtype is None:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+@torch.no_grad()
+def logits_of(
+    model: nn.Module | Callable[[Tensor], Tensor],
+    images: UInt8[Tensor, "n h w"],
+    batch_size: int = 256,
+    precision: str = "float32",
+    device: torch.device | None = None,
+    size: int | None = None,
+) -> Float[Tensor, "n 7"]:
+    """Float32 logits on the CPU, one row a face, computed in evaluation mode.
+
+    `size` resizes the faces (bilinear, anti-aliased) before the model sees them.
+    """
+    device = device or torch.device("cpu")
+    training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    rows = []
+    for batch in images.split(batch_size):
+        faces = batch.to(device).unsqueeze(1).float().div_(255)
+        if size is not None and size != faces.shape[-1]:
+            faces = nn.functional.interpolate(
+                faces, (size, size), mode="bilinear", antialias=True, align_corners=False
+            )
+        with autocast(precision, device):
+            rows.append(model(faces).float().cpu())
+    if training and isinstance(model, nn.Module):
+        model.train()
+    return torch.cat(rows) if rows else torch.empty(0, 7)

@@ -1,0 +1,233 @@
+"""Run folders: what one training leaves on disk, and the only way to read it.
+
+    run/
+      config.json             the RunConfig
+      run.json                what ran it and how it went (versions, commit, data, hardware, time)
+      history.csv             one row an epoch
+      progress.json           where a running training is
+      checkpoint.safetensors  the state between two epochs (removed when the run is done)
+      model.safetensors       the best epoch's weights, chosen on validation
+      clusters.safetensors    the cluster map of each epoch (methods that have one)
+      logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
+
+A run is done when logits.npz is there, the last file to be
+written; everything is written atomically.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ferturb.config import RunConfig
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.models.classifier import Classifier
+from ferturb.models.inference import autocast_dtype
+from ferturb.perturb.scheme import ViewClassifier
+from ferturb.storage import load_tensors, read_json, write_bytes, write_json, write_text
+from ferturb.training.checkpoint import Epoch
+from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, finished or not."""
+
+    folder: Path
+
+    @staticmethod
+    def create(folder: Path, config: RunConfig) -> Run:
+        """Open the folder for this config, making it where needed.
+
+        A folder that already holds a run of another config raises `FerturbError`: runs are never
+        overwritten.
+        """
+        run = Run(folder)
+        if (folder / "config.json").exists():
+            if run.config != config:
+                raise FerturbError(
+                    f"{folder} already holds another run ({run.config.fingerprint()}, not "
+                    f"{config.fingerprint()}); give another folder or remove that one"
+                )
+        else:
+            write_json(folder / "config.json", config.to_dict())
+        return run
+
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """An existing run folder; anything else raises `FerturbError`."""
+        if not (folder / "config.json").exists():
+            raise FerturbError(
+                f"{folder} is no run folder (it has no config.json); "
+                "give a folder that `ferturb train` or `ferturb study` wrote"
+            )
+        return Run(folder)
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """What was, or is to be, trained."""
+        return RunConfig.from_dict(read_json(self.folder / "config.json"))
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def done(self) -> bool:
+        """Whether the training went to its end and the logits are stored."""
+        return (self.folder / "run.json").exists() and (self.folder / "logits.npz").exists()
+
+    def record(self) -> dict[str, Any]:
+        """run.json: versions, commit, data, hardware, seconds, best epoch."""
+        data: dict[str, Any] = read_json(self.folder / "run.json")
+        return data
+
+    def history(self) -> list[dict[str, float]]:
+        """One dict an epoch, with the fields of `ferturb.training.checkpoint.Epoch`."""
+        path = self.folder / "history.csv"
+        if not path.exists():
+            return []
+        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in rows]
+
+    def write_history(self, history: Sequence[Epoch]) -> None:
+        """Replace history.csv."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, [f.name for f in fields(Epoch)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in history)
+        write_text(self.folder / "history.csv", out.getvalue())
+
+    def progress(self) -> dict[str, Any]:
+        """Where the training is: epoch, epochs, step, steps, faces_per_second, …; {} before."""
+        path = self.folder / "progress.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+    def write_progress(self, progress: Mapping[str, Any]) -> None:
+        """Replace progress.json."""
+        write_json(self.folder / "progress.json", dict(progress))
+
+    def logits(
+        self, split: str, augmentation: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(labels (n,), logits (n, 7)) of a split ("validation", "test"), in the dataset's order.
+
+        KeyError when that combination was not stored.
+        """
+        with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
+            return arrays[f"labels_{split}"], arrays[f"{split}_{augmentation}"]
+
+    def augmentations(self) -> tuple[str, ...]:
+        """The test-time augmentations whose logits are stored."""
+        with zipfile.ZipFile(self.folder / "logits.npz") as file:
+            names = [n.removesuffix(".npy") for n in file.namelist()]
+        return tuple(n.removeprefix("test_") for n in names if n.startswith("test_"))
+
+    def cluster_maps(self) -> NDArray[np.int64] | None:
+        """The cluster map of each epoch, (epochs, h, w), 0 … K−1; None if the method has none."""
+        path = self.folder / CLUSTERS
+        return load_tensors(path)[0]["maps"].long().numpy() if path.exists() else None
+
+    def load_classifier(self) -> Classifier:
+        """The best epoch's network, without test-time views."""
+        return Classifier.load(self.folder / MODEL)
+
+    def load_model(self) -> nn.Module:
+        """The best epoch's model as its method uses it: with summed views if it has them."""
+        classifier = self.load_classifier()
+        maps, method = self.cluster_maps(), self.config.method
+        if maps is None or not method.test_views:
+            return classifier
+        chosen = maps[int(self.record()["best_epoch"]) - 1]
+        return ViewClassifier(classifier, torch.from_numpy(chosen), method.clusters).eval()
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace run.json."""
+        write_json(self.folder / "run.json", dict(record))
+
+    def finish(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Store the logits and drop what only a running training needs; the run is done then."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        write_bytes(self.folder / "logits.npz", buffer.getvalue())
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        (self.folder / "progress.json").unlink(missing_ok=True)
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """Every run folder below a folder (or the folder itself), by name."""
+    return [Run(path.parent) for path in sorted(folder.rglob("config.json"))]
+
+
+def describe_data(faces: Faces) -> dict[str, Any]:
+    """What a run stores of its data."""
+    return {
+        "source": faces.source,
+        "kind": faces.kind,
+        "hash": faces.content_hash(),
+        "notes": list(faces.notes),
+        "counts": faces.counts(),
+    }
+
+
+def describe_software() -> dict[str, Any]:
+    """Versions and the git commit of this ferturb, if it runs from a checkout."""
+    names = ("ferturb", "torch", "torchvision", "timm", "numpy")
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in names},
+        "commit": commit,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+    }
+
+
+def describe_hardware(device: torch.device, precision: str) -> dict[str, Any]:
+    """Processor, cores, threads, memory, device, and the number format of the forward pass."""
+    dtype = autocast_dtype(precision, device)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(memory, 1),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "precision": "bfloat16" if dtype is torch.bfloat16 else "float32",
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        out = subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return out.stdout.strip() if out.returncode == 0 else None

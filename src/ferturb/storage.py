@@ -1,0 +1,113 @@
+"""Writing files so that a reader sees the old one or the new one, never half of either."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferturb.errors import FerturbError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; on leaving it is flushed to disk and renamed onto `path`.
+
+    On any error the temporary file is removed and `path` stays as it was. A full disk or a
+    folder that can't be written raises `FerturbError`.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {path}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically (UTF-8)."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON atomically, indented, with a newline at the end."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or damaged file raises `FerturbError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FerturbError(f"{path} is no JSON: {error}") from error
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON description into one safetensors file, atomically."""
+    from safetensors.torch import save_file
+
+    ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(ready, temporary, metadata={"ferturb": json.dumps(meta)})
+        except Exception as error:  # safetensors turns a full disk into its own exception
+            if isinstance(error, OSError):
+                raise
+            raise OSError(str(error)) from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote: (tensors, description).
+
+    Anything but a safetensors file (a pickle, a truncated file) raises `FerturbError`; nothing
+    is ever unpickled.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("ferturb", "{}"))
+            return {key: file.get_tensor(key) for key in file.keys()}, meta  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise FerturbError(f"{path} does not exist") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FerturbError(
+            f"{path} is no safetensors file ({_first_line(error)}); ferturb loads weights from "
+            "safetensors only and never unpickles: convert the checkpoint first"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,139 @@
+"""Running what was planned: one run here and now, or many in processes of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferturb.config import RunConfig, choose
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.evaluation.predictions import predict_logits
+from ferturb.models.classifier import Classifier
+from ferturb.perturb.scheme import METHODS, TrainingViews
+from ferturb.runs import Run, describe_data, describe_hardware, describe_software
+from ferturb.training.batches import seed_of
+from ferturb.training.loop import Step, Training, best_epoch, train
+
+
+def execute_run(
+    run: Run,
+    faces: Faces,
+    device: torch.device | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+    pause_after: int = 0,
+) -> bool:
+    """Train a run from where it stands to its end and store its logits; True when it is done.
+
+    A finished run is left alone. `pause_after` epochs of this call it stops, to be resumed.
+    """
+    if run.done:
+        return True
+    config, device = run.config, device or torch.device("cpu")
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    classifier = new_classifier(config)
+    views = _views(run, faces)
+    training = Training(
+        classifier,
+        faces,
+        views,
+        config.recipe,
+        config.seed,
+        run.folder,
+        config.fingerprint(),
+        device,
+    )
+    history = train(training, _reporting(run, on_step), pause_after)
+    run.write_history(history)
+    if len(history) < config.recipe.epochs:
+        return False
+    best = best_epoch(history)
+    record = describe_software() | {
+        "parameters": classifier.parameter_count,
+        "data": describe_data(faces),
+        "hardware": describe_hardware(device, config.recipe.precision),
+        "started": started,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": sum(e.seconds for e in history),
+        "epochs": len(history),
+        "best_epoch": best.epoch,
+        "validation_accuracy": best.validation_accuracy,
+    }
+    run.write_record(record)
+    run.finish(_stored_logits(run, faces, device))
+    return True
+
+
+def new_classifier(config: RunConfig) -> Classifier:
+    """A fresh network whose weights follow from the run's seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(config.seed, "weights"))
+        return Classifier(config.model)
+
+
+def _views(run: Run, faces: Faces) -> TrainingViews:
+    config = run.config
+    attention = None
+    if config.attention_run is not None:
+        first = Run.open(run.folder.parent / config.attention_run)
+        if not first.done:
+            raise FerturbError(
+                f"{run.name} needs the attention run {first.name} finished; train that first"
+            )
+        attention = first.load_classifier()
+    build = choose("method", config.method.name, METHODS)
+    return build(config.method, attention, faces.split("train").images)
+
+
+def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], None]:
+    """Pass steps on, and keep history.csv and progress.json fresh for other processes."""
+    last = 0.0
+
+    def report(step: Step) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 2 or step.step == step.steps:
+            last = now
+            if step.history:
+                run.write_history(step.history)
+            run.write_progress(
+                {
+                    "epoch": step.epoch,
+                    "epochs": step.epochs,
+                    "step": step.step,
+                    "steps": step.steps,
+                    "faces_per_second": step.faces_per_second,
+                }
+            )
+        on_step(step)
+
+    return report
+
+
+def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, NDArray[np.generic]]:
+    model = run.load_model().to(device)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for split in ("validation", "test"):
+        chosen = faces.split(split)
+        arrays[f"labels_{split}"] = chosen.labels.numpy()
+        for name in run.config.recipe.evaluate:
+            logits = predict_logits(model, chosen.images, name, device=device)
+            arrays[f"{split}_{name}"] = logits.numpy()
+    return arrays
+
+
+def run_folder_name(config: RunConfig) -> str:
+    """A readable name that is the run's alone: model-method-recipe-sSEED-fingerprint."""
+    c = config
+    return f"{c.model.name}-{c.method.name}-{c.recipe.name}-s{c.seed}-{c.fingerprint()[:6]}"
+
+
+def prepare(parent: Path, config: RunConfig) -> Run:
+    """The run folder of a config inside a parent folder, made where needed."""
+    return Run.create(parent / run_folder_name(config), config)

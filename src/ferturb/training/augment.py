@@ -1,0 +1,143 @@
+"""Random changes of training faces, as batched tensor code.
+
+Every function takes uint8 or float faces of a whole batch and an explicit generator; an option
+at zero leaves the faces bit for bit as they are. Random erasing follows Zhong et al., "Random
+Erasing Data Augmentation", AAAI 2020 (area 2–20 % of the face, aspect 0.3–3.3, filled with
+uniform noise).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from ferturb.config import AugmentConfig
+
+
+def augment(
+    images: UInt8[Tensor, "b h w"],
+    config: AugmentConfig,
+    generator: torch.Generator,
+    size: int | None = None,
+) -> Float[Tensor, "b 1 s t"]:
+    """Faces as the network sees them in one step: float in [0, 1], (b, 1, size, size).
+
+    Flip, affine and resize are one bilinear resampling; then brightness and contrast; then
+    erasing. `size` None keeps the side.
+    """
+    faces = images.unsqueeze(1).float().div_(255)
+    if config.crop is not None:
+        faces = random_crop(faces, config.crop, generator)
+    faces = random_affine(faces, config, generator, size)
+    faces = random_light(faces, config.brightness, config.contrast, generator)
+    return random_erase(faces, config.erase, generator)
+
+
+def random_crop(
+    faces: Float[Tensor, "b 1 h w"], side: int, generator: torch.Generator
+) -> Float[Tensor, "b 1 s s"]:
+    """A square of `side` pixels from a random place of each face."""
+    b, _, h, w = faces.shape
+    side_rows, side_columns = torch.arange(side), torch.arange(side)
+    rows = torch.randint(h - side + 1, (b, 1), generator=generator) + side_rows
+    columns = torch.randint(w - side + 1, (b, 1), generator=generator) + side_columns
+    batch = torch.arange(b)[:, None, None]
+    place = (batch, rows[:, :, None], columns[:, None, :])
+    return faces[:, 0][tuple(p.to(faces.device) for p in place)].unsqueeze(1)
+
+
+def random_affine(
+    faces: Float[Tensor, "b 1 h w"],
+    config: AugmentConfig,
+    generator: torch.Generator,
+    size: int | None = None,
+) -> Float[Tensor, "b 1 s t"]:
+    """Flip, rotation, zoom, shift and shear of each face, and the change to `size`."""
+    b, _, h, w = faces.shape
+    target = (h, w) if size is None else (size, size)
+    flips = torch.rand(b, generator=generator) < config.flip
+    if not (config.rotate or config.scale or config.shift or config.shear):
+        faces = torch.where(flips[:, None, None, None].to(faces.device), faces.flip(-1), faces)
+        if target == (h, w):
+            return faces
+        return F.interpolate(faces, target, mode="bilinear", antialias=True, align_corners=False)
+    matrix = _affine_matrices(b, config, flips, generator).to(faces.device)
+    grid = F.affine_grid(matrix, [b, 1, *target], align_corners=False)
+    return F.grid_sample(
+        faces, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+
+
+def _affine_matrices(
+    b: int, config: AugmentConfig, flips: Bool[Tensor, " b"], generator: torch.Generator
+) -> Float[Tensor, "b 2 3"]:
+    """Output to input coordinates (both −1 … 1), as `torch.nn.functional.affine_grid` wants."""
+
+    def uniform(limit: float) -> Tensor:
+        return (torch.rand(b, generator=generator) * 2 - 1) * limit
+
+    angle = uniform(math.radians(config.rotate))
+    zoom = torch.exp(uniform(math.log1p(config.scale)))
+    shear = uniform(config.shear)
+    shift_x, shift_y = uniform(2 * config.shift), uniform(2 * config.shift)
+    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    mirror = torch.where(flips, -1.0, 1.0)
+    row_x = torch.stack([cos * mirror, -sin + shear * cos, shift_x], dim=1)
+    row_y = torch.stack([sin * mirror, cos + shear * sin, shift_y], dim=1)
+    return torch.stack([row_x, row_y], dim=1)
+
+
+def random_light(
+    faces: Float[Tensor, "b 1 h w"],
+    brightness: float,
+    contrast: float,
+    generator: torch.Generator,
+) -> Float[Tensor, "b 1 h w"]:
+    """contrast · (face − mean) + mean + brightness, clamped to [0, 1]."""
+    if not (brightness or contrast):
+        return faces
+    b = faces.shape[0]
+    draws = torch.rand(2, b, 1, 1, 1, generator=generator) * 2 - 1
+    gain, offset = (1 + contrast * draws[0], brightness * draws[1])
+    mean = faces.mean((1, 2, 3), keepdim=True)
+    gain, offset = gain.to(faces.device), offset.to(faces.device)
+    return ((faces - mean) * gain + mean + offset).clamp_(0, 1)
+
+
+def random_erase(
+    faces: Float[Tensor, "b 1 h w"], probability: float, generator: torch.Generator
+) -> Float[Tensor, "b 1 h w"]:
+    """One rectangle of uniform noise in each face, with the given probability."""
+    if not probability:
+        return faces
+    b, _, h, w = faces.shape
+    chosen = torch.rand(b, generator=generator) < probability
+    keep = ~(random_rectangles(b, h, w, generator) & chosen[:, None, None])
+    noise = torch.rand(b, 1, h, w, generator=generator)
+    return torch.where(keep[:, None].to(faces.device), faces, noise.to(faces.device))
+
+
+def random_rectangles(
+    b: int,
+    h: int,
+    w: int,
+    generator: torch.Generator,
+    area: tuple[float, float] = (0.02, 0.2),
+    aspect: tuple[float, float] = (0.3, 3.3),
+) -> Bool[Tensor, "b h w"]:
+    """True inside one random rectangle per face; sides never exceed the face's."""
+    u = torch.rand(4, b, generator=generator)
+    pixels = (area[0] + (area[1] - area[0]) * u[0]) * h * w
+    ratio = torch.exp(math.log(aspect[0]) + (math.log(aspect[1]) - math.log(aspect[0])) * u[1])
+    height = (pixels * ratio).sqrt().round().clamp(1, h)
+    width = (pixels / ratio).sqrt().round().clamp(1, w)
+    top = (u[2] * (h - height + 1)).floor()
+    left = (u[3] * (w - width + 1)).floor()
+    rows, columns = torch.arange(h), torch.arange(w)
+    in_rows = (rows >= top[:, None]) & (rows < (top + height)[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < (left + width)[:, None])
+    return in_rows[:, :, None] & in_columns[:, None, :]

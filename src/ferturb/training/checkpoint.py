@@ -1,0 +1,89 @@
+"""The state of a training between two epochs, on disk as one safetensors file.
+
+No generator state is stored: every epoch's randomness follows from (seed, epoch), so weights,
+momentum, the average and the history are all there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ferturb.errors import FerturbError
+from ferturb.storage import load_tensors, save_tensors
+from ferturb.training.optimizer import AveragedWeights, momentum_state, restore_momentum
+
+FORMAT = "ferturb-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of a run's history."""
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    train_accuracy: float
+    """On the augmented training inputs as the network saw them."""
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    """At the epoch's last step."""
+    seconds: float
+
+
+def save_checkpoint(
+    path: Path,
+    model: nn.Module,
+    average: AveragedWeights,
+    optimizer: torch.optim.SGD,
+    history: list[Epoch],
+    fingerprint: str,
+) -> None:
+    """Write all that the next epoch needs, atomically."""
+    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}
+    if average.decay:
+        tensors |= {f"average/{k}": v for k, v in average.model.state_dict().items()}
+    for i, momentum in enumerate(momentum_state(optimizer)):
+        if momentum is not None:
+            tensors[f"momentum/{i}"] = momentum
+    meta = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "history": [asdict(e) for e in history],
+    }
+    save_tensors(path, tensors, meta)
+
+
+def load_checkpoint(
+    path: Path,
+    model: nn.Module,
+    average: AveragedWeights,
+    optimizer: torch.optim.SGD,
+    fingerprint: str,
+) -> list[Epoch]:
+    """Put a checkpoint back into model, average and optimizer; returns the history so far."""
+    tensors, meta = load_tensors(path)
+    if meta.get("format") != FORMAT or meta.get("fingerprint") != fingerprint:
+        raise FerturbError(
+            f"{path} belongs to another run (expected {fingerprint}, "
+            f"got {meta.get('fingerprint')}); remove it to start over"
+        )
+    try:
+        model.load_state_dict(_part(tensors, "model"))
+        if average.decay:
+            average.model.load_state_dict(_part(tensors, "average"))
+    except RuntimeError as error:
+        raise FerturbError(f"{path} does not fit the model; remove it to start over") from error
+    momenta = _part(tensors, "momentum")
+    count = len(momentum_state(optimizer))
+    restore_momentum(optimizer, [momenta.get(str(i)) for i in range(count)])
+    return [Epoch(**row) for row in meta["history"]]
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = prefix + "/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

@@ -1,0 +1,235 @@
+"""The training loop.
+
+One pass: draw the batch's faces from the tensor that holds them all, augment them, let the
+method make its views, step. After each epoch the averaged weights are judged on the validation
+split, the best so far are kept, and a checkpoint is written from which the next epoch continues
+bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferturb.config import RecipeConfig
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.models.classifier import Classifier
+from ferturb.models.inference import autocast, logits_of
+from ferturb.perturb.scheme import TrainingViews
+from ferturb.storage import load_tensors, save_tensors
+from ferturb.training.augment import augment
+from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
+from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.optimizer import (
+    AveragedWeights,
+    build_optimizer,
+    learning_rate,
+    set_learning_rate,
+)
+
+CHECKPOINT, MODEL, CLUSTERS = (
+    "checkpoint.safetensors",
+    "model.safetensors",
+    "clusters.safetensors",
+)
+"""What a training leaves in its folder."""
+
+LOSS_CHECK = 32
+"""Steps between two looks at the loss (each look waits for the device)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a progress display is told."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    faces_per_second: float
+    history: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything one training needs; `train` runs it."""
+
+    classifier: Classifier
+    faces: Faces
+    views: TrainingViews
+    recipe: RecipeConfig
+    seed: int
+    folder: Path
+    """Where checkpoint.safetensors, model.safetensors and clusters/ are kept."""
+    fingerprint: str
+    device: torch.device
+
+
+def train(
+    training: Training, on_step: Callable[[Step], None] = lambda _: None, pause_after: int = 0
+) -> list[Epoch]:
+    """Train to the recipe's last epoch, from the checkpoint in the folder if there is one.
+
+    Leaves the best epoch's weights (by validation accuracy; of equals the later) in
+    model.safetensors and returns the history. A loss that is no number raises `FerturbError`
+    and leaves the last good checkpoint and the best model in place. `pause_after` stops after
+    that many epochs of this call, for those who want to go on later; 0 never stops.
+    """
+    t = training
+    model = t.classifier.to(t.device, memory_format=torch.channels_last)
+    average = AveragedWeights(model, t.recipe.average)
+    optimizer = build_optimizer(model, t.recipe)
+    checkpoint = t.folder / CHECKPOINT
+    history: list[Epoch] = []
+    if checkpoint.exists():
+        history = load_checkpoint(checkpoint, model, average, optimizer, t.fingerprint)
+    images, labels = _training_split(t)
+    done_before = len(history)
+    for epoch in range(len(history) + 1, t.recipe.epochs + 1):
+        t.views.start_epoch(epoch, generator_of(t.seed, epoch, "views"))
+        history.append(
+            _epoch(t, model, average, optimizer, images, labels, epoch, history, on_step)
+        )
+        if history[-1].validation_accuracy >= max(e.validation_accuracy for e in history):
+            _kept(average.model).save(t.folder / MODEL)
+        _record_cluster_map(t, epoch)
+        save_checkpoint(checkpoint, model, average, optimizer, history, t.fingerprint)
+        if pause_after and epoch - done_before >= pause_after:
+            break
+    return history
+
+
+def best_epoch(history: list[Epoch]) -> Epoch:
+    """The epoch with the highest validation accuracy; of equals the later."""
+    return max(history, key=lambda e: (e.validation_accuracy, e.epoch))
+
+
+def _record_cluster_map(t: Training, epoch: int) -> None:
+    """Append this epoch's cluster map, if the method has one, to clusters.safetensors."""
+    current = t.views.cluster_map()
+    if current is None:
+        return
+    path = t.folder / CLUSTERS
+    maps = current.unsqueeze(0).to(torch.uint8).cpu()
+    if epoch > 1:
+        maps = torch.cat([load_tensors(path)[0]["maps"][: epoch - 1], maps])
+    save_tensors(path, {"maps": maps}, {"format": "ferturb-clusters-1"})
+
+
+def _kept(model: nn.Module) -> Classifier:
+    assert isinstance(model, Classifier)
+    return model
+
+
+def _training_split(t: Training) -> tuple[Tensor, Tensor]:
+    chosen = t.faces.split("train")
+    if not len(chosen) or not len(t.faces.split("validation")):
+        raise FerturbError(
+            f"{t.faces.source}: training needs faces in train and validation, "
+            f"got {len(chosen)} and {len(t.faces.split('validation'))}"
+        )
+    return chosen.images.to(t.device), chosen.labels.to(t.device)
+
+
+def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
+    """The side in pixels at which an epoch (from 1) trains: progressive resizing, else `side`."""
+    for share, size in recipe.sizes:
+        if epoch <= share * recipe.epochs:
+            return size
+    return side
+
+
+def _epoch(
+    t: Training,
+    model: Classifier,
+    average: AveragedWeights,
+    optimizer: torch.optim.SGD,
+    images: Tensor,
+    labels: Tensor,
+    epoch: int,
+    history: list[Epoch],
+    on_step: Callable[[Step], None],
+) -> Epoch:
+    """One epoch of steps and its validation."""
+    start = time.perf_counter()
+    generator = generator_of(t.seed, epoch, "augment")
+    steps = steps_per_epoch(len(images), t.recipe.batch_size)
+    past = [e.validation_accuracy for e in history]
+    size = training_size(t.recipe, epoch, images.shape[-1])
+    loss_sum = torch.zeros((), device=t.device)
+    correct = torch.zeros((), device=t.device)
+    rate, seen = 0.0, 0
+    model.train()
+    with torch.random.fork_rng(devices=[t.device] if t.device.type == "cuda" else []):
+        torch.manual_seed(seed_of(t.seed, epoch, "dropout"))
+        for step, index in enumerate(batches(len(images), t.recipe.batch_size, t.seed, epoch)):
+            place = index.to(t.device)
+            number = (epoch - 1) * steps + step
+            rate = learning_rate(t.recipe, number, steps, past)
+            set_learning_rate(optimizer, rate)
+            faces = augment(images[place], t.recipe.augment, generator, _resize(t.recipe, size))
+            inputs = t.views(faces, generator)
+            target = labels[place].repeat_interleave(len(inputs) // len(faces))
+            with autocast(t.recipe.precision, t.device):
+                logits = model(inputs).float()
+            loss = F.cross_entropy(logits, target, label_smoothing=t.recipe.label_smoothing)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            average.update(model, number)
+            loss_sum += loss.detach() * len(target)
+            correct += (logits.detach().argmax(1) == target).sum()
+            seen += len(target)
+            if step % LOSS_CHECK == LOSS_CHECK - 1 or step == steps - 1:
+                _check_loss(loss_sum, epoch, step, rate)
+            elapsed = time.perf_counter() - start
+            on_step(
+                Step(
+                    epoch,
+                    t.recipe.epochs,
+                    step + 1,
+                    steps,
+                    (step + 1) * t.recipe.batch_size / elapsed,
+                    tuple(history),
+                )
+            )
+    loss_value, accuracy = validate(t, average.model)
+    return Epoch(
+        epoch=epoch,
+        train_loss=float(loss_sum) / seen,
+        train_accuracy=float(correct) / seen,
+        validation_loss=loss_value,
+        validation_accuracy=accuracy,
+        learning_rate=rate,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _resize(recipe: RecipeConfig, size: int) -> int | None:
+    """No resizing after a crop: the crop's side is the size then."""
+    return None if recipe.augment.crop is not None else size
+
+
+def _check_loss(loss_sum: Tensor, epoch: int, step: int, rate: float) -> None:
+    if not math.isfinite(float(loss_sum)):
+        raise FerturbError(
+            f"the loss is no number at epoch {epoch}, step {step + 1} (learning rate {rate:.4g}); "
+            "the last good state is kept: lower learning_rate in the recipe, or precision=float32"
+        )
+
+
+def validate(t: Training, model: nn.Module) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over the whole validation split, as used at test time."""
+    chosen = t.faces.split("validation")
+    tested = t.views.at_test_time(model).to(t.device)
+    logits = logits_of(tested, chosen.images, precision=t.recipe.precision, device=t.device)
+    loss = float(F.cross_entropy(logits, chosen.labels))
+    return loss, float((logits.argmax(1) == chosen.labels).double().mean())
