@@ -1,0 +1,1 @@
+"""Which pixels are which facial feature."""

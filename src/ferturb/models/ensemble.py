@@ -1,0 +1,98 @@
+"""An ensemble: several classifiers whose logits are summed (the paper's Ensemble)."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ferturb.errors import FerturbError
+from ferturb.models.classifier import Classifier
+from ferturb.storage import read_json, write_json
+
+FORMAT = "ferturb-ensemble-1"
+INDEX = "ensemble.json"
+
+
+def sum_logits(logits: Sequence[Float[Tensor, "b 7"]]) -> Float[Tensor, "b 7"]:
+    """The sum of several networks' logits for the same faces, each network weighing the same.
+
+    >>> sum_logits([torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0, 20.0]])])
+    tensor([[11., 22.]])
+    """
+    if not logits:
+        raise FerturbError("an ensemble needs the logits of at least one member, got none")
+    shapes = {tuple(part.shape) for part in logits}
+    if len(shapes) > 1:
+        raise FerturbError(
+            f"an ensemble sums logits of the same faces, got shapes {sorted(shapes)}; "
+            "predict every member on the same split"
+        )
+    return torch.stack(list(logits)).sum(0)
+
+
+class Ensemble(nn.Module):
+    """Faces in [0, 1] to the summed logits of its members."""
+
+    def __init__(self, members: Sequence[Classifier]) -> None:
+        super().__init__()
+        if not members:
+            raise FerturbError("an ensemble needs at least one member, got none")
+        self.members = nn.ModuleList(members)
+
+    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
+        """Logits in the order of `EMOTIONS`, summed over the members."""
+        return sum_logits([member(faces) for member in self.members])
+
+    def save(self, folder: Path) -> None:
+        """Write a folder of classifiers: one safetensors file per member and an index.
+
+        The folder appears whole or not at all; one that exists and isn't empty is an error.
+        """
+        with _new_folder(folder) as temporary:
+            names = [f"member-{i:02}.safetensors" for i in range(len(self.members))]
+            for name, member in zip(names, self.members, strict=True):
+                assert isinstance(member, Classifier)
+                member.save(temporary / name)
+            write_json(temporary / INDEX, {"format": FORMAT, "members": names})
+
+    @staticmethod
+    def load(folder: Path) -> Ensemble:
+        """Read what `save` wrote, set to evaluation."""
+        index = read_json(folder / INDEX)
+        names = index.get("members") if isinstance(index, dict) else None
+        if not isinstance(names, list) or index.get("format") != FORMAT:
+            raise FerturbError(
+                f"{folder / INDEX} lists no ensemble (expected format {FORMAT}); "
+                "give a folder that Ensemble.save wrote"
+            )
+        return Ensemble([Classifier.load(folder / Path(name).name) for name in names]).eval()
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, renamed onto it at the end, removed on any error."""
+    temporary: Path | None = None
+    try:
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise FerturbError(f"{folder} exists and isn't an empty folder; choose another name")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+        temporary.mkdir()
+        yield temporary
+        temporary.replace(folder)
+        temporary = None
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {folder}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
