@@ -63,6 +63,7 @@ def test_an_existing_folder_is_kept(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_what_cannot_be_summed_or_loaded_is_a_one_line_error(tmp_path: Path) -> None:
     for bad in ([], [torch.zeros(2, 7), torch.zeros(3, 7)]):
         with pytest.raises(FerturbError):

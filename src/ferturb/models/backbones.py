@@ -55,10 +55,10 @@ def resnet(name: str) -> Staged:
     """ResNet (He et al., "Deep Residual Learning", 2016): timm's `name` with a small stem.
 
     The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
-    24 -> 12 -> 6 -> 3. Stages are the four groups of residual blocks. The last batch norm of
-    every block starts at zero (Goyal et al., 2017).
+    24 -> 12 -> 6 -> 3. Stages are the four groups of residual blocks. No batch norm starts at
+    zero: with so few steps a network that starts as its shortcuts learns later, not better.
     """
-    net: Any = _untrained(name)
+    net: Any = _untrained(name, zero_init_last=False)
     stem = nn.Sequential(small_stem(net.conv1.out_channels), net.bn1, net.act1)
     stages = [getattr(net, stage) for stage in STAGE_NAMES]
     return Staged(stem, stages, nn.Identity(), net.num_features)

@@ -20,7 +20,7 @@ FORMAT = "ferturb-ensemble-1"
 INDEX = "ensemble.json"
 
 
-def sum_logits(logits: Sequence[Float[Tensor, "b 7"]]) -> Float[Tensor, "b 7"]:
+def sum_logits(logits: Sequence[Float[Tensor, "b c"]]) -> Float[Tensor, "b c"]:
     """The sum of several networks' logits for the same faces, each network weighing the same.
 
     >>> sum_logits([torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0, 20.0]])])

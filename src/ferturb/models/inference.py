@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ferturb.emotions import EMOTIONS
+
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """bfloat16 where the recipe asks for it or (auto) the device computes in it, else None."""
@@ -20,9 +23,10 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bfloat16" else None
 
 
+@functools.cache
 def _computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     cpuinfo = Path("/proc/cpuinfo")
     if device.type != "cpu" or not cpuinfo.exists():
         return False
@@ -51,12 +55,14 @@ def logits_of(
 
     `size` resizes the faces (bilinear, anti-aliased) before the model sees them.
     """
+    if not len(images):
+        return torch.empty(0, len(EMOTIONS))
     device = device or torch.device("cpu")
     training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
     rows = []
-    for batch in images.split(batch_size):
+    for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
         faces = batch.to(device).unsqueeze(1).float().div_(255)
         if size is not None and size != faces.shape[-1]:
             faces = nn.functional.interpolate(
@@ -66,4 +72,4 @@ def logits_of(
             rows.append(model(faces).float().cpu())
     if training and isinstance(model, nn.Module):
         model.train()
-    return torch.cat(rows) if rows else torch.empty(0, 7)
+    return torch.cat(rows)

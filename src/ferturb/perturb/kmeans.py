@@ -73,6 +73,7 @@ def _lloyd_step(points: Tensor, centers: Tensor) -> Tensor:
     empty = sizes == 0
     if empty.any():
         farthest = distances.topk(k, dim=1).indices
+        farthest = farthest.gather(1, (empty.cumsum(1) - 1).clamp_min(0))  # the first empty's first
         spare = points.gather(1, farthest.unsqueeze(2).expand(b, k, d))
         means = torch.where(empty.unsqueeze(2), spare, means)
     return means

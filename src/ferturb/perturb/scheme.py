@@ -15,7 +15,7 @@ A `TrainingViews` is what a method makes of a batch; the training loop knows no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -80,9 +80,10 @@ class ViewClassifier(nn.Module):
         """Summed logits."""
         views = views_of(faces, self.cluster_map.unsqueeze(0), self.k)
         logits: Tensor = self.classifier(views.flatten(0, 1))
-        return logits.float().view(faces.shape[0], self.k + 1, -1).sum(1)
+        return logits.float().view(faces.shape[0], self.k + 1, logits.shape[-1]).sum(1)
 
 
+@runtime_checkable
 class TrainingViews(Protocol):
     """What a method makes of the faces, in training and at test time."""
 
@@ -185,7 +186,7 @@ def mean_attention(
 ) -> Float[Tensor, "h w"]:
     """The attention map averaged over faces, float64 sums, float32 result."""
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
-    for batch in images.split(batch_size):
+    for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
         total += attention(batch.unsqueeze(1).float().div(255)).double().sum(0).cpu()
     return (total / len(images)).float()
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.config import AugmentConfig
+from ferturb.errors import FerturbError
 
 
 def augment(
@@ -42,6 +43,11 @@ def random_crop(
 ) -> Float[Tensor, "b 1 s s"]:
     """A square of `side` pixels from a random place of each face."""
     b, _, h, w = faces.shape
+    if not 1 <= side <= min(h, w):
+        raise FerturbError(
+            f"a crop must be 1 to {min(h, w)} pixels of faces of {h}×{w}, got {side}; "
+            "change augment.crop in the recipe"
+        )
     side_rows, side_columns = torch.arange(side), torch.arange(side)
     rows = torch.randint(h - side + 1, (b, 1), generator=generator) + side_rows
     columns = torch.randint(w - side + 1, (b, 1), generator=generator) + side_columns

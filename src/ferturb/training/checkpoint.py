@@ -76,11 +76,11 @@ def load_checkpoint(
         model.load_state_dict(_part(tensors, "model"))
         if average.decay:
             average.model.load_state_dict(_part(tensors, "average"))
+        momenta = _part(tensors, "momentum")
+        count = len(momentum_state(optimizer))
+        restore_momentum(optimizer, [momenta.get(str(i)) for i in range(count)])
     except RuntimeError as error:
         raise FerturbError(f"{path} does not fit the model; remove it to start over") from error
-    momenta = _part(tensors, "momentum")
-    count = len(momentum_state(optimizer))
-    restore_momentum(optimizer, [momenta.get(str(i)) for i in range(count)])
     return [Epoch(**row) for row in meta["history"]]
 
 

@@ -84,7 +84,7 @@ def train(
     that many epochs of this call, for those who want to go on later; 0 never stops.
     """
     t = training
-    model = t.classifier.to(t.device, memory_format=torch.channels_last)
+    model = t.classifier.to(t.device).to(memory_format=torch.channels_last)
     average = AveragedWeights(model, t.recipe.average)
     optimizer = build_optimizer(model, t.recipe)
     checkpoint = t.folder / CHECKPOINT
@@ -202,6 +202,7 @@ def _epoch(
                 )
             )
     loss_value, accuracy = validate(t, average.model)
+    _check_loss(loss_value, epoch, steps - 1, rate)
     return Epoch(
         epoch=epoch,
         train_loss=float(loss_sum) / seen,
@@ -218,8 +219,8 @@ def _resize(recipe: RecipeConfig, size: int) -> int | None:
     return None if recipe.augment.crop is not None else size
 
 
-def _check_loss(loss_sum: Tensor, epoch: int, step: int, rate: float) -> None:
-    if not math.isfinite(float(loss_sum)):
+def _check_loss(loss: Tensor | float, epoch: int, step: int, rate: float) -> None:
+    if not math.isfinite(float(loss)):
         raise FerturbError(
             f"the loss is no number at epoch {epoch}, step {step + 1} (learning rate {rate:.4g}); "
             "the last good state is kept: lower learning_rate in the recipe, or precision=float32"

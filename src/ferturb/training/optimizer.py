@@ -36,7 +36,8 @@ def learning_rate(
     - one-cycle: from 4 % of the peak up in a line over `warmup` of the steps, then a half cosine
       down to 0 (Smith & Topin, "Super-Convergence", 2018).
     - plateau: `learning_rate` · factor for each time the validation accuracy did not improve for
-      more than `patience` epochs (torch's ReduceLROnPlateau, mode max, threshold 1e-4 relative).
+      more than `patience` epochs (torch's ReduceLROnPlateau: mode max, threshold 1e-4 relative,
+      and no change by 1e-8 or less).
     """
     return _SCHEDULES[recipe.schedule](recipe, step, steps_per_epoch, accuracies)
 
@@ -62,7 +63,8 @@ def _plateau(
         else:
             bad += 1
         if bad > recipe.plateau_patience:
-            rate, bad = rate * recipe.plateau_factor, 0
+            lower, bad = rate * recipe.plateau_factor, 0
+            rate = lower if rate - lower > 1e-8 else rate
     return rate
 
 

@@ -1,0 +1,95 @@
+"""The cache of read sources: one file a source, in a folder of the user's.
+
+A cached file is used only when the source still is what it was (path, sizes, times, and the
+version of the readers) and its pixels have the checksum they were written with. Anything else
+is read and written anew. A folder that can't be written only means that nothing is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ferturb.data.faces import Faces
+from ferturb.data.trees import walk_files
+from ferturb.errors import FerturbError
+
+READER_VERSION = 1
+"""Raised whenever a reader gives other faces for the same source."""
+
+_KEY = "cache"
+
+
+def cache_folder() -> Path:
+    """``$FERTURB_CACHE``, or the platform's folder for a user's caches."""
+    own = os.environ.get("FERTURB_CACHE")
+    if own:
+        return Path(own).expanduser()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ferturb"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "ferturb"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ferturb"
+
+
+def signature(path: Path) -> str:
+    """What a source is now: a hash of its absolute path, sizes, modification times and readers.
+
+    For a folder these are those of every file below it.
+    """
+    digest = hashlib.sha256(f"{READER_VERSION} {path.resolve()}\n".encode())
+    try:
+        if path.is_dir():
+            files, folders = walk_files(path)
+            lines = [f"{n} {s.st_size} {s.st_mtime_ns}" for n, s in sorted(files.items())]
+            digest.update("\n".join([*lines, *sorted(folders)]).encode("utf-8", "surrogateescape"))
+        else:
+            stat = path.stat()
+            digest.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+    except OSError as error:
+        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def cached(name: str, key: str, read: Callable[[], Faces]) -> Faces:
+    """`read()`, or what it gave the last time it was called for this `name` and `key`.
+
+    `name` says which source it is (one file in the cache each), `key` what it is now.
+    """
+    short = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name)[:40] or "source"
+    file = f"{short}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+    path = cache_folder() / f"{file}.safetensors"
+    found = _load(path, key)
+    if found is not None:
+        return found
+    faces = read()
+    entry = {"key": key, "crc32": _checksum(faces)}
+    with contextlib.suppress(FerturbError):  # a cache that can't be written is only slow
+        replace(faces, info={**faces.info, _KEY: entry}).save(path)
+    return faces
+
+
+def _load(path: Path, key: str) -> Faces | None:
+    try:
+        faces = Faces.load(path)
+        entry = faces.info[_KEY]
+        if entry["key"] != key or entry["crc32"] != _checksum(faces):
+            return None
+    except (FerturbError, KeyError, TypeError, ValueError, OSError):
+        return None
+    return replace(faces, info={k: v for k, v in faces.info.items() if k != _KEY})
+
+
+def _checksum(faces: Faces) -> int:
+    total = 0
+    for tensor in (faces.images, faces.labels, faces.splits):
+        total = zlib.crc32(tensor.contiguous().numpy().data, total)
+    return total

@@ -1,0 +1,140 @@
+"""FER2013 as folders of images, and what all its forms have in common.
+
+FER2013 (Goodfellow et al., "Challenges in Representation Learning", 2013; arXiv 1307.0414) has
+28,709 training faces, 3,589 of the public test and 3,589 of the private test. ferturb trains on
+the first, chooses on the second ("validation") and reports on the third ("test").
+
+Its Kaggle image archive keeps these splits in its file names only
+(``test/<emotion>/PublicTest_123.jpg``), so files so named go by their names. Copies whose files
+are named otherwise are read as any other folders of images (`ferturb.data.folders`).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ferturb.data import folders
+from ferturb.data.faces import SPLITS, Faces
+from ferturb.data.images import IMAGE_SUFFIXES, Progress
+from ferturb.data.splits import complete_splits, describe, require_emotions
+from ferturb.data.trees import Tree
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+
+USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
+"""FER2013's own names of the splits. Index = split code."""
+SIZES: tuple[int, ...] = (28_709, 3_589, 3_589)
+"""FER2013's faces per split."""
+TRAIN_COUNTS: tuple[int, ...] = (3995, 436, 4097, 7215, 4830, 3171, 4965)
+"""FER2013's training faces per emotion, in the order of `EMOTIONS`."""
+
+_OFFICIAL = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
+
+
+def matches(tree: Tree) -> bool:
+    """True when all images of the tree are named as in FER2013's image archive."""
+    images = tree.with_suffix(*IMAGE_SUFFIXES)
+    return bool(images) and all(_OFFICIAL.fullmatch(name.rpartition("/")[2]) for name in images)
+
+
+def read(tree: Tree, progress: Progress | None = None) -> Faces:
+    """FER2013's image archive, zipped or unpacked, as `Faces`; splits from the file names.
+
+    Raises `FerturbError` for an empty class folder and when an emotion has no training face.
+    """
+    images = folders.list_images(tree)
+    usages = [name.rpartition("/")[2].partition("_")[0] for name in images.names]
+    splits = np.array([USAGES.index(usage) for usage in usages], np.uint8)
+    faces = folders.decode_images(tree, images, splits, progress)
+    return finish(faces, "image archive", str(tree.path))
+
+
+def is_fer2013(labels: np.ndarray, splits: np.ndarray) -> bool:
+    """True when the counts per split, and per emotion in training, are FER2013's."""
+    train = np.bincount(labels[splits == 0], minlength=len(EMOTIONS))
+    sizes = np.bincount(splits, minlength=len(SPLITS))
+    return tuple(sizes.tolist()) == SIZES and tuple(train.tolist()) == TRAIN_COUNTS
+
+
+def finish(faces: Faces, form: str, where: str, *, official: bool = True) -> Faces:
+    """`faces` checked and described as one form of FER2013.
+
+    Its kind is "fer2013" when its splits are `official` (their names are FER2013's own, or the
+    counts are) and all three are there; else "folder". Missing splits are drawn from train.
+    """
+    labels, splits = faces.labels.numpy(), faces.splits.numpy()
+    require_emotions(labels, splits, where)
+    sizes = np.bincount(splits, minlength=len(SPLITS)).tolist()
+    genuine = (official and min(sizes) > 0) or is_fer2013(labels, splits)
+    notes = list(faces.notes)
+    if genuine and tuple(sizes) != SIZES:
+        notes.append(
+            f"FER2013 has {describe(SIZES)} faces in {' / '.join(SPLITS)}, "
+            f"this copy {describe(sizes)}"
+        )
+    completed, more = complete_splits(labels, splits)
+    return Faces(
+        images=faces.images,
+        labels=faces.labels,
+        splits=torch.from_numpy(completed),
+        names=faces.names,
+        source=f"FER2013 ({form})" if genuine else f"{form} ({Path(where).name})",
+        kind="fer2013" if genuine else "folder",
+        notes=(*notes, *more),
+        info=faces.info,
+    )
+
+
+def write_folder(faces: Faces, folder: Path) -> None:
+    """Write faces as FER2013's image archive unpacked, in PNG, so that no pixel changes.
+
+    ``train/<emotion>/Training_<number>.png`` and ``test/<emotion>/{PublicTest,PrivateTest}_…``.
+    Faces that came from such an archive keep their file names. The folder must not exist yet; it
+    appears whole or not at all.
+    """
+    if folder.exists():
+        raise FerturbError(f"{folder} already exists; give a folder that does not")
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        tree = temporary / folder.name
+        for image, name in zip(faces.images.numpy(), archive_names(faces), strict=True):
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path, format="PNG", compress_level=1)
+        tree.replace(folder)
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {folder}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def archive_names(faces: Faces) -> tuple[str, ...]:
+    """The paths `write_folder` gives these faces, unique, in their order."""
+    names: dict[str, None] = {}
+    for i, (name, label, split) in enumerate(
+        zip(faces.names, faces.labels.tolist(), faces.splits.tolist(), strict=True)
+    ):
+        folder = f"{'train' if split == 0 else 'test'}/{EMOTIONS[label]}"
+        stem = Path(name).stem
+        if not re.fullmatch(rf"{USAGES[split]}_\d+", stem) or f"{folder}/{stem}.png" in names:
+            stem = f"{USAGES[split]}_{i:05d}"
+        names[f"{folder}/{stem}.png"] = None
+    if len(names) != len(faces):
+        raise FerturbError(
+            "can't name the faces' files uniquely: expected names of one dataset; "
+            "write its parts into folders of their own"
+        )
+    return tuple(names)

@@ -1,0 +1,140 @@
+"""Download a dataset from Kaggle or the Hugging Face hub, through their own clients.
+
+Neither client is needed for anything else: they are optional extras of the package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+from ferturb.config import choose
+from ferturb.errors import FerturbError
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A dataset one can download, with what one should know before."""
+
+    name: str
+    source: str
+    handle: str
+    """The dataset's name at its source."""
+    address: str
+    size: str
+    contents: str
+    licence: str
+    origin: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The same as JSON can hold it."""
+        return asdict(self)
+
+
+_ORIGIN = (
+    "Goodfellow et al., 'Challenges in Representation Learning', 2013 (arXiv 1307.0414): faces "
+    "found by web image search, labelled by keyword and checked by people; the rights to the "
+    "photos are their owners'"
+)
+
+OFFERS: dict[str, dict[str, Offer]] = {
+    "fer2013": {
+        "kaggle": Offer(
+            name="fer2013",
+            source="kaggle",
+            handle="msambare/fer2013",
+            address="https://www.kaggle.com/datasets/msambare/fer2013",
+            size="about 60 MB",
+            contents="35,887 JPEG images in folders, official splits in the file names",
+            licence="as the page states it (Database Contents License when last looked at); "
+            "downloading accepts Kaggle's terms",
+            origin=_ORIGIN,
+        ),
+        "huggingface": Offer(
+            name="fer2013",
+            source="huggingface",
+            handle="AutumnQiu/fer2013",
+            address="https://huggingface.co/datasets/AutumnQiu/fer2013",
+            size="about 60 MB",
+            contents="35,887 images in parquet files train, valid and test",
+            licence="as the dataset card states it; a copy, so the original's terms hold too",
+            origin=_ORIGIN,
+        ),
+    }
+}
+"""What `fetch` can download: name → source → offer."""
+
+
+def fetch(name: str = "fer2013", source: str = "kaggle", out: Path = Path("data/fer2013")) -> Path:
+    """Download a dataset into the folder `out`, which must not exist or be empty, and return it.
+
+    `out` appears whole or not at all. An unknown name or source, a client that is not installed
+    and a download that fails raise `FerturbError`.
+    """
+    wanted = offer(name, source)
+    client = _CLIENTS[wanted.source]
+    module = _import(client.module, client.extra)
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FerturbError(f"{out} already exists and is not empty; give another folder")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {out}: {error.strerror or error}; give a folder that can be written"
+        ) from error
+    try:
+        client.download(module, wanted.handle, temporary / "data")
+        if out.exists():
+            out.rmdir()
+        (temporary / "data").replace(out)
+    except Exception as error:  # whatever the client raises: no network, no permission, no space
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise FerturbError(
+            f"can't download {wanted.handle} from {wanted.source} ({reason[:200]}); "
+            f"see {wanted.address}, or download it by hand and give its path"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return out
+
+
+def offer(name: str, source: str) -> Offer:
+    """What is known about a download before it starts: address, size, licence, origin."""
+    return choose("source", source, choose("dataset", name, OFFERS))
+
+
+@dataclass(frozen=True)
+class _Client:
+    module: str
+    extra: str
+    download: Callable[[ModuleType, str, Path], None]
+
+
+def _from_kaggle(kagglehub: ModuleType, handle: str, folder: Path) -> None:
+    shutil.copytree(kagglehub.dataset_download(handle), folder)
+
+
+def _from_huggingface(huggingface_hub: ModuleType, handle: str, folder: Path) -> None:
+    huggingface_hub.snapshot_download(repo_id=handle, repo_type="dataset", local_dir=str(folder))
+
+
+_CLIENTS: dict[str, _Client] = {
+    "kaggle": _Client("kagglehub", "kaggle", _from_kaggle),
+    "huggingface": _Client("huggingface_hub", "hub", _from_huggingface),
+}
+
+
+def _import(module: str, extra: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise FerturbError(
+            f"this download needs {module}, which is not installed; "
+            f"run: pip install 'ferturb[{extra}]'"
+        ) from error

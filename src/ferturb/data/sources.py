@@ -1,0 +1,131 @@
+"""From a source (a path, or "synthetic") to `Faces`: what every other part of ferturb calls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ferturb.config import DatasetConfig
+from ferturb.data import csv_forms, fer2013, folders, parquet
+from ferturb.data.audit import clean_variant
+from ferturb.data.cache import cached, signature
+from ferturb.data.faces import Faces
+from ferturb.data.fer_plus import apply_fer_plus
+from ferturb.data.images import Progress
+from ferturb.data.trees import Tree, open_tree
+from ferturb.errors import FerturbError
+
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One form that faces come in: does a tree hold it, and read it."""
+
+    matches: Callable[[Tree], bool]
+    read: Callable[[Tree, Progress | None], Faces]
+
+
+READERS: dict[str, Reader] = {
+    "parquet": Reader(parquet.matches, parquet.read),
+    "csv": Reader(csv_forms.matches, csv_forms.read),
+    "fer2013": Reader(fer2013.matches, fer2013.read),
+    "folders": Reader(folders.matches, folders.read),
+}
+"""Tried in this order; the first whose content matches reads the source."""
+
+
+def load_faces(
+    config: DatasetConfig, cache: bool = True, progress: Progress | None = None
+) -> Faces:
+    """The faces a dataset config describes, from the cache when the source has not changed.
+
+    FER+ labels and the clean variant are applied after reading, so that one cached file serves
+    them all. Every input that can't be used raises `FerturbError`.
+    """
+    faces = _load(config.source, config.synthetic_faces, cache, progress)
+    if config.fer_plus is not None:
+        faces = _with_fer_plus(faces, Path(config.fer_plus).expanduser(), cache, progress)
+    return clean_variant(faces) if config.clean else faces
+
+
+def load_source(source: str | Path, progress: Progress | None = None) -> Faces:
+    """Read a source anew, whatever its form: zip, folder, CSV, parquet, or "synthetic"."""
+    if str(source) == SYNTHETIC:
+        return _synthetic(DatasetConfig().synthetic_faces)
+    with open_tree(Path(source).expanduser()) as tree:
+        for reader in READERS.values():
+            if _matches(reader, tree):
+                return _recognised(reader.read(tree, progress))
+        raise FerturbError(_nothing_found(tree))
+
+
+def _load(source: str, synthetic_faces: int, cache: bool, progress: Progress | None) -> Faces:
+    if source == SYNTHETIC:
+        if not cache:
+            return _synthetic(synthetic_faces)
+        name = f"{SYNTHETIC}-{synthetic_faces}"
+        return cached(name, _synthetic_version(), lambda: _synthetic(synthetic_faces))
+    path = Path(source).expanduser()
+    if not cache or not path.exists():
+        return load_source(path, progress)
+    return cached(str(path.resolve()), signature(path), lambda: load_source(path, progress))
+
+
+def _synthetic(n: int) -> Faces:
+    from ferturb.data.synthetic import synthetic_faces
+
+    return synthetic_faces(n)
+
+
+def _synthetic_version() -> str:
+    """A hash of the programs beside this one: a cache never outlives a change of the drawing."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | None) -> Faces:
+    beside = [path.with_name(name) for name in ("fer2013.csv", "icml_face_data.csv")]
+    found = [table for table in beside if table.is_file()]
+    rows = None
+    if found and faces.info.get("form") == "images":
+        rows = _load(str(found[0]), 0, cache, progress)
+    return apply_fer_plus(faces, path, rows)
+
+
+def _matches(reader: Reader, tree: Tree) -> bool:
+    try:
+        return reader.matches(tree)
+    except FerturbError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way when a member is opened
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FerturbError(
+            f"can't read {tree.path}: {reason}; copy or download it again"
+        ) from error
+
+
+def _recognised(faces: Faces) -> Faces:
+    """The same faces, called FER2013 where their counts are FER2013's."""
+    if faces.kind == "folder" and fer2013.is_fer2013(faces.labels.numpy(), faces.splits.numpy()):
+        return replace(faces, kind="fer2013", source=f"FER2013 ({faces.source})")
+    return faces
+
+
+def _nothing_found(tree: Tree) -> str:
+    expected = (
+        "expected a folder or zip of <split>/<emotion>/* images, fer2013.csv, "
+        "icml_face_data.csv, train.csv or parquet files"
+    )
+    archives = tree.with_suffix(".zip", ".tar.gz", ".tar", ".7z", ".rar")
+    if archives:
+        advice = f"it holds {archives[0]}: give that file, unpacked if it is no zip"
+    elif not tree.members:
+        advice = "it is empty"
+    else:
+        advice = f"found {', '.join(list(tree.members)[:5])}"
+    return f"{tree.path} has no images or tables of faces in it; {expected}; {advice}"

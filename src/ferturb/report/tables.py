@@ -1,0 +1,255 @@
+"""A table as plain data, and its three forms: CSV for programs, LaTeX for papers, HTML for eyes.
+
+CSV holds the numbers unrounded, with an interval spread over the columns `x`, `x_low`, `x_high`
+and `x_std`; LaTeX and HTML show them rounded.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from ferturb.evaluation.significance import Interval
+
+Cell = str | int | float | Interval | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column is named and shown."""
+
+    key: str
+    """Its name in the CSV, unique in the table."""
+    heading: str
+    """Its name in print."""
+    group: str = ""
+    """A heading above this and the neighbouring columns of the same group."""
+    digits: int = 1
+    """Digits after the point, in print."""
+    scale: float = 1.0
+    """Printed number = scale × stored number (100 for shares shown as percent)."""
+    signed: bool = False
+    """Print + before positive numbers."""
+    p_value: bool = False
+    """Print with as many digits as a p-value needs."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table: one tuple of cells per row, in the order of the columns."""
+
+    key: str
+    """File name without its ending."""
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise AssertionError(f"{self.key}: {len(row)} cells, {len(self.columns)} columns")
+
+    def to_csv(self) -> str:
+        """Comma-separated values with a header line; empty where there is no number."""
+        spread = [_spread(column.key, [r[i] for r in self.rows]) for i, column in self._numbered()]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([name for names, _ in spread for name in names])
+        for index in range(len(self.rows)):
+            writer.writerow([cell for _, cells in spread for cell in cells[index]])
+        return out.getvalue()
+
+    def to_latex(self) -> str:
+        r"""A `table` environment in booktabs style (needs `\usepackage{booktabs}`)."""
+        form = "".join("r" if self._is_number(i) else "l" for i, _ in self._numbered())
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(self.title)}}}",
+            rf"\label{{tab:{self.key}}}",
+            rf"\begin{{tabular}}{{{form}}}",
+            r"\toprule",
+        ]
+        if any(column.group for column in self.columns):
+            lines += self._latex_groups()
+        lines.append(" & ".join(latex(c.heading) for c in self.columns) + r" \\")
+        lines.append(r"\midrule")
+        for row in self.rows:
+            cells = [_latex_cell(c, cell) for c, cell in zip(self.columns, row, strict=True)]
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if self.note:
+            lines += ["", rf"\smallskip\footnotesize {latex(self.note)}"]
+        return "\n".join([*lines, r"\end{table}", ""])
+
+    def to_html(self) -> str:
+        """A `<table>`; a first-column cell equal to the one above it is left blank."""
+        wide = ' class="wide"' if len(self.columns) >= 9 else ""
+        parts = [f"<table{wide}>", "<thead>"]
+        if any(column.group for column in self.columns):
+            heads = "".join(
+                f'<th scope="colgroup" colspan="{width}">{html.escape(group)}</th>'
+                for group, width in self._groups()
+            )
+            parts.append(f'<tr class="groups">{heads}</tr>')
+        heads = "".join(
+            f'<th scope="col"{self._class(i)}>{html.escape(c.heading)}</th>'
+            for i, c in self._numbered()
+        )
+        parts += [f"<tr>{heads}</tr>", "</thead>", "<tbody>"]
+        above: Cell = None
+        for row in self.rows:
+            repeated = row[0] == above
+            first = "" if repeated else _html_cell(self.columns[0], row[0])
+            style = "" if repeated else ' class="start"'
+            cells = "".join(
+                f"<td{self._class(i)}>{_html_cell(c, row[i])}</td>" for i, c in self._numbered()[1:]
+            )
+            parts.append(f'<tr{style}><th scope="row">{first}</th>{cells}</tr>')
+            above = row[0]
+        return "\n".join([*parts, "</tbody>", "</table>"])
+
+    def _numbered(self) -> list[tuple[int, Column]]:
+        return list(enumerate(self.columns))
+
+    def _groups(self) -> list[tuple[str, int]]:
+        return [(g, len(list(c))) for g, c in groupby(column.group for column in self.columns)]
+
+    def _is_number(self, i: int) -> bool:
+        cells = [row[i] for row in self.rows if row[i] is not None]
+        return sum(not isinstance(cell, str) for cell in cells) > len(cells) / 2
+
+    def _class(self, i: int) -> str:
+        return ' class="number"' if self._is_number(i) else ""
+
+    def _latex_groups(self) -> list[str]:
+        heads, rules, start = [], [], 1
+        for group, width in self._groups():
+            heads.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(group)}}}")
+            if group:
+                rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+            start += width
+        return [" & ".join(heads) + r" \\", " ".join(rules)]
+
+
+def latex(text: str) -> str:
+    r"""Text with everything escaped that LaTeX would act on or that its fonts lack.
+
+    >>> print(latex("95 % of resnet_18 & co: ±1 − {x}"))
+    95 \% of resnet\_18 \& co: $\pm$1 $-$ \{x\}
+    """
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+_LATEX: dict[str, str] = {
+    **{c: "\\" + c for c in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "≠": r"$\neq$",
+    "λ": r"$\lambda$",
+    "α": r"$\alpha$",
+    "…": r"\ldots{}",
+    "–": "--",
+    "—": "---",
+    "“": "``",
+    "”": "''",
+    "’": "'",
+    "\u00a0": "~",
+}
+
+
+def number(value: float, column: Column, signed: bool | None = None) -> str:
+    """A number as it is printed, with a true minus; nan is a dash.
+
+    >>> number(-0.0321, Column("x", "x", scale=100))
+    '−3.2'
+    """
+    if math.isnan(value):
+        return "–"
+    if column.p_value:
+        return p_text(value)
+    sign = "+" if (column.signed if signed is None else signed) else ""
+    text = f"{value * column.scale:{sign},.{column.digits}f}"
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")  # no sign before a rounded zero
+    return text.replace("-", "−")
+
+
+def p_text(value: float) -> str:
+    """A p-value in print.
+
+    >>> p_text(0.0421), p_text(0.00042), p_text(0.00002)
+    ('0.042', '0.0004', '<0.0001')
+    """
+    if value < 0.0001:
+        return "<0.0001"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
+
+
+def _html_cell(column: Column, cell: Cell) -> str:
+    def small(text: str) -> str:
+        return f' <span class="interval">{text}</span>'
+
+    return _shown(column, cell, html.escape, small)
+
+
+def _latex_cell(column: Column, cell: Cell) -> str:
+    def small(text: str) -> str:
+        return rf" {{\scriptsize {latex(text)}}}"
+
+    return _shown(column, cell, latex, small)
+
+
+def _shown(
+    column: Column, cell: Cell, escape: Callable[[str], str], small: Callable[[str], str]
+) -> str:
+    """One cell in print: escaped text, a number, or an estimate with its interval set small."""
+    if cell is None:
+        return escape("–")
+    if isinstance(cell, str):
+        return escape(cell)
+    if not isinstance(cell, Interval):
+        return escape(f"{cell:,}" if isinstance(cell, int) else number(cell, column))
+    text = number(cell.estimate, column)
+    if cell.std is not None:
+        text += f" ± {number(cell.std, column, signed=False)}"
+    if math.isnan(cell.low):
+        return escape(text)
+    return escape(text) + small(f"[{number(cell.low, column)}, {number(cell.high, column)}]")
+
+
+def _spread(key: str, cells: list[Cell]) -> tuple[list[str], list[list[str]]]:
+    """CSV columns of one column: its names, and its values by row."""
+    if not any(isinstance(cell, Interval) for cell in cells):
+        return [key], [[_plain(cell)] for cell in cells]
+    names = [key, f"{key}_low", f"{key}_high"]
+    with_std = any(isinstance(cell, Interval) and cell.std is not None for cell in cells)
+    values = []
+    for cell in cells:
+        whole = cell if isinstance(cell, Interval) else None
+        if whole is None:
+            row = [_plain(cell), "", ""]
+        else:
+            row = [_plain(whole.estimate), _plain(whole.low), _plain(whole.high)]
+        values.append(row + ([_plain(whole.std if whole else None)] if with_std else []))
+    return names + ([f"{key}_std"] if with_std else []), values
+
+
+def _plain(cell: Cell) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ferturb.data.csv_forms import write_csv
+from ferturb.data.sources import load_source
+from ferturb.errors import FerturbError
+
+
+@pytest.mark.parametrize(
+    "header", ["emotion,pixels,Usage", "emotion, Usage, pixels", "\ufeffUsage,pixels,emotion"]
+)
+def test_every_header_gives_the_same_faces(small_faces, csv_text, write_tree, header):
+    text = csv_text(small_faces, header.lstrip("\ufeff"))
+    if header.startswith("\ufeff"):
+        text = "\ufeff" + text
+    folder = write_tree({"any name.csv": text.encode()})
+    for source in (folder, folder / "any name.csv"):
+        faces = load_source(source)
+        assert faces.content_hash() == small_faces.content_hash()
+        assert faces.names == small_faces.names
+        assert faces.kind == "fer2013"
+
+
+def test_quotes_windows_lines_and_wide_spaces(small_faces, csv_text, write_tree):
+    lines = csv_text(small_faces).splitlines()
+    quoted = [lines[0]]
+    for line in lines[1:]:
+        emotion, pixels, usage = line.split(",")
+        quoted.append(f'{emotion},"  {pixels.replace(" ", "  ", 5)} ",{usage}')
+    folder = write_tree({"fer2013.csv": "\r\n".join(quoted).encode()})
+    assert load_source(folder).content_hash() == small_faces.content_hash()
+
+
+def test_csv_inside_a_zip(small_faces, csv_text, write_zip):
+    path = write_zip({"fer2013/fer2013.csv": csv_text(small_faces).encode()})
+    assert load_source(path).content_hash() == small_faces.content_hash()
+
+
+@pytest.mark.parametrize("icml", [False, True])
+def test_written_csv_is_what_string_formatting_gives(small_faces, csv_text, tmp_path, icml):
+    write_csv(small_faces, tmp_path / "out.csv", icml=icml)
+    header = "emotion, Usage, pixels" if icml else "emotion,pixels,Usage"
+    assert (tmp_path / "out.csv").read_text() == csv_text(small_faces, header)
+
+
+def test_a_file_without_suffix_is_told_by_its_content(small_faces, csv_text, tmp_path):
+    (tmp_path / "download").write_text(csv_text(small_faces))
+    assert load_source(tmp_path / "download").content_hash() == small_faces.content_hash()
+
+
+def test_the_table_with_usage_wins_over_the_challenge_files(small_faces, csv_text, write_tree):
+    whole = csv_text(small_faces).encode()
+    folder = write_tree(
+        {
+            "icml_face_data.csv": csv_text(small_faces, "emotion, Usage, pixels").encode(),
+            "train.csv": csv_text(small_faces.split("train"), "emotion,pixels").encode(),
+            "test.csv": csv_text(small_faces.split("test"), "pixels").encode(),
+            "example_submission.csv": b"emotion\n0\n",
+        }
+    )
+    assert load_source(folder).content_hash() == small_faces.content_hash()
+    (folder / "fer2013.csv").write_bytes(whole)
+    faces = load_source(folder)
+    assert faces.content_hash() == small_faces.content_hash()
+    assert sum("not read" in note for note in faces.notes) == 3
+
+
+def test_challenge_train_and_test(small_faces, csv_text, write_tree):
+    folder = write_tree(
+        {
+            "train.csv": csv_text(small_faces.split("train"), "emotion,pixels").encode(),
+            "test.csv": csv_text(small_faces.split("test"), "pixels").encode(),
+        }
+    )
+    faces = load_source(folder)
+    assert faces.kind == "folder"
+    assert [len(faces.split(s)) for s in ("train", "validation", "test")] == [56, 7, 7]
+    assert np.array_equal(faces.images, small_faces.split("train").images)
+    assert any(note.startswith("test.csv left out: it has no labels") for note in faces.notes)
+    alone = load_source(folder / "train.csv")
+    assert alone.content_hash() == faces.content_hash()
+    with pytest.raises(FerturbError, match=r"test\.csv.* no column emotion.*give fer2013\.csv"):
+        load_source(folder / "test.csv")
+
+
+def test_a_labelled_test_table_is_used(small_faces, csv_text, write_tree):
+    folder = write_tree(
+        {
+            "fer2013/train.csv": csv_text(small_faces.split("train"), "emotion,pixels").encode(),
+            "fer2013/test.csv": csv_text(small_faces.split("test"), "emotion,pixels").encode(),
+        }
+    )
+    faces = load_source(folder)
+    assert [len(faces.split(s)) for s in ("train", "validation", "test")] == [63, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        ("emotion,pixels", "Usage".lower()),
+        ("pixels,Usage", "emotion"),
+        ("emotion,Usage", "pixels"),
+    ],
+)
+def test_a_missing_column_is_named(small_faces, csv_text, write_tree, header, missing):
+    folder = write_tree({"fer2013.csv": csv_text(small_faces, header).encode()})
+    with pytest.raises(FerturbError, match=f"missing column {missing}; expected") as error:
+        load_source(folder / "fer2013.csv")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "message"),
+    [
+        (3, lambda e, p, u: (e, p.rpartition(" ")[0], u), r"row 3: expected 2304 .*, got 2303"),
+        (84, lambda e, p, u: (e, p + " 7", u), r"row 84: expected 2304 .*, got 2305"),
+        (
+            50,
+            lambda e, p, u: (e, "300 " + p.partition(" ")[2], u),
+            r"row 50: .*'300' at position 1",
+        ),
+        (50, lambda e, p, u: (e, "-1 " + p.partition(" ")[2], u), r"row 50: .*'-1' at position 1"),
+        (50, lambda e, p, u: (e, "1.5 " + p.partition(" ")[2], u), r"row 50: .*'1.5'"),
+        (50, lambda e, p, u: (e, "", u), r"row 50: expected 2304 pixels .*, got 0"),
+        (1, lambda e, p, u: ("9", p, u), r"row 1: expected an emotion from 0 to 6, got '9'"),
+        (1, lambda e, p, u: ("", p, u), r"row 1: expected an emotion from 0 to 6, got ''"),
+        (2, lambda e, p, u: (e, p, "Test"), r"row 2: expected Usage Training, .* got 'Test'"),
+        (4, lambda e, p, u: (e, p, u + ",1"), r"can't be read as CSV .*row #"),
+    ],
+)
+def test_a_bad_row_is_named(small_faces, csv_text, write_tree, row, change, message):
+    lines = csv_text(small_faces).splitlines()
+    lines[row] = ",".join(change(*lines[row].split(",")))
+    folder = write_tree({"fer2013.csv": "\n".join(lines).encode()})
+    with pytest.raises(FerturbError, match=f"(?i){message}") as error:
+        load_source(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_row_numbers_hold_beyond_the_first_block(small_faces, csv_text, write_tree, monkeypatch):
+    monkeypatch.setattr("ferturb.data.csv_forms._BLOCK_BYTES", 100_000)
+    lines = csv_text(small_faces).splitlines()
+    lines[70] = lines[70].replace(" ", " x", 1)
+    folder = write_tree({"fer2013.csv": "\n".join(lines).encode()})
+    with pytest.raises(FerturbError, match="row 70:"):
+        load_source(folder)
+
+
+def test_no_rows_and_a_class_without_faces(small_faces, csv_text, write_tree):
+    folder = write_tree({"fer2013.csv": b"emotion,pixels,Usage\n"})
+    with pytest.raises(FerturbError, match=r"no rows|can't be read as CSV"):
+        load_source(folder)
+    kept = small_faces.select((small_faces.labels != 1).nonzero().flatten())
+    (folder / "fer2013.csv").write_text(csv_text(kept))
+    with pytest.raises(FerturbError, match="found none of disgust"):
+        load_source(folder)
+
+
+def test_a_damaged_csv_inside_a_zip(small_faces, csv_text, write_zip):
+    path = write_zip({"fer2013.csv": csv_text(small_faces).encode()})
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PublicTest") - 200
+    data[place : place + 2] = b"  "
+    path.write_bytes(data)
+    with pytest.raises(FerturbError, match=r"row \d+: expected 2304 pixels|can't be read as CSV"):
+        load_source(path)

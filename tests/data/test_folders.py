@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ferturb.data.sources import load_source
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+
+NAMES = ("Anger", "disgusted", "3_fear", "HAPPINESS", "sadness", "surprised", "ne")
+
+
+@pytest.fixture
+def files(as_png):
+    """Ten images a class, named with aliases."""
+    generator = np.random.default_rng(3)
+    return {
+        f"{name}/s{i}.png": as_png(generator.integers(0, 256, (48, 48), dtype=np.uint8))
+        for name in NAMES
+        for i in range(10)
+    }
+
+
+def test_emotion_folders_alone_get_seeded_splits(files, write_tree, write_zip):
+    faces = load_source(write_tree(files))
+    assert faces.counts() == {
+        "train": dict.fromkeys(EMOTIONS, 8),
+        "validation": dict.fromkeys(EMOTIONS, 1),
+        "test": dict.fromkeys(EMOTIONS, 1),
+    }
+    assert len(faces.notes) == 2
+    assert all("seed 0" in note for note in faces.notes)
+    assert load_source(write_zip(files)).content_hash() == faces.content_hash()
+
+
+def test_labels_follow_the_folder(files, write_tree):
+    faces = load_source(write_tree(files))
+    for name, label in zip(faces.names, faces.labels.tolist(), strict=True):
+        assert NAMES.index(name.split("/")[0]) == label
+
+
+def test_split_folders_of_any_case_below_other_folders(files, write_tree):
+    tree = {}
+    for name, data in files.items():
+        split = {"s0": "Val", "s1": "TEST"}.get(name.split("/")[1][:-4], "Training")
+        tree[f"archive/test set of mine/{split}/{name}"] = data
+    faces = load_source(write_tree(tree))
+    assert [len(faces.split(s)) for s in ("train", "validation", "test")] == [56, 7, 7]
+    assert faces.notes == ()
+    assert all(name.endswith("s0.png") for name in faces.split("validation").names)
+
+
+def test_unknown_classes_are_reported_and_left_out(files, write_tree):
+    some = list(files.values())
+    extra = {f"contempt/{i}.png": some[i] for i in range(4)} | {"sheet.png": some[5]}
+    faces = load_source(write_tree({**files, **extra}))
+    assert len(faces) == 70
+    assert faces.info["unknown_classes"] == {"": 1, "contempt": 4}
+    assert "contempt (4)" in faces.notes[0]
+
+
+def test_an_emotion_that_is_absent_is_noted(files, write_tree):
+    kept = {k: v for k, v in files.items() if not k.startswith("disgusted")}
+    assert "no faces of disgust in this source" in load_source(write_tree(kept)).notes
+
+
+def test_numbered_classes_are_refused(files, write_tree):
+    numbered = {f"train/{NAMES.index(k.split('/')[0]) + 1}/{k[-6:]}": v for k, v in files.items()}
+    with pytest.raises(FerturbError, match=r"class folders are numbers \(1, 2, 3.*rename them"):
+        load_source(write_tree(numbered))
+
+
+def test_other_folders_are_refused(files, write_tree):
+    with pytest.raises(FerturbError, match="found the class folders cats, dogs"):
+        load_source(write_tree({"cats/a.png": b"x", "dogs/b.png": b"x"}, "pets"))
+    with pytest.raises(FerturbError, match="images in no class folder"):
+        load_source(write_tree({"a.png": b"x"}, "flat"))
+
+
+def test_split_folders_for_some_only_are_refused(files, write_tree):
+    mixed = {("train/" if i % 2 else "") + k: v for i, (k, v) in enumerate(files.items())}
+    with pytest.raises(FerturbError, match="lies in no split folder"):
+        load_source(write_tree(mixed))
+
+
+def test_empty_class_and_empty_directory(files, write_tree, tmp_path):
+    folder = write_tree(files)
+    (folder / "joy").mkdir()
+    with pytest.raises(FerturbError, match="class folder joy holds no images"):
+        load_source(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FerturbError, match=r"no images or tables of faces.*it is empty"):
+        load_source(tmp_path / "empty")
+    (tmp_path / "empty" / "notes.md").write_text("x")
+    with pytest.raises(FerturbError, match=r"found notes\.md"):
+        load_source(tmp_path / "empty")
+
+
+def test_hidden_files_and_resource_forks_are_no_images(files, write_zip):
+    extra = {"__MACOSX/Anger/._s0.png": b"x", "Anger/.DS_Store": b"x", "Anger/._s1.png": b"x"}
+    faces = load_source(write_zip({**files, **extra}))
+    assert len(faces) == 70
+    assert faces.info["unreadable"] == []

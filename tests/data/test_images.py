@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferturb.data import images
+from ferturb.data.images import decode_face, decode_faces
+from ferturb.errors import FerturbError
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=form, **options)
+    return buffer.getvalue()
+
+
+def random_face(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (48, 48), dtype=np.uint8)
+
+
+def test_a_grayscale_48_file_is_taken_as_it_is():
+    face = random_face()
+    for form in ("PNG", "BMP", "TIFF", "PPM"):
+        assert np.array_equal(decode_face(encoded(Image.fromarray(face), form)), face)
+    jpeg = encoded(Image.fromarray(face), "JPEG", quality=90)
+    assert np.array_equal(decode_face(jpeg), np.asarray(Image.open(io.BytesIO(jpeg))))
+
+
+def test_gray_in_colour_modes_keeps_its_pixels():
+    face = random_face()
+    image = Image.fromarray(face)
+    for mode in ("RGB", "RGBA", "LA"):
+        assert np.array_equal(decode_face(encoded(image.convert(mode))), face), mode
+    palette = Image.fromarray(face)
+    palette = palette.convert("P")
+    assert np.array_equal(decode_face(encoded(palette)), face)
+
+
+def test_sixteen_bits_are_scaled_to_eight():
+    face = random_face()
+    wide = Image.fromarray(face.astype(np.uint16) * 257)
+    assert np.array_equal(decode_face(encoded(wide)), face)
+
+
+def test_colour_becomes_luma():
+    red = Image.new("RGB", (48, 48), (255, 0, 0))
+    assert set(decode_face(encoded(red)).flatten().tolist()) == {round(0.299 * 255)}
+
+
+def test_transparency_lies_on_black():
+    clear = Image.new("RGBA", (48, 48), (255, 255, 255, 0))
+    assert decode_face(encoded(clear)).max() == 0
+
+
+def test_exif_orientation_is_applied():
+    face = random_face()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    turned = decode_face(encoded(Image.fromarray(face), exif=exif))
+    assert np.array_equal(turned, np.rot90(face, k=-1))
+
+
+def test_the_central_square_is_kept_without_distortion():
+    face = random_face()
+    wide = np.zeros((48, 100), np.uint8)
+    wide[:, 26:74] = face
+    assert np.array_equal(decode_face(encoded(Image.fromarray(wide))), face)
+    tall = wide.T.copy()
+    assert np.array_equal(decode_face(encoded(Image.fromarray(tall))), face.T)
+
+
+def test_large_images_are_averaged_not_sampled():
+    checks = np.indices((480, 480)).sum(0) % 2 * 255
+    small = decode_face(encoded(Image.fromarray(checks.astype(np.uint8))))
+    assert np.abs(small.astype(int) - 127.5).max() < 3
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", encoded(Image.new("L", (9, 9)))[:40]])
+def test_damaged_data_is_an_error_of_one_line(data):
+    with pytest.raises(FerturbError) as error:
+        decode_face(data)
+    assert "\n" not in str(error.value)
+
+
+def test_huge_images_are_refused_before_decoding(monkeypatch):
+    monkeypatch.setattr(images, "MAX_IMAGE_PIXELS", 10_000)
+    with pytest.raises(FerturbError, match="200×100 pixels; at most 10,000"):
+        decode_face(encoded(Image.new("L", (200, 100))))
+
+
+def test_many_in_order_with_threads_and_without(monkeypatch):
+    files = {f"{i}.png": encoded(Image.fromarray(random_face(i))) for i in range(700)}
+    files["300.png"] = b"broken"
+    sizes = {name: len(data) for name, data in files.items()}
+    results = []
+    calls: list[tuple[int, int]] = []
+    for threshold in (0, 10**9):
+        monkeypatch.setattr(images, "_THREADS_FROM_BYTES", threshold)
+        calls.clear()
+        faces, ok, lost = decode_faces(files.__getitem__, sizes, lambda *done: calls.append(done))
+        assert calls[-1] == (700, 700)
+        assert [item["name"] for item in lost] == ["300.png"]
+        assert np.nonzero(~ok)[0].tolist() == [300]
+        results.append(faces)
+    assert np.array_equal(*results)
+    assert np.array_equal(results[0][699], random_face(699))

@@ -1,0 +1,76 @@
+"""The three forms of a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+
+from ferturb.evaluation.significance import Interval
+from ferturb.report.tables import Column, Table, latex
+
+TABLE = Table(
+    "t",
+    "50 % of A_B & co",
+    (
+        Column("model", "Model"),
+        Column("accuracy", "Accuracy, %", "ours <&>", scale=100),
+        Column("faces", "Faces", "ours <&>"),
+        Column("change", "Δ", "paper", signed=True),
+    ),
+    (
+        ("a_1 <b>", Interval(0.71894, 0.704, 0.733, 0.0123), 3589, -0.04),
+        ("a_1 <b>", Interval(0.5, 0.4, float("nan")), 12, 1.25),
+        ("c", None, 7, float("nan")),
+    ),
+    "A note: 95 %.",
+)
+
+
+def test_csv_holds_the_unrounded_numbers_and_their_intervals() -> None:
+    rows = list(csv.DictReader(io.StringIO(TABLE.to_csv())))
+    assert rows[0] == {
+        "model": "a_1 <b>",
+        "accuracy": "0.71894",
+        "accuracy_low": "0.704",
+        "accuracy_high": "0.733",
+        "accuracy_std": "0.0123",
+        "faces": "3589",
+        "change": "-0.04",
+    }
+    assert [rows[2][key] for key in ("accuracy", "accuracy_low", "change")] == ["", "", ""]
+
+
+def test_latex_escapes_and_groups() -> None:
+    text = TABLE.to_latex()
+    assert r"\caption{50 \% of A\_B \& co}" in text
+    assert r"a\_1 $<$b$>$ & 71.9 $\pm$ 1.2 {\scriptsize [70.4, 73.3]} & 3,589 & 0.0 \\" in text
+    assert r"\multicolumn{2}{c}{ours $<$\&$>$} & \multicolumn{1}{c}{paper}" in text
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
+    assert r"\begin{tabular}{lrrr}" in text
+    for line in text.splitlines():
+        assert not re.search(r"(?<!\\)[%#]", line)  # an unescaped % would eat the line's end
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    for row in [line for line in body.splitlines() if line.endswith(r"\\")]:
+        assert len(re.findall(r"(?<!\\)&", row)) == len(TABLE.columns) - 1
+
+
+def test_latex_text_is_ascii_for_every_character_the_report_uses() -> None:
+    assert latex("± − × … – “x” λ α ≤ ≥ ≠ ~ ^ \\ {}#$_").isascii()
+
+
+def test_html_escapes_and_leaves_a_repeated_first_cell_blank() -> None:
+    text = TABLE.to_html()
+    assert text.count("a_1 &lt;b&gt;") == 1
+    assert "<b>" not in text
+    assert 'colspan="2">ours &lt;&amp;&gt;</th>' in text
+    assert '71.9 ± 1.2 <span class="interval">[70.4, 73.3]</span>' in text
+    assert text.count("<td") == 3 * 3
+    assert "+1.2" in text
+
+
+def test_a_row_of_the_wrong_length_is_a_bug() -> None:
+    with pytest.raises(AssertionError, match="2 cells, 1 columns"):
+        Table("t", "t", (Column("a", "a"),), ((1, 2),))

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ferturb.config import (
+    FAST,
+    PAPER,
+    RECIPES,
+    AugmentConfig,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+    choose,
+    unknown,
+)
+from ferturb.errors import FerturbError
+
+ODD = RunConfig(
+    DatasetConfig("faces.zip", clean=True, fer_plus="new.csv"),
+    ModelConfig("vgg16", attention=True, dropout=0.3),
+    MethodConfig("perturb", clusters=5, views="sample", test_views=False),
+    dataclasses.replace(PAPER, sizes=((0.25, 24), (0.5, 32)), evaluate=("ten-crop",)),
+    seed=7,
+    attention_run="phase-1",
+)
+
+
+@pytest.mark.parametrize("config", [RunConfig(), ODD, RunConfig(recipe=PAPER)])
+def test_config_goes_to_json_and_back_without_loss(config: RunConfig) -> None:
+    back = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert back == config
+    assert back.fingerprint() == config.fingerprint()
+    assert hash(back) == hash(config)  # tuples came back as tuples, at every depth
+
+
+def test_missing_keys_take_the_default() -> None:
+    assert RunConfig.from_dict({}) == RunConfig()
+    data = {"model": {"name": "vgg16"}, "recipe": {"sizes": [[0.5, 32]]}}
+    expected = RunConfig(model=ModelConfig("vgg16"), recipe=RecipeConfig(sizes=((0.5, 32),)))
+    assert RunConfig.from_dict(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"sead": 1}, "RunConfig has no field 'sead'.*seed"),
+        ({"recipe": {"augment": {"flop": 1}}}, "AugmentConfig has no field 'flop'"),
+    ],
+)
+def test_an_unknown_key_is_named(data: dict[str, object], words: str) -> None:
+    with pytest.raises(FerturbError, match=words):
+        RunConfig.from_dict(data)
+
+
+def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
+    """Run folders are named by it, so a change here orphans every run on disk."""
+    fixed = RunConfig(
+        DatasetConfig(), ModelConfig(), MethodConfig(), RecipeConfig(), seed=0, attention_run=None
+    )
+    code = "from ferturb.config import *; print(RunConfig(recipe=RecipeConfig()).fingerprint())"
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert fixed.fingerprint() == elsewhere == "beb0cbf85dae"
+
+
+def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for f in dataclasses.fields(config):  # type: ignore[arg-type]
+        value = getattr(config, f.name)
+        inner = dataclasses.is_dataclass(value)
+        found += leaves(value, (*path, f.name)) if inner else [(*path, f.name)]
+    return found
+
+
+def changed(config: object, path: tuple[str, ...]) -> object:
+    value = getattr(config, path[0])
+    if len(path) > 1:
+        new = changed(value, path[1:])
+    elif isinstance(value, bool):
+        new = not value
+    elif isinstance(value, (int, float)):
+        new = value + 1 if path[0] not in {"label_smoothing", "attention_threshold"} else 0.25
+    elif isinstance(value, tuple):
+        new = ()if value else (("x", 1),)
+    else:
+        new = "changed"
+    return dataclasses.replace(config, **{path[0]: new})  # type: ignore[type-var]
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+@pytest.mark.parametrize("path", leaves(RunConfig()), ids=".".join)
+def test_every_field_counts_in_the_fingerprint(path: tuple[str, ...]) -> None:
+    other = changed(RunConfig(), path)
+    assert isinstance(other, RunConfig)
+    assert other.fingerprint() != RunConfig().fingerprint()
+    assert other != RunConfig()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: MethodConfig(clusters=0), "clusters must be from 1 to 64, got 0"),
+        (lambda: MethodConfig(clusters=65), "clusters must be from 1 to 64, got 65"),
+        (lambda: MethodConfig(attention_threshold=1.1), "attention_threshold .* from 0.0 to 1.0"),
+        (lambda: MethodConfig(attention_faces=0), "attention_faces must be at least 1, got 0"),
+        (lambda: RecipeConfig(epochs=0), "epochs must be at least 1, got 0"),
+        (lambda: RecipeConfig(batch_size=1), "batch_size must be at least 2, got 1"),
+        (lambda: RecipeConfig(label_smoothing=-0.1), "label_smoothing must be from 0.0 to 1.0"),
+    ],
+)
+def test_values_out_of_range_are_refused(make: object, words: str) -> None:
+    with pytest.raises(FerturbError, match=words):
+        make()  # type: ignore[operator]
+
+
+def test_presets_are_the_papers_and_ours() -> None:
+    assert RECIPES == {"fast": FAST, "paper": PAPER}
+    assert all(name == recipe.name for name, recipe in RECIPES.items())
+    p = PAPER  # section 4.2
+    assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)
+    assert (p.schedule, p.plateau_factor, p.plateau_patience) == ("plateau", 0.75, 5)
+    assert (p.label_smoothing, p.average, p.sizes) == (0.0, 0.0, ())
+    assert p.augment == AugmentConfig(flip=0.5, erase=0.5, crop=40)
+    assert "ten-crop" in p.evaluate
+
+
+def test_choose_gives_the_named_or_the_nearest_names() -> None:
+    known = {"resnet18": 1, "resnet34": 2, "vgg16": 3}
+    assert choose("model", "vgg16", known) == 3
+    with pytest.raises(FerturbError) as caught:
+        choose("model", "vgg61", known)
+    assert str(caught.value) == (
+        "unknown model 'vgg61': did you mean 'vgg16'? known: resnet18, resnet34, vgg16"
+    )
+    far = unknown("model", "zzzzz", known)
+    assert far == "unknown model 'zzzzz'; known: resnet18, resnet34, vgg16"
+    assert "'resnet18' or 'resnet34'" in unknown("model", "resnet", ("resnet18", "resnet34"))

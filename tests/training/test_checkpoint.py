@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ferturb.config import RecipeConfig
+from ferturb.errors import FerturbError
+from ferturb.storage import load_tensors, save_tensors
+from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.optimizer import AveragedWeights, build_optimizer, momentum_state
+
+HISTORY = [
+    Epoch(1, 1.9, 0.2, 1.8, 1 / 3, 0.1, 2.5),
+    Epoch(2, 0.1 + 0.2, 0.3, 1.7, 2 / 7, 1e-17, 3.5),
+]
+
+
+def network(width: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width), nn.ReLU())
+
+
+def state(decay: float = 0.9, seed: int = 0, steps: int = 2, width: int = 3):  # type: ignore[no-untyped-def]
+    torch.manual_seed(seed)
+    model = network(width).to(memory_format=torch.channels_last)
+    average = AveragedWeights(model, decay)
+    optimizer = build_optimizer(model, RecipeConfig(learning_rate=0.1))
+    for step in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(4, 1, 8, 8)).square().mean().backward()
+        optimizer.step()
+        average.update(model, step)
+    return model, average, optimizer
+
+
+def assert_same(first: nn.Module, second: nn.Module) -> None:
+    other = second.state_dict()
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, other[key]), key
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_round_trip_is_exact(tmp_path: Path, decay: float) -> None:
+    path = tmp_path / "c.safetensors"
+    model, average, optimizer = state(decay)
+    save_checkpoint(path, model, average, optimizer, HISTORY, "abc")
+    other, other_average, other_optimizer = state(decay, seed=1, steps=0)
+    assert load_checkpoint(path, other, other_average, other_optimizer, "abc") == HISTORY
+    assert_same(model, other)
+    assert_same(average.model, other_average.model)
+    for a, b in zip(momentum_state(optimizer), momentum_state(other_optimizer), strict=True):
+        assert a is not None
+        assert b is not None
+        assert torch.equal(a, b)
+    names = load_tensors(path)[0]
+    assert any(n.startswith("average/") for n in names) is (decay > 0)
+
+
+def refused(path: Path, match: str, width: int = 3, fingerprint: str = "abc") -> None:
+    with pytest.raises(FerturbError, match=match) as caught:
+        load_checkpoint(path, *state(seed=1, steps=0, width=width), fingerprint)
+    assert "\n" not in str(caught.value)
+
+
+def test_foreign_checkpoints_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, *state(), HISTORY, "abc")
+    refused(path, "another run .*expected xyz, got abc", fingerprint="xyz")
+    refused(path, "does not fit the model", width=4)
+    save_tensors(path, {"x": torch.zeros(1)}, {"format": "something"})
+    refused(path, "another run")
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    marker = tmp_path / "executed"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (marker,))  # type: ignore[return-value]
+
+    path.write_bytes(pickle.dumps(Bomb()))
+    refused(path, "never unpickles")
+    torch.save({"x": torch.zeros(2)}, path)
+    refused(path, "never unpickles")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 4, 200, -1])
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, *state(), HISTORY, "abc")
+    path.write_bytes(path.read_bytes()[:keep])
+    refused(path, "no safetensors file")

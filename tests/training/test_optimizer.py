@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from ferturb.config import PAPER, ModelConfig, RecipeConfig
+from ferturb.models.classifier import Classifier
+from ferturb.training.optimizer import (
+    AveragedWeights,
+    build_optimizer,
+    learning_rate,
+    momentum_state,
+    restore_momentum,
+    set_learning_rate,
+)
+
+
+def test_one_cycle_at_known_points() -> None:
+    recipe = RecipeConfig(epochs=10, learning_rate=0.2, schedule="one-cycle", warmup=0.2)
+
+    def rate(step: int) -> float:
+        return learning_rate(recipe, step, 10, [])
+
+    assert rate(0) == pytest.approx(0.04 * 0.2)
+    assert rate(10) == pytest.approx(0.52 * 0.2)  # half-way up
+    assert rate(20) == pytest.approx(0.2)
+    assert rate(40) == pytest.approx(0.2 * 0.5 * (1 + math.sqrt(0.5)))  # a quarter down
+    assert rate(60) == pytest.approx(0.1)
+    assert rate(100) == pytest.approx(0, abs=1e-12)
+    climb, fall = [rate(s) for s in range(21)], [rate(s) for s in range(20, 100)]
+    assert climb == sorted(climb)
+    assert fall == sorted(fall, reverse=True)
+
+
+def test_constant_is_constant() -> None:
+    recipe = RecipeConfig(schedule="constant", learning_rate=0.3)
+    assert {learning_rate(recipe, s, 7, [0.1] * (s // 7)) for s in range(50)} == {0.3}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_plateau_is_torchs_reduce_on_plateau(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.rand(300, generator=generator, dtype=torch.float64)
+    values = {
+        0: draws,  # no trend
+        1: (draws * 20).round() / 20,  # many equals
+        2: 0.7 + draws * 2e-4,  # about the threshold
+        3: torch.linspace(0, 1, 300, dtype=torch.float64) + draws * 0.05,
+    }[seed % 4].tolist()
+    patience = (0, 2, 5)[seed % 3]
+    recipe = replace(PAPER, plateau_patience=patience)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=recipe.learning_rate)
+    peer = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, "max", recipe.plateau_factor, patience, threshold=1e-4
+    )
+    for i, value in enumerate(values):
+        assert learning_rate(recipe, i * 9, 9, values[:i]) == optimizer.param_groups[0]["lr"]
+        peer.step(value)
+
+
+def test_weight_decay_spares_norms_and_biases(tiny: str) -> None:
+    model = Classifier(ModelConfig(tiny, attention=True))
+    recipe = RecipeConfig(weight_decay=0.05)
+    optimizer = build_optimizer(model, recipe)
+    decay = {p: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert len(decay) == len(list(model.parameters()))
+    free = set()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            free |= set(module.parameters())
+        elif getattr(module, "bias", None) is not None:
+            free.add(module.bias)
+    assert {p for p, d in decay.items() if d == 0} == free
+    assert {d for p, d in decay.items() if p not in free} == {0.05}
+
+
+def test_every_group_gets_the_rate() -> None:
+    optimizer = build_optimizer(nn.Linear(2, 2), RecipeConfig())
+    set_learning_rate(optimizer, 0.123)
+    assert [g["lr"] for g in optimizer.param_groups] == [0.123, 0.123]
+    assert all(g["nesterov"] for g in optimizer.param_groups)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.998])
+def test_average_against_a_float64_loop(decay: float) -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    average = AveragedWeights(model, decay)
+    expected = {k: v.double().clone() for k, v in model.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    for step in range(30):
+        for value in model.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(torch.randn(value.shape, generator=generator))
+            else:
+                value += 1
+        average.update(model, step)
+        d = min(decay, (1 + step) / (10 + step))
+        for key, value in model.state_dict().items():
+            expected[key] = d * expected[key] + (1 - d) * value.double()
+    for key, value in average.model.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value.double(), expected[key], atol=1e-5, rtol=1e-5)
+        else:
+            assert value == 30  # counts are copied
+    assert not any(p.requires_grad for p in average.model.parameters())
+
+
+def test_without_decay_the_average_is_the_model_itself() -> None:
+    model = nn.Linear(2, 2)
+    average = AveragedWeights(model, 0.0)
+    average.update(model, 0)
+    assert average.model is model
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_momentum_goes_out_and_in() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = build_optimizer(model, RecipeConfig())
+    assert momentum_state(optimizer) == [None, None]
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    kept = [m.clone() for m in momentum_state(optimizer) if m is not None]
+    other = build_optimizer(model, RecipeConfig())
+    restore_momentum(other, kept)
+    for mine, theirs in zip(kept, momentum_state(other), strict=True):
+        assert theirs is not None
+        assert torch.equal(mine, theirs)
+        assert mine.abs().sum() > 0
