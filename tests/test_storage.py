@@ -112,7 +112,7 @@ def test_an_error_of_the_caller_leaves_the_old_file_and_goes_on(tmp_path: Path) 
 def test_a_folder_that_cannot_be(tmp_path: Path, kind: str) -> None:
     (tmp_path / "plain").write_text("a file, no folder")
     for path in (tmp_path / "plain" / "x", tmp_path / "plain" / "deeper" / "x", Path("/proc/no/x")):
-        with pytest.raises(FerturbError, match="can't write .* give a folder"):
+        with pytest.raises(FerturbError, match=r"can't write .* give a folder"):
             WRITERS[kind][0](path, "word")
     assert [p.name for p in tmp_path.iterdir()] == ["plain"]
 
@@ -172,7 +172,7 @@ def huge_header(path: Path) -> None:
 @pytest.mark.parametrize("make", [pickled, torch_file, cut, empty, huge_header, Path.mkdir])
 def test_what_is_no_safetensors_file_is_a_one_line_error(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "x")
-    with pytest.raises(FerturbError, match="x is no safetensors file .*never unpickles") as caught:
+    with pytest.raises(FerturbError, match=r"x is no safetensors file .*never unpickles") as caught:
         load_tensors(tmp_path / "x")
     assert "\n" not in str(caught.value)
 
@@ -180,7 +180,7 @@ def test_what_is_no_safetensors_file_is_a_one_line_error(tmp_path: Path, make: A
 def test_missing_and_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="none does not exist"):
         load_tensors(tmp_path / "none")
-    with pytest.raises(FerturbError, match="can't read .*none: No such file"):
+    with pytest.raises(FerturbError, match=r"can't read .*none: No such file"):
         read_json(tmp_path / "none")
     (tmp_path / "bad").write_text('{"a": ')
     with pytest.raises(FerturbError, match="bad is no JSON"):

@@ -171,6 +171,12 @@ class Run:
         (self.folder / "progress.json").unlink(missing_ok=True)
 
 
+def run_folder_name(config: RunConfig) -> str:
+    """A readable name that is the run's alone: model-method-recipe-sSEED-fingerprint."""
+    c = config
+    return f"{c.model.name}-{c.method.name}-{c.recipe.name}-s{c.seed}-{c.fingerprint()[:6]}"
+
+
 def find_runs(folder: Path) -> list[Run]:
     """Every run folder below a folder (or the folder itself), by name."""
     return [Run(path.parent) for path in sorted(folder.rglob("config.json"))]

@@ -29,10 +29,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         temporary = Path(name)
+        yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        yield temporary
+        temporary.chmod(0o666 & ~umask)  # here, since safetensors puts a file of its own in place
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

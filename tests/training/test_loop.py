@@ -100,7 +100,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert (tmp_path / "whole" / CLUSTERS).exists() is (method != "baseline")
 
 
-class Interrupt(Exception):
+class InterruptError(Exception):
     pass
 
 
@@ -113,10 +113,10 @@ def test_an_epoch_broken_off_in_its_middle_is_repeated(
 
     def breaks(step: Step) -> None:
         if (step.epoch, step.step) == (2, 2):
-            raise Interrupt
+            raise InterruptError
 
     train(training(toy_faces, tmp_path / "whole", method=config))
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         train(training(toy_faces, tmp_path / "parts", method=config), breaks)
     history = train(training(toy_faces, tmp_path / "parts", method=config))
     assert [e.epoch for e in history] == [1, 2, 3]
@@ -134,13 +134,14 @@ def test_broken_off_between_two_files_of_an_epoch(
     train(training(toy_faces, tmp_path / "parts", method=config), pause_after=1)
 
     def no_checkpoint(*_: object) -> None:
-        raise Interrupt
+        raise InterruptError
 
-    with monkeypatch.context() as patch, pytest.raises(Interrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(loop, "save_checkpoint", no_checkpoint)
         if file == MODEL:
             patch.setattr(loop, "_record_cluster_map", no_checkpoint)
-        train(training(toy_faces, tmp_path / "parts", method=config))
+        with pytest.raises(InterruptError):
+            train(training(toy_faces, tmp_path / "parts", method=config))
     train(training(toy_faces, tmp_path / "parts", method=config))
     assert_same_files(tmp_path / "whole", tmp_path / "parts")
 
@@ -272,8 +273,8 @@ def test_a_learnable_task_is_learnt(toy_faces: Faces, tmp_path: Path) -> None:
         epochs=20, batch_size=8, learning_rate=0.1, precision="float32", label_smoothing=0.0
     )
     history = train(training(toy_faces, tmp_path, recipe, dropout=0.0))
-    assert history[-1].train_loss < 0.5 * history[0].train_loss
-    assert history[-1].validation_accuracy >= 0.8
+    assert history[-1].train_loss < 0.7 * history[0].train_loss
+    assert history[-1].validation_accuracy >= 0.9
     assert [e.epoch for e in history] == list(range(1, 21))
 
 
@@ -353,9 +354,7 @@ def test_all_views_make_one_loss_over_views_and_faces(
         return true(logits, target, **options)
 
     monkeypatch.setattr(loop.F, "cross_entropy", watch)
-    train(
-        training(toy_faces, tmp_path, method=METHOD_OPTIONS["perturb-all"]), pause_after=1
-    )
+    train(training(toy_faces, tmp_path, method=METHOD_OPTIONS["perturb-all"]), pause_after=1)
     order = next(iter(batches(64, 16, 3, 1)))
     labels = toy_faces.split("train").labels[order].tolist()
     assert seen[0] == tuple(label for label in labels for _ in range(4))  # K + 1 = 4

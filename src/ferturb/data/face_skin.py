@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -43,8 +45,9 @@ def _relief(c: Canvas) -> tuple[Plane, Plane]:
         _bump(out - t["eye_x"] + 0.6, c.v + 0.4, 6.6, 4.6, torch.full_like(cheek, -1.35)),
         _bump(out - 8.5, c.v - t["brow_v"] - 0.4, 8.0, 2.8, torch.full_like(cheek, 0.45)),
     ]
-    slope_u = sum(b[0] for b in middle) + side * sum(b[0] for b in pairs)
-    slope_v = sum(b[1] for b in middle) + sum(b[1] for b in pairs)
+    slope_u = functools.reduce(torch.add, [b[0] for b in middle])
+    slope_u = slope_u + side * functools.reduce(torch.add, [b[0] for b in pairs])
+    slope_v = functools.reduce(torch.add, [b[1] for b in [*middle, *pairs]])
     return slope_u, slope_v
 
 

@@ -83,6 +83,15 @@ class Faces:
             for i, split in enumerate(SPLITS)
         }
 
+    def grey(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training pixels, as shares of white."""
+        pixels = self.images[self.splits == SPLITS.index("train")].flatten()
+        counts = torch.bincount(pixels, minlength=256).double()
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        total = counts.sum().clamp_min(1)
+        mean = float((counts * levels).sum() / total)
+        return mean, float(((counts * (levels - mean).square()).sum() / total).sqrt())
+
     def content_hash(self) -> str:
         """SHA-256 of pixels, labels and splits in order: the data hash a run stores."""
         digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Running what was planned: one run here and now, or many in processes of their own."""
+"""One run, here and now: train from where it stands, judge the best epoch, store the logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.scheme import METHODS, TrainingViews
-from ferturb.runs import Run, describe_data, describe_hardware, describe_software
+from ferturb.runs import (
+    Run,
+    describe_data,
+    describe_hardware,
+    describe_software,
+    run_folder_name,
+)
 from ferturb.training.batches import seed_of
 from ferturb.training.loop import Step, Training, best_epoch, train
 
@@ -68,6 +74,26 @@ def execute_run(
     run.write_record(record)
     run.finish(_stored_logits(run, faces, device))
     return True
+
+
+def prepare_process(device: str, threads: int | None = None) -> torch.device:
+    """Set up this process for training: the device, torch's threads, denormal numbers off.
+
+    Denormal numbers (below 1e-38) are computed tens of times slower on most CPUs and carry
+    nothing a network learns from. An unknown or missing device raises `FerturbError`.
+    """
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise FerturbError(
+            f"can't use device {device!r} ({str(error).splitlines()[0]}); "
+            "give cpu, or cuda where torch sees a GPU"
+        ) from error
+    torch.set_flush_denormal(True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return chosen
 
 
 def new_classifier(config: RunConfig) -> Classifier:
@@ -126,12 +152,6 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
             logits = predict_logits(model, chosen.images, name, device=device)
             arrays[f"{split}_{name}"] = logits.numpy()
     return arrays
-
-
-def run_folder_name(config: RunConfig) -> str:
-    """A readable name that is the run's alone: model-method-recipe-sSEED-fingerprint."""
-    c = config
-    return f"{c.model.name}-{c.method.name}-{c.recipe.name}-s{c.seed}-{c.fingerprint()[:6]}"
 
 
 def prepare(parent: Path, config: RunConfig) -> Run:

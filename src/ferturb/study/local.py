@@ -1,0 +1,111 @@
+"""The local executor: a study's runs as processes of this machine, a few at a time.
+
+Runs share nothing but their folders, so another executor (a cluster's) has only to start
+`ferturb train --resume FOLDER` for each. On a CPU two runs of one thread each train more faces a
+second than one run of two threads, since no thread waits for another.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ferturb.runs import Run
+
+POLL_SECONDS = 0.5
+
+
+@dataclass
+class Job:
+    """One run of a study and how it stands: waiting, running, done, failed or blocked."""
+
+    run: Run
+    state: str = "waiting"
+    error: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def progress(self) -> dict[str, Any]:
+        """What the run's process last said of itself."""
+        return self.run.progress() if self.state == "running" else {}
+
+
+def default_workers(device: str) -> int:
+    """Processes at a time: one on a GPU; on a CPU one for every core, at most four."""
+    return 1 if device.startswith("cuda") else max(1, min(4, os.cpu_count() or 1))
+
+
+def execute_all(
+    runs: Sequence[Run],
+    workers: int,
+    device: str,
+    on_change: Callable[[Sequence[Job]], None] = lambda _: None,
+) -> list[Job]:
+    """Run everything that is not done yet, in order, `workers` at a time.
+
+    A run waits for its attention run. A run that fails leaves its words in `Job.error`, the runs
+    that needed it are blocked, and the others go on. On Ctrl-C (KeyboardInterrupt) the processes
+    are stopped; each run goes on from its last epoch when it is executed again.
+    """
+    jobs = [Job(run, "done" if run.done else "waiting") for run in runs]
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    try:
+        while any(job.state in ("waiting", "running") for job in jobs):
+            for job in jobs:
+                _collect(job)
+            for job in jobs:
+                _start_if_ready(job, jobs, workers, threads, device)
+            on_change(jobs)
+            time.sleep(POLL_SECONDS)
+    finally:
+        for job in jobs:
+            if job.process is not None and job.process.poll() is None:
+                job.process.terminate()
+                job.process.wait()
+    on_change(jobs)
+    return jobs
+
+
+def _collect(job: Job) -> None:
+    if job.state != "running" or job.process is None or job.process.poll() is None:
+        return
+    if job.process.returncode == 0 and job.run.done:
+        job.state = "done"
+        return
+    job.state = "failed"
+    log = _log(job.run).read_text(errors="replace").strip().splitlines()
+    job.error = log[-1] if log else f"its process ended with code {job.process.returncode}"
+
+
+def _start_if_ready(job: Job, jobs: Sequence[Job], workers: int, threads: int, device: str) -> None:
+    if job.state != "waiting":
+        return
+    needed = job.run.config.attention_run
+    states = {other.run.name: other.state for other in jobs}
+    if needed is not None and states.get(needed, "done") in ("failed", "blocked"):
+        job.state, job.error = "blocked", f"its attention run {needed} failed"
+        return
+    ready = needed is None or states.get(needed, "done") == "done"
+    if not ready or sum(other.state == "running" for other in jobs) >= workers:
+        return
+    command = [sys.executable, "-m", "ferturb", "train", "--resume", str(job.run.folder)]
+    command += ["--threads", str(threads), "--device", device, "--quiet"]
+    with _log(job.run).open("wb") as log:
+        job.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+            start_new_session=True,
+        )
+    job.state = "running"
+
+
+def _log(run: Run) -> Path:
+    return run.folder / "log.txt"

@@ -1,0 +1,138 @@
+"""What a study runs: models × methods × seeds, each phase 1 before the runs that need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ferturb.config import (
+    FAST,
+    PAPER,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+    choose,
+)
+from ferturb.errors import FerturbError
+from ferturb.runs import run_folder_name
+
+BASELINE = MethodConfig("baseline")
+PERTURB = MethodConfig("perturb", views="sample")
+"""The Perturb Scheme at the cost of the baseline: one view a face and step, drawn at random."""
+PERTURB_AS_PUBLISHED = MethodConfig("perturb", views="all")
+
+NEEDS_ATTENTION = frozenset({"perturb"})
+"""Methods that take their clusters from an attention run."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Models × methods × seeds on one dataset, with one recipe."""
+
+    preset: str
+    about: str
+    models: tuple[str, ...]
+    methods: tuple[MethodConfig, ...]
+    recipe: RecipeConfig
+    attention_epochs: int
+    """Epochs of phase 1 (the attention classifier)."""
+    seeds: tuple[int, ...] = (0,)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+
+
+PRESETS: dict[str, Study] = {
+    "quick": Study(
+        "quick",
+        "the whole study in about five minutes on two cores, made for the synthetic faces",
+        models=("compact", "resnet18"),
+        methods=(BASELINE, PERTURB),
+        recipe=replace(FAST, epochs=6, batch_size=64, average=0.99),
+        attention_epochs=2,
+        dataset=DatasetConfig(synthetic_faces=3000),
+    ),
+    "cpu": Study(
+        "cpu",
+        "all five architectures and their ensemble at a budget of hours on two cores",
+        models=("compact", "vgg16", "resnet18", "densenet121", "dpn26", "resmasking18"),
+        methods=(BASELINE, PERTURB),
+        recipe=FAST,
+        attention_epochs=4,
+        dataset=DatasetConfig(synthetic_faces=20000),
+    ),
+    "paper": Study(
+        "paper",
+        "as published: 200 epochs, all K+1 views of a face in every step; made for a GPU",
+        models=("vgg16", "resnet34", "densenet121", "dpn92", "resmasking"),
+        methods=(BASELINE, PERTURB_AS_PUBLISHED),
+        recipe=PAPER,
+        attention_epochs=200,
+        dataset=DatasetConfig(synthetic_faces=35887),
+    ),
+}
+
+
+def choose_preset(name: str) -> Study:
+    """The preset of this name, or a `FerturbError` that names the nearest ones."""
+    return choose("study preset", name, PRESETS)
+
+
+def adapt(
+    study: Study,
+    source: str = "synthetic",
+    clean: bool = False,
+    models: tuple[str, ...] = (),
+    methods: tuple[str, ...] = (),
+    epochs: int | None = None,
+    seeds: int | None = None,
+) -> Study:
+    """A preset with what the user wants otherwise; empty or None keeps the preset's.
+
+    Methods are chosen by name: among the preset's own, so that they keep its options.
+    """
+    own = {method.name: method for method in study.methods}
+    known = {"baseline": BASELINE, "attention": MethodConfig("attention"), "perturb": PERTURB} | own
+    recipe = study.recipe if epochs is None else replace(study.recipe, epochs=epochs)
+    share = study.attention_epochs / study.recipe.epochs
+    return replace(
+        study,
+        models=models or study.models,
+        methods=tuple(choose("method", name, known) for name in methods) or study.methods,
+        recipe=recipe,
+        attention_epochs=max(1, round(share * recipe.epochs)),
+        seeds=study.seeds if seeds is None else tuple(range(seeds)),
+        dataset=replace(study.dataset, source=source, clean=clean),
+    )
+
+
+def plan(study: Study) -> list[RunConfig]:
+    """Every run of a study, cheapest seeds first, each attention run before its followers."""
+    if not study.models or not study.methods or not study.seeds:
+        raise FerturbError("a study needs at least one model, one method and one seed")
+    runs: dict[RunConfig, None] = {}
+    for seed in study.seeds:
+        for model in study.models:
+            for method in study.methods:
+                for run in chain(
+                    RunConfig(study.dataset, ModelConfig(model), method, study.recipe, seed),
+                    study.attention_epochs,
+                ):
+                    runs[run] = None
+    return list(runs)
+
+
+def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
+    """A run with everything that has to be trained before it, in order.
+
+    A `perturb` run is preceded by its attention run: the same model with spatial attention, the
+    same data, recipe and seed, for `attention_epochs`.
+    """
+    if run.method.name not in NEEDS_ATTENTION:
+        return [run]
+    first = replace(
+        run,
+        model=replace(run.model, attention=True),
+        method=MethodConfig("attention"),
+        recipe=replace(run.recipe, epochs=attention_epochs),
+    )
+    return [first, replace(run, attention_run=run_folder_name(first))]

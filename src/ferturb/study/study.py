@@ -1,0 +1,92 @@
+"""A whole study: plan, run what is missing, write the report.
+
+STUDY/study.json     what is planned, and on what machine
+STUDY/runs/*         the run folders
+STUDY/report/        written again at the end of every call
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ferturb.data.faces import Faces
+from ferturb.data.sources import load_faces
+from ferturb.errors import FerturbError
+from ferturb.report.build import build_report
+from ferturb.runs import describe_hardware, describe_software, find_runs
+from ferturb.storage import read_json, write_json
+from ferturb.study.execute import prepare, prepare_process
+from ferturb.study.local import Job, default_workers, execute_all
+from ferturb.study.plan import Study, plan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of `run_study` left."""
+
+    report: Path
+    done: tuple[str, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+    """Run name -> what went wrong."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self) | {"report": str(self.report), "done": list(self.done)}
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    faces: Faces,
+    device: str = "cpu",
+    workers: int | None = None,
+    on_change: Callable[[Sequence[Job]], None] = lambda _: None,
+) -> Outcome:
+    """Train what is missing below `folder` and write the report.
+
+    A study that failed in part still gets its report; what failed is in the outcome.
+    """
+    prepare_process(device)
+    configs = plan(study)
+    runs = [prepare(folder / "runs", config) for config in configs]
+    _write_study(study, folder, [run.name for run in runs], device)
+    jobs = execute_all(runs, workers or default_workers(device), device, on_change)
+    page = build_report(folder, faces)
+    return Outcome(
+        page,
+        tuple(job.run.name for job in jobs if job.state == "done"),
+        {job.run.name: job.error for job in jobs if job.state != "done"},
+    )
+
+
+def rebuild_report(folder: Path) -> Path:
+    """Write the report again, with the example faces if their source is still there."""
+    try:
+        configs = [run.config.dataset for run in find_runs(folder / "runs")]
+        faces = load_faces(configs[0]) if configs else None
+    except FerturbError:
+        faces = None
+    return build_report(folder, faces)
+
+
+def _write_study(study: Study, folder: Path, names: list[str], device: str) -> None:
+    """study.json; the names of an earlier call with other options stay in it."""
+    path = folder / "study.json"
+    earlier = read_json(path) if path.exists() else {}
+    write_json(
+        path,
+        {
+            "preset": study.preset,
+            "source": study.dataset.source,
+            "started": earlier.get("started", datetime.now(UTC).isoformat(timespec="seconds")),
+            "runs": list(dict.fromkeys([*names, *earlier.get("runs", [])])),
+            "hardware": describe_hardware(torch.device(device), study.recipe.precision),
+            "software": describe_software(),
+        },
+    )

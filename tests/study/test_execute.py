@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferturb.config import (
+    FAST,
+    AugmentConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+)
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.evaluation.predictions import predict_logits
+from ferturb.runs import Run
+from ferturb.storage import load_tensors
+from ferturb.study import execute
+from ferturb.study.execute import execute_run, new_classifier, prepare, run_folder_name
+from ferturb.training.loop import MODEL, Step
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+RECIPE = RecipeConfig(
+    epochs=2,
+    batch_size=32,
+    learning_rate=0.05,
+    precision="float32",
+    augment=AugmentConfig(erase=0.3),
+    evaluate=("none", "ten-crop"),
+)
+BASELINE = RunConfig(model=ModelConfig("tiny"), recipe=RECIPE, seed=5)
+
+
+def test_a_run_from_start_to_end(toy_faces: Faces, tmp_path: Path) -> None:
+    run = prepare(tmp_path, BASELINE)
+    steps: list[Step] = []
+    assert execute_run(run, toy_faces, on_step=steps.append)
+    assert run.done
+    assert sorted(p.name for p in run.folder.iterdir()) == [
+        "config.json",
+        "history.csv",
+        "logits.npz",
+        MODEL,
+        "run.json",
+    ]
+    history, record = run.history(), run.record()
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert len(steps) == 4
+    best = max(history, key=lambda row: (row["validation_accuracy"], row["epoch"]))
+    assert record["best_epoch"] == best["epoch"]
+    assert record["validation_accuracy"] == best["validation_accuracy"]
+    assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in history))
+    assert record["data"]["hash"] == toy_faces.content_hash()
+    assert record["parameters"] == sum(p.numel() for p in run.load_classifier().parameters())
+    for split in ("validation", "test"):
+        chosen = toy_faces.split(split)
+        for name in RECIPE.evaluate:
+            labels, logits = run.logits(split, name)
+            np.testing.assert_array_equal(labels, chosen.labels.numpy())
+            expected = predict_logits(run.load_model(), chosen.images, name).numpy()
+            np.testing.assert_array_equal(logits, expected)
+    labels, logits = run.logits("validation", "none")
+    accuracy = float((logits.argmax(1) == labels).mean())
+    assert accuracy == record["validation_accuracy"]
+
+
+def test_a_finished_run_is_left_alone(
+    toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepare(tmp_path, BASELINE)
+    execute_run(run, toy_faces)
+    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
+    monkeypatch.setattr(execute, "train", lambda *_: pytest.fail("trained again"))
+    assert execute_run(prepare(tmp_path, BASELINE), toy_faces)
+    assert before == {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
+
+
+def test_paused_and_resumed_gives_the_same_run(toy_faces: Faces, tmp_path: Path) -> None:
+    whole, parts = prepare(tmp_path / "a", BASELINE), prepare(tmp_path / "b", BASELINE)
+    execute_run(whole, toy_faces)
+    assert not execute_run(parts, toy_faces, pause_after=1)
+    assert not parts.done
+    assert len(parts.history()) == 1
+    assert parts.progress()["epoch"] == 1
+    assert execute_run(Run.open(parts.folder), toy_faces)
+    for split in ("validation", "test"):
+        np.testing.assert_array_equal(
+            whole.logits(split, "none")[1], parts.logits(split, "none")[1]
+        )
+    ours, theirs = (load_tensors(r.folder / MODEL)[0] for r in (whole, parts))
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_broken_off_before_the_logits_the_run_ends_without_training_again(
+    toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepare(tmp_path, BASELINE)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "_stored_logits", stop)
+        with pytest.raises(KeyboardInterrupt):
+            execute_run(run, toy_faces)
+    assert not run.done
+    monkeypatch.setattr("ferturb.training.loop._epoch", lambda *_: pytest.fail("trained again"))
+    assert execute_run(run, toy_faces)
+    assert run.done
+
+
+def test_all_phases_of_the_perturb_scheme(toy_faces: Faces, tmp_path: Path) -> None:
+    attention = replace(
+        BASELINE, model=ModelConfig("tiny", attention=True), method=MethodConfig("attention")
+    )
+    first = prepare(tmp_path, attention)
+    perturb = replace(
+        BASELINE,
+        method=MethodConfig("perturb", attention_faces=40, views="sample"),
+        attention_run=first.name,
+    )
+    second = prepare(tmp_path, perturb)
+    with pytest.raises(FerturbError, match=f"needs the attention run {first.name} finished"):
+        execute_run(second, toy_faces)
+    execute_run(first, toy_faces)
+    assert execute_run(second, toy_faces)
+    maps = second.cluster_maps()
+    assert maps is not None
+    assert maps.shape == (2, 32, 32)
+    assert set(np.unique(maps)) <= {0, 1, 2}
+    best = maps[second.record()["best_epoch"] - 1]
+    chosen = toy_faces.split("test")
+    faces = chosen.images.unsqueeze(1).float() / 255
+    classifier = second.load_classifier()
+    with torch.no_grad():
+        summed = classifier(faces)
+        for j in range(3):
+            summed = summed + classifier(faces * torch.from_numpy(best != j))
+    got = second.logits("test", "none")[1]
+    np.testing.assert_allclose(got, summed.numpy(), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["baseline", "perturb"])
+def test_a_dataset_without_a_test_split(toy_faces: Faces, tmp_path: Path, method: str) -> None:
+    faces = toy_faces.select(torch.arange(80))
+    config = BASELINE
+    if method == "perturb":
+        attention = replace(BASELINE, model=ModelConfig("tiny", attention=True))
+        execute_run(prepare(tmp_path, attention), faces)
+        config = replace(
+            BASELINE, method=MethodConfig("perturb"), attention_run=run_folder_name(attention)
+        )
+    run = prepare(tmp_path, config)
+    assert execute_run(run, faces)
+    assert run.logits("test", "none")[1].shape == (0, 7)
+
+
+def test_missing_pieces_are_one_line_errors(toy_faces: Faces, tmp_path: Path) -> None:
+    for config, words in (
+        (replace(BASELINE, method=MethodConfig("perturb")), "needs an attention classifier"),
+        (replace(BASELINE, method=MethodConfig("perturbed")), "unknown method .*mean 'perturb'"),
+        (replace(BASELINE, attention_run="nowhere"), "nowhere is no run folder"),
+        (replace(BASELINE, model=ModelConfig("resnet81")), "unknown model 'resnet81'"),
+    ):
+        run = prepare(tmp_path, config)
+        with pytest.raises(FerturbError, match=words) as caught:
+            execute_run(run, toy_faces)
+        assert "\n" not in str(caught.value)
+        assert [p.name for p in run.folder.iterdir()] == ["config.json"]
+
+
+def test_weights_follow_from_the_seed_alone() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        return new_classifier(replace(BASELINE, seed=seed)).head.weight
+
+    torch.manual_seed(1)
+    first = weights(5)
+    before = torch.random.get_rng_state()
+    assert torch.equal(first, weights(5))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert not torch.equal(first, weights(6))
+
+
+def test_folder_names_are_readable_and_each_runs_own() -> None:
+    name = run_folder_name(replace(BASELINE, recipe=FAST))
+    assert name.startswith("tiny-baseline-fast-s5-")
+    others = [
+        BASELINE,
+        replace(BASELINE, seed=6),
+        replace(BASELINE, recipe=replace(RECIPE, epochs=3)),
+        replace(BASELINE, method=MethodConfig(clusters=4)),
+    ]
+    assert len({run_folder_name(c) for c in others}) == 4

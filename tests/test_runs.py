@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferturb.config import PAPER, MethodConfig, ModelConfig, RunConfig
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.models.classifier import Classifier
+from ferturb.perturb.scheme import ViewClassifier
+from ferturb.runs import Run, describe_data, describe_hardware, describe_software, find_runs
+from ferturb.storage import save_tensors, write_text
+from ferturb.training.checkpoint import Epoch
+from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
+
+CONFIG = RunConfig(recipe=replace(PAPER, sizes=((0.5, 32),)), seed=3)
+
+
+def test_a_folder_is_one_runs_forever(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "run"
+    assert Run.create(folder, CONFIG).config == CONFIG
+    before = (folder / "config.json").read_bytes()
+    assert Run.create(folder, CONFIG).config == CONFIG  # the same again: opened
+    with pytest.raises(FerturbError, match="already holds another run") as caught:
+        Run.create(folder, replace(CONFIG, seed=4))
+    assert CONFIG.fingerprint() in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (folder / "config.json").read_bytes() == before
+    assert Run.open(folder).config == CONFIG
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(FerturbError, match=r"no run folder .*no config.json"):
+            Run.open(folder)
+    write_text(tmp_path / "config.json", "[")
+    with pytest.raises(FerturbError, match="is no JSON"):
+        _ = Run.open(tmp_path).config
+    with pytest.raises(FerturbError, match="is no JSON"):
+        Run.create(tmp_path, CONFIG)
+
+
+def test_done_only_after_finish(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    logits = {"labels_test": np.array([1, 2]), "test_none": np.eye(2, 7, dtype=np.float32)}
+    for name in (CHECKPOINT, "progress.json", MODEL):
+        write_text(run.folder / name, "x")
+    assert not run.done
+    run.write_record({"best_epoch": 1})
+    assert not run.done
+    run.finish(logits)
+    assert run.done
+    assert Run.open(run.folder).done
+    kept = sorted(p.name for p in run.folder.iterdir())
+    assert kept == ["config.json", "logits.npz", MODEL, "run.json"]
+
+
+def test_logits_come_back_as_they_were(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, CONFIG)
+    generator = np.random.default_rng(0)
+    arrays = {
+        f"{split}_{name}": generator.normal(size=(5, 7)).astype(np.float32)
+        for split in ("validation", "test")
+        for name in ("none", "flip", "ten-crop")
+    }
+    labels = {f"labels_{s}": generator.integers(0, 7, 5) for s in ("validation", "test")}
+    run.finish(labels | arrays)
+    for split in ("validation", "test"):
+        for name in ("none", "flip", "ten-crop"):
+            got_labels, got = run.logits(split, name)
+            np.testing.assert_array_equal(got_labels, labels[f"labels_{split}"])
+            np.testing.assert_array_equal(got, arrays[f"{split}_{name}"])
+            assert got.dtype == np.float32
+    assert sorted(run.augmentations()) == ["flip", "none", "ten-crop"]
+    with pytest.raises(KeyError):
+        run.logits("test", "five-crop")
+
+
+def test_history_round_trip_is_exact(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, CONFIG)
+    assert run.history() == []
+    rows = [Epoch(1, 0.1 + 0.2, 1 / 3, 2.0, 0.5, 1e-17, 3.25), Epoch(2, 1.0, 1.0, 1.0, 1.0, 0.1, 1)]
+    run.write_history(rows)
+    assert run.history() == [vars(r) for r in rows]
+    assert isinstance(run.history()[0]["epoch"], int)
+
+
+def test_progress_and_record(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, CONFIG)
+    assert run.progress() == {}
+    run.write_progress({"epoch": 2, "steps": 9})
+    assert run.progress() == {"epoch": 2, "steps": 9}
+    run.write_record({"a": [1, None]})
+    assert run.record() == {"a": [1, None]}
+
+
+def test_find_runs_at_every_depth_by_name(tmp_path: Path) -> None:
+    for name in ("b", "a/inner", "c"):
+        Run.create(tmp_path / name, CONFIG)
+    (tmp_path / "d").mkdir()
+    assert [r.folder.relative_to(tmp_path).as_posix() for r in find_runs(tmp_path)] == [
+        "a/inner",
+        "b",
+        "c",
+    ]
+    assert [r.folder for r in find_runs(tmp_path / "b")] == [tmp_path / "b"]
+    assert find_runs(tmp_path / "d") == []
+
+
+def perturb_run(folder: Path, best: int, test_views: bool = True) -> tuple[Run, torch.Tensor]:
+    method = MethodConfig("perturb", test_views=test_views)
+    run = Run.create(folder, RunConfig(model=ModelConfig("tiny"), method=method))
+    maps = torch.randint(0, 3, (4, 32, 32), generator=torch.Generator().manual_seed(0))
+    save_tensors(folder / CLUSTERS, {"maps": maps.to(torch.uint8)}, {})
+    torch.manual_seed(0)
+    Classifier(ModelConfig("tiny")).save(folder / MODEL)
+    run.write_record({"best_epoch": best})
+    return run, maps
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_model_of_a_perturb_run_sums_views_of_the_best_epochs_map(tmp_path: Path) -> None:
+    run, maps = perturb_run(tmp_path, best=3)
+    assert np.array_equal(run.cluster_maps(), maps.numpy())
+    model = run.load_model()
+    assert isinstance(model, ViewClassifier)
+    assert not any(m.training for m in model.modules())
+    assert torch.equal(model.cluster_map, maps[2])
+    faces = torch.rand(2, 1, 32, 32)
+    expected = ViewClassifier(run.load_classifier(), maps[2], 3)(faces)
+    assert torch.equal(model(faces), expected)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_without_views_at_test_time_the_model_is_the_classifier(tmp_path: Path) -> None:
+    run, _ = perturb_run(tmp_path, best=1, test_views=False)
+    assert isinstance(run.load_model(), Classifier)
+
+
+def test_descriptions_are_json_and_true(toy_faces: Faces) -> None:
+    data = json.loads(json.dumps(describe_data(toy_faces)))
+    assert data["hash"] == toy_faces.content_hash()
+    assert data["counts"] == toy_faces.counts()
+    software = json.loads(json.dumps(describe_software()))
+    assert torch.__version__.split("+")[0] == software["versions"]["torch"].split("+")[0]
+    for precision, name in (("float32", "float32"), ("bfloat16", "bfloat16")):
+        hardware = describe_hardware(torch.device("cpu"), precision)
+        assert hardware["precision"] == name
+        assert hardware["device"] == "cpu"
+        assert hardware["memory_gib"] > 0
