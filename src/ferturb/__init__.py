@@ -1,1 +1,72 @@
-"""Which facial features does an emotion classifier need, and does leaving some behind help?"""
+"""Which facial features does an emotion classifier need, and does leaving some behind help?
+
+The names below are the library's front door; each is imported when it is first used, so that
+`import ferturb` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ferturb.config import DatasetConfig as DatasetConfig
+    from ferturb.config import MethodConfig as MethodConfig
+    from ferturb.config import ModelConfig as ModelConfig
+    from ferturb.config import RecipeConfig as RecipeConfig
+    from ferturb.config import RunConfig as RunConfig
+    from ferturb.data.audit import audit as audit
+    from ferturb.data.faces import Faces as Faces
+    from ferturb.data.sources import load_faces as load_faces
+    from ferturb.emotions import EMOTIONS as EMOTIONS
+    from ferturb.errors import FerturbError as FerturbError
+    from ferturb.evaluation.judge import judge as judge
+    from ferturb.evaluation.predictions import predict_logits as predict_logits
+    from ferturb.models.classifier import Classifier as Classifier
+    from ferturb.models.ensemble import Ensemble as Ensemble
+    from ferturb.report.build import build_report as build_report
+    from ferturb.runs import Run as Run
+    from ferturb.study.execute import execute_run as execute_run
+    from ferturb.study.execute import prepare as prepare
+    from ferturb.study.plan import plan as plan
+    from ferturb.study.study import run_study as run_study
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DatasetConfig": "ferturb.config",
+    "MethodConfig": "ferturb.config",
+    "ModelConfig": "ferturb.config",
+    "RecipeConfig": "ferturb.config",
+    "RunConfig": "ferturb.config",
+    "audit": "ferturb.data.audit",
+    "Faces": "ferturb.data.faces",
+    "load_faces": "ferturb.data.sources",
+    "EMOTIONS": "ferturb.emotions",
+    "FerturbError": "ferturb.errors",
+    "judge": "ferturb.evaluation.judge",
+    "predict_logits": "ferturb.evaluation.predictions",
+    "Classifier": "ferturb.models.classifier",
+    "Ensemble": "ferturb.models.ensemble",
+    "build_report": "ferturb.report.build",
+    "Run": "ferturb.runs",
+    "execute_run": "ferturb.study.execute",
+    "prepare": "ferturb.study.execute",
+    "plan": "ferturb.study.plan",
+    "run_study": "ferturb.study.study",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ferturb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

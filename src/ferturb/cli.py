@@ -215,11 +215,13 @@ def train(
         device: `cpu`, `cuda`, …
     """
     from ferturb.runs import Run
+    from ferturb.study.execute import prepare, prepare_process
     from ferturb.study.plan import chain
 
     if resume is not None:
         _train(Run.open(resume), threads, device, quiet)
         return
+    prepare_process(device)
     chosen = choose("recipe", recipe, RECIPES)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
@@ -230,9 +232,8 @@ def train(
         chosen,
         seed,
     )
-    from ferturb.study.execute import prepare
-
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
+    _faces(run.dataset, quiet)
     for config in chain(run, first_epochs):
         _train(prepare(out, config), threads, device, quiet)
 

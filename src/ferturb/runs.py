@@ -25,6 +25,7 @@ import subprocess
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,21 @@ class Run:
             return classifier
         chosen = maps[int(self.record()["best_epoch"]) - 1]
         return ViewClassifier(classifier, torch.from_numpy(chosen), method.clusters).eval()
+
+    def begin(self, software: Mapping[str, Any]) -> None:
+        """Note in run.json what starts, or goes on with, this training, and when.
+
+        A run that another version goes on with keeps the first one's commit and lists the other
+        under "resumed_with".
+        """
+        if not (self.folder / "run.json").exists():
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.write_record(dict(software) | {"started": now})
+            return
+        record = self.record()
+        commit = software.get("commit")
+        if commit != record.get("commit") and commit not in record.get("resumed_with", []):
+            self.write_record(record | {"resumed_with": [*record.get("resumed_with", []), commit]})
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace run.json."""

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 errors = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+if not out.is_terminal:
+    out.width = 160  # a file or a pipe has no width of its own: don't cut names short
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table whose first column is words and whose others are numbers."""
     shown = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for i, column in enumerate(columns):
-        shown.add_column(column, justify="left" if i == 0 else "right")
+        shown.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in row))
     out.print(shown)

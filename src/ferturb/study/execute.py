@@ -15,6 +15,7 @@ from ferturb.config import RunConfig, choose
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
+from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.scheme import METHODS, TrainingViews
 from ferturb.runs import (
@@ -42,9 +43,9 @@ def execute_run(
     if run.done:
         return True
     config, device = run.config, device or torch.device("cpu")
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     classifier = new_classifier(config)
     views = _views(run, faces)
+    run.begin(describe_software())
     training = Training(
         classifier,
         faces,
@@ -60,11 +61,10 @@ def execute_run(
     if len(history) < config.recipe.epochs:
         return False
     best = best_epoch(history)
-    record = describe_software() | {
+    record = run.record() | {
         "parameters": classifier.parameter_count,
         "data": describe_data(faces),
         "hardware": describe_hardware(device, config.recipe.precision),
-        "started": started,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": sum(e.seconds for e in history),
         "epochs": len(history),
@@ -155,5 +155,10 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
 
 
 def prepare(parent: Path, config: RunConfig) -> Run:
-    """The run folder of a config inside a parent folder, made where needed."""
+    """The run folder of a config inside a parent folder, made where needed.
+
+    An unknown model or method raises `FerturbError` and leaves no folder.
+    """
+    check_backbone(config.model.name)
+    choose("method", config.method.name, METHODS)
     return Run.create(parent / run_folder_name(config), config)

@@ -1,0 +1,45 @@
+# ferturb: `make study` and `make test` are all a fresh machine needs (Python 3.11+, git, make).
+
+PYTHON ?= python3
+VENV   ?= .venv
+DATA   ?= synthetic
+PRESET ?= quick
+OUT    ?= study
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: setup study test check bench docs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ferturb needs Python 3.11 or newer; call make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The main job: faces to report. DATA is a path (zip, folder, CSV, parquet) or `synthetic`.
+study: $(READY)
+	$(BIN)/ferturb study $(PRESET) --data $(DATA) --out $(OUT)
+
+# Everything CI runs.
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --quiet
+
+# The same without what takes more than a few seconds.
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --quiet -m 'not slow and not real_data'
+
+bench: $(READY)
+	$(BIN)/python benchmarks/training.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist

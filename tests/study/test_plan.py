@@ -1,0 +1,63 @@
+"""What a study plans, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferturb.config import MethodConfig
+from ferturb.errors import FerturbError
+from ferturb.runs import run_folder_name
+from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
+
+
+def test_each_attention_run_comes_once_and_before_its_followers() -> None:
+    study = adapt(PRESETS["quick"], seeds=2)
+    runs = plan(study)
+    names = [run_folder_name(run) for run in runs]
+    assert len(set(names)) == len(names)
+    assert len(runs) == 2 * 2 * 3  # seeds × models × (baseline, attention, perturb)
+    for i, run in enumerate(runs):
+        if run.method.name == "perturb":
+            first = runs[names.index(str(run.attention_run))]
+            assert names.index(str(run.attention_run)) < i
+            assert first.model.attention
+            assert not run.model.attention
+            assert (first.model.name, first.seed) == (run.model.name, run.seed)
+            assert first.recipe.epochs == study.attention_epochs
+        else:
+            assert run.attention_run is None
+
+
+def test_two_methods_share_one_attention_run() -> None:
+    study = adapt(PRESETS["quick"], models=("compact",))
+    both = (MethodConfig("perturb"), MethodConfig("perturb", clusters=5))
+    runs = plan(type(study)(**(vars(study) | {"methods": both})))
+    assert [run.method.name for run in runs] == ["attention", "perturb", "perturb"]
+    assert runs[1].attention_run == runs[2].attention_run
+
+
+def test_adapt_changes_only_what_is_given() -> None:
+    assert adapt(PRESETS["cpu"]) == PRESETS["cpu"]
+    changed = adapt(PRESETS["cpu"], source="x.zip", epochs=24, methods=("perturb",))
+    assert changed.dataset.source == "x.zip"
+    assert changed.recipe.epochs == 24
+    assert changed.attention_epochs == 8  # phase 1 keeps its share of the epochs
+    assert changed.methods == (PRESETS["cpu"].methods[1],)
+    assert changed.models == PRESETS["cpu"].models
+
+
+def test_the_paper_preset_is_the_papers() -> None:
+    paper = PRESETS["paper"]
+    assert paper.recipe.epochs == 200
+    assert paper.recipe.learning_rate == 0.01
+    assert paper.recipe.schedule == "plateau"
+    perturb = paper.methods[1]
+    assert (perturb.clusters, perturb.distance_weight, perturb.intensity_weight) == (3, 1.5, 1.2)
+    assert perturb.views == "all"
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(FerturbError, match="did you mean 'quick'"):
+        choose_preset("quik")
+    with pytest.raises(FerturbError, match="unknown method"):
+        adapt(PRESETS["quick"], methods=("nothing",))

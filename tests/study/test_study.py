@@ -1,0 +1,78 @@
+"""A whole study in processes of its own, from faces to report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ferturb.config import FAST, DatasetConfig, MethodConfig
+from ferturb.data.fer2013 import write_folder
+from ferturb.data.sources import load_faces
+from ferturb.data.synthetic import synthetic_faces
+from ferturb.runs import Run
+from ferturb.study.local import default_workers, execute_all
+from ferturb.study.plan import Study
+from ferturb.study.study import rebuild_report, run_study
+
+
+def small(tmp_path: Path, *models: str) -> Study:
+    write_folder(synthetic_faces(140), tmp_path / "faces")
+    return Study(
+        "small",
+        "a test",
+        models=models,
+        methods=(MethodConfig("baseline"), MethodConfig("perturb", attention_faces=16)),
+        recipe=replace(FAST, epochs=1),
+        attention_epochs=1,
+        dataset=DatasetConfig(str(tmp_path / "faces")),
+    )
+
+
+@pytest.mark.slow
+def test_from_faces_to_report_with_one_model_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    study = small(tmp_path, "compact", "vit_tiny_patch16_224")
+    faces = load_faces(study.dataset)
+    out = tmp_path / "study"
+    outcome = run_study(study, out, faces)
+    assert [name.split("-")[1] for name in outcome.done] == [
+        "baseline",
+        "attention",
+        "perturb",
+        "baseline",
+    ]
+    errors = list(outcome.failed.values())  # a transformer has no maps to put attention between
+    assert len(errors) == 2
+    assert "attention" in errors[0]
+    assert "failed" in errors[1]  # its attention run did
+    page = outcome.report.read_text()
+    assert "vit_tiny_patch16_224" in page
+    planned = json.loads((out / "study.json").read_text())["runs"]
+    assert len(planned) == 6
+
+    done = out / "runs" / outcome.done[0]
+    before = (done / "logits.npz").stat().st_mtime_ns
+    again = run_study(replace(study, models=("compact",)), out, faces)
+    assert again.failed == {}
+    assert (done / "logits.npz").stat().st_mtime_ns == before  # what is done is kept
+    assert rebuild_report(out).read_text() == again.report.read_text()
+
+
+def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("config.json", "run.json"):
+        (tmp_path / "run" / name).write_text("{}")
+    (tmp_path / "run" / "logits.npz").write_bytes(b"")
+    jobs = execute_all([Run(tmp_path / "run")], 1, "cpu")
+    assert [job.state for job in jobs] == ["done"]
+    assert jobs[0].process is None
+
+
+def test_workers() -> None:
+    assert default_workers("cuda:0") == 1
+    assert 1 <= default_workers("cpu") <= 4

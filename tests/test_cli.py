@@ -1,0 +1,244 @@
+"""The command line from outside: what it prints, its exit codes, what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferturb.cli import main
+from ferturb.data.csv_forms import write_csv
+from ferturb.data.fer2013 import write_folder
+from ferturb.data.synthetic import synthetic_faces
+from ferturb.emotions import EMOTIONS
+
+
+@pytest.fixture(autouse=True)
+def _here(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.chdir(tmp_path)
+
+
+def jpeg(seed: int = 0) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (48, 48), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG")
+    return out.getvalue()
+
+
+def archive(path: Path, change: dict[str, bytes] | None = None) -> Path:
+    """A small zip in Kaggle's layout."""
+    with zipfile.ZipFile(path, "w") as file:
+        for i, emotion in enumerate(EMOTIONS):
+            for j in range(4):
+                file.writestr(f"train/{emotion}/Training_{i}{j}.jpg", jpeg(10 * i + j))
+            file.writestr(f"test/{emotion}/PublicTest_{i}.jpg", jpeg(100 + i))
+            file.writestr(f"test/{emotion}/PrivateTest_{i}.jpg", jpeg(200 + i))
+        for name, data in (change or {}).items():
+            file.writestr(name, data)
+    return path
+
+
+def table(path: Path, rows: list[str], header: str = "emotion,pixels,Usage") -> Path:
+    good = [f"{e},{' '.join(['7'] * 2304)},Training" for e in range(7)]
+    path.write_text("\n".join([header, *good, *rows]) + "\n")
+    return path
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail as bad input does; its one line of error."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    assert stopped.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.strip().splitlines()
+    assert len(lines) == 1, said.err
+    assert lines[0].startswith("error ")
+    return lines[0]
+
+
+def pixels(n: int, first: int = 7) -> str:
+    return " ".join([str(first)] + ["7"] * (n - 1))
+
+
+def test_counts_are_the_same_in_every_form(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    faces = synthetic_faces(140, seed=3)
+    write_csv(faces, tmp_path / "fer2013.csv")
+    write_csv(faces, tmp_path / "icml_face_data.csv", icml=True)
+    write_folder(faces, tmp_path / "folder")
+    seen = []
+    for name in ("fer2013.csv", "icml_face_data.csv", "folder"):
+        main(["data", "info", name, "--json"])
+        seen.append(json.loads(capsys.readouterr().out))
+    assert seen[0]["counts"] == faces.counts()
+    assert seen[0]["counts"] == seen[1]["counts"] == seen[2]["counts"]
+    assert seen[0]["hash"] == seen[1]["hash"]
+    mean = faces.split("train").images.double().mean() / 255
+    assert seen[0]["mean"] == pytest.approx(float(mean), abs=1e-9)
+
+
+def test_audit_names_what_was_planted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = archive(
+        tmp_path / "faces.zip",
+        {
+            "test/sad/PrivateTest_900.jpg": jpeg(0),  # the pixels of train/angry/Training_00.jpg
+            "train/happy/Training_901.jpg": jpeg(31),  # a copy within happy
+        },
+    )
+    main(["data", "audit", str(path), "--json", "--write-clean", "clean"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["summary"]["duplicate_groups"] == 2
+    assert report["summary"]["conflicting_groups"] == 1
+    assert report["test_in_training"] == ["test/sad/PrivateTest_900.jpg"]
+    main(["data", "info", "clean", "--json"])
+    clean = json.loads(capsys.readouterr().out)
+    main(["data", "info", str(path), "--json"])
+    whole = json.loads(capsys.readouterr().out)
+    assert clean["faces"] == whole["faces"] - 1
+
+
+def test_a_truncated_zip(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    whole = archive(tmp_path / "whole.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    assert "cut.zip" in fails(capsys, "data", "info", "cut.zip")
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "words"),
+    [
+        ([], "emotion,Usage", "pixels"),
+        ([f"3,{pixels(2303)},Training"], "emotion,pixels,Usage", "2303"),
+        ([f"3,{pixels(2304, 300)},Training"], "emotion,pixels,Usage", "300"),
+        ([f"9,{pixels(2304)},Training"], "emotion,pixels,Usage", "9"),
+    ],
+    ids=["missing column", "2303 pixels", "pixel 300", "label 9"],
+)
+def test_damaged_tables(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rows: list[str], header: str, words: str
+) -> None:
+    table(tmp_path / "fer2013.csv", rows, header)
+    assert words in fails(capsys, "data", "info", "fer2013.csv")
+
+
+def test_a_corrupt_jpeg_is_named_and_the_rest_is_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archive(tmp_path / "faces.zip", {"train/happy/Training_666.jpg": jpeg()[:200]})
+    main(["data", "audit", "faces.zip", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert [u["name"] for u in report["unreadable"]] == ["train/happy/Training_666.jpg"]
+    assert report["faces"] == 7 * 6
+
+
+def test_an_empty_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_folder(synthetic_faces(140), tmp_path / "folder")
+    for image in (tmp_path / "folder" / "train" / "fear").iterdir():
+        image.unlink()
+    assert "fear" in fails(capsys, "data", "info", "folder")
+
+
+def test_a_directory_without_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    assert "nothing" in fails(capsys, "data", "info", "nothing")
+    assert "no/such/path" in fails(capsys, "data", "info", "no/such/path")
+
+
+def test_an_output_folder_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archive(tmp_path / "faces.zip")
+    (tmp_path / "file").write_text("in the way")
+    line = fails(capsys, "train", "--data", "faces.zip", "--out", "file/runs", "--quiet")
+    assert "file/runs" in line
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_checkpoint_that_is_a_pickle(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: str
+) -> None:
+    archive(tmp_path / "faces.zip")
+    arguments = ["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"]
+    main(arguments)
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "logits.npz").unlink()
+    (run / "checkpoint.safetensors").write_bytes(pickle.dumps({"epoch": 1}))
+    line = fails(capsys, "train", "--resume", str(run), "--quiet")
+    assert "never unpickles" in line
+    assert not (run / "logits.npz").exists()
+
+
+def test_an_unknown_model_and_its_neighbours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archive(tmp_path / "faces.zip")
+    line = fails(capsys, "train", "--data", "faces.zip", "--model", "resnet81", "--quiet")
+    assert "'resnet18'" in line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--recipe", "fats"],
+        ["train", "--method", "pertub"],
+        ["train", "--device", "quantum"],
+        ["study", "quik"],
+        ["study", "--methods", "pertub"],
+        ["report", "nowhere"],
+        ["evaluate", "nowhere"],
+        ["data", "fetch", "fer2014"],
+        ["train", "--resume", "nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_other_wrong_words(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str]
+) -> None:
+    fails(capsys, *arguments)
+    assert not any(tmp_path.iterdir())
+
+
+def test_train_evaluate_and_go_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: str
+) -> None:
+    archive(tmp_path / "faces.zip")
+    common = ["train", "--data", "faces.zip", "--model", tiny, "--epochs", "2", "--quiet"]
+    main([*common, "--method", "perturb", "--attention-faces", "8", "--attention-epochs", "1"])
+    runs = sorted((tmp_path / "runs").iterdir())
+    assert [r.name.split("-")[1] for r in runs] == ["attention", "perturb"]
+    written = {r: (r / "model.safetensors").stat().st_mtime_ns for r in runs}
+    main([*common, "--method", "perturb", "--attention-faces", "8", "--attention-epochs", "1"])
+    assert {r: (r / "model.safetensors").stat().st_mtime_ns for r in runs} == written
+    capsys.readouterr()
+    main(["evaluate", *map(str, runs), "--ensemble", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["n"] for row in rows] == [7, 7, 7]
+    with np.load(runs[0] / "logits.npz") as a, np.load(runs[1] / "logits.npz") as b:
+        summed = a["test_flip"] + b["test_flip"]
+        right = (summed.argmax(1) == a["labels_test"]).mean()
+    assert rows[2]["accuracy"]["estimate"] == pytest.approx(right)
+    main(["evaluate", str(runs[0])])
+    assert "accuracy per emotion" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["train", "evaluate", "study", "report"]
+    + [f"data {v}" for v in ("info", "audit", "fetch", "synthesize")],
+)
+def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*verb.split(), "--help"])
+    assert stopped.value.code == 0
+    assert f"Example: ferturb {verb}" in " ".join(capsys.readouterr().out.split())
