@@ -145,3 +145,22 @@ def test_choose_gives_the_named_or_the_nearest_names() -> None:
     several = unknown("model", "resnet", ("resnet18", "resnet34"))
     assert "'resnet18'" in several.split("?")[0]
     assert "'resnet34'" in several.split("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("recipe", "epochs", "12"),
+        ("recipe", "epochs", 12.5),
+        ("recipe", "schedule", "zigzag"),
+        ("recipe", "sizes", 36),
+        ("method", "test_views", 1),
+        ("dataset", "fer_plus", 3),
+    ],
+)
+def test_values_of_another_type_are_one_line_errors(part: str, field: str, value: object) -> None:
+    data = RunConfig().to_dict()
+    data[part][field] = value
+    with pytest.raises(FerturbError, match=f"{field} can't be") as caught:
+        RunConfig.from_dict(data)
+    assert "\n" not in str(caught.value)

@@ -17,6 +17,7 @@ from ferturb.storage import (
     atomic_path,
     load_tensors,
     read_json,
+    remove_leftovers,
     save_tensors,
     write_bytes,
     write_json,
@@ -195,3 +196,12 @@ def test_json_is_for_people_too(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_text(encoding="utf-8").endswith("}\n")
     assert "ä" in (tmp_path / "x").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "x").read_text(encoding="utf-8")) == {"a": ["ä", 1]}
+
+
+def test_leftovers_of_a_killed_write_go_and_nothing_else(tmp_path: Path) -> None:
+    kept = ["run.json", "log.txt", ".gitignore", ".run.json"]
+    gone = [".run.json.k3_x9", ".model.safetensors.abc12345"]
+    for name in kept + gone:
+        (tmp_path / name).write_text("x")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

@@ -12,7 +12,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ferturb.errors import FerturbError
 
@@ -23,6 +24,11 @@ def _in_range(name: str, value: float, low: float, high: float | None) -> None:
     if value < low or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"from {low} to {high}"
         raise FerturbError(f"{name} must be {bounds}, got {value}")
+
+
+LATER: dict[str, Any] = {"later": True}
+"""Marks fields that came after runs had been stored: at its default such a field doesn't enter
+the fingerprint, so that the older runs keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -46,36 +52,114 @@ class ModelConfig:
     name: str = "compact"
     """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
     attention: bool = False
-    """Add CBAM spatial attention between the stages."""
+    """Add CBAM spatial attention."""
     dropout: float = 0.0
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
+    attention_at: Literal["stages", "input"] = field(default="stages", metadata=LATER)
+    """Where spatial attention sits: between the stages, or on the input alone."""
 
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """How the network is trained: on whole faces, or by the Perturb Scheme."""
+    """How the network is trained: on whole faces, on views, or by a control.
+
+    The names are those of `ferturb.perturb.methods.METHODS`. Some names settle options by what
+    they mean (`METHOD_OPTIONS`); those options can't be given otherwise.
+    """
 
     name: str = "baseline"
-    """`baseline` (whole faces), `attention` (phase 1 of the Perturb Scheme) or `perturb`."""
+    """`baseline` (whole faces), `attention` (phase 1 of the Perturb Scheme), `perturb`, or a
+    control or variant: `random-regions`, `uniform-clusters`, `random-erasing`, …"""
     clusters: int = 3
     """K, the number of clusters (paper: 3)."""
     distance_weight: float = 1.5
     """λ of Equation 1, the weight of row and column."""
     intensity_weight: float = 1.2
-    """α of Equation 1, the weight of the intensity."""
+    """α of Equation 1, the weight of the intensity; 0 clusters by place alone."""
     attention_threshold: float = 0.5
     """Attention below this share of its range counts as 0 in the intensity, 0 … 1."""
     attention_faces: int = 4096
-    """How many training faces the attention of an epoch's cluster map is averaged over."""
-    views: Literal["all", "sample"] = "all"
-    """Train on all K+1 views of a face, or on one drawn at random per face and step."""
+    """How many training faces the attention of a shared cluster map is averaged over."""
+    views: Literal["all", "sample", "pair"] = "all"
+    """Train on all K+1 views of a face, on one drawn at random per face and step, or on one
+    drawn among the K with something left out, beside the whole face."""
     test_views: bool = True
     """Sum the logits of all K+1 views at test time (the paper), or use the whole face only."""
+    train_views: bool = field(default=True, metadata=LATER)
+    """Train on views; False trains on whole faces."""
+    intensity: Literal["attention", "pixels"] = field(default="attention", metadata=LATER)
+    """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
+    attention_from: Literal["stages", "input"] = field(default="stages", metadata=LATER)
+    """The attention map: the mean of the stage gates, or one gate on the input alone."""
+    scope: Literal["epoch", "face", "fixed"] = field(default="epoch", metadata=LATER)
+    """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
+    shows: Literal["leave-one-out", "keep-one"] = field(default="leave-one-out", metadata=LATER)
+    """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
+    fill: Literal["black", "mean", "blur", "noise"] = field(default="black", metadata=LATER)
+    """What stands where a view leaves pixels out."""
+    leaves: Literal["any", "most-attended"] = field(default="any", metadata=LATER)
+    """Which cluster a drawn view is about: any, or the one with the highest mean intensity."""
+    schedule: Literal["constant", "rising", "falling"] = field(default="constant", metadata=LATER)
+    """How the share of faces that lose something goes over the training: as drawn; rising from
+    none at the start to all that are drawn; or falling to none, the last quarter on whole faces.
+    """
+    consistency: float = field(default=0.0, metadata=LATER)
+    """Weight of the loss between a face's views (KL divergence from the whole face's
+    prediction); 0 is off. Needs `views` "all" or "pair"."""
 
     def __post_init__(self) -> None:
+        for option, value in METHOD_OPTIONS.get(self.name, {}).items():
+            object.__setattr__(self, option, value)
         _in_range("clusters", self.clusters, 1, 64)
         _in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
         _in_range("attention_faces", self.attention_faces, 1, None)
+        _in_range("distance_weight", self.distance_weight, 0.0, None)
+        _in_range("intensity_weight", self.intensity_weight, 0.0, None)
+        _in_range("consistency", self.consistency, 0.0, None)
+        if self.consistency and self.views == "sample":
+            raise FerturbError(
+                "consistency compares a face's views, and views='sample' has one a face; "
+                "use views='pair' or 'all'"
+            )
+
+
+METHOD_OPTIONS: dict[str, dict[str, Any]] = {
+    "train-views-only": {"train_views": True, "test_views": False},
+    "test-views-only": {"train_views": False, "test_views": True},
+    "uniform-clusters": {"intensity_weight": 0.0},
+    "random-erasing": {"test_views": False},
+    "perturb-blur": {"scope": "face", "fill": "blur"},
+    "drop-attended": {
+        "views": "sample",
+        "leaves": "most-attended",
+        "schedule": "rising",
+        "test_views": False,
+    },
+    "anneal": {"views": "sample", "schedule": "falling", "test_views": False},
+}
+"""What the name of a method settles."""
+
+METHOD_PRESETS: dict[str, MethodConfig] = {
+    name: MethodConfig(name, **options)
+    for name, options in {
+        "baseline": {},
+        "attention": {},
+        "perturb": {"views": "sample"},
+        "random-regions": {"views": "sample"},
+        "uniform-clusters": {"views": "sample"},
+        "landmark-regions": {"views": "sample"},
+        "random-erasing": {"views": "sample", "fill": "noise"},
+        "extra-epochs": {"views": "sample"},
+        "train-views-only": {"views": "sample"},
+        "test-views-only": {"views": "sample"},
+        "perturb-face": {"views": "sample", "scope": "face"},
+        "perturb-blur": {"views": "sample"},
+        "drop-attended": {},
+        "anneal": {},
+        "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
+    }.items()
+}
+"""Every method at the cost of the baseline (one view a face and step; `view-consistency` two)."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +278,20 @@ class RunConfig:
 
     def fingerprint(self) -> str:
         """Twelve hex digits that are the same exactly when the configs are the same."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        text = json.dumps(_as_known(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _as_known(config: Any) -> dict[str, Any]:
+    """`to_dict`, without the later fields that are at their default."""
+    known: dict[str, Any] = {}
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            known[f.name] = _as_known(value)
+        elif not (f.metadata.get("later") and value == f.default):
+            known[f.name] = value
+    return known
 
 
 def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
@@ -226,14 +322,32 @@ def _build(cls: type[T], data: Mapping[str, Any]) -> T:
             f"{cls.__name__} has no field {sorted(extra)[0]!r}; expected some of "
             f"{', '.join(sorted(names))}; was it written by another version of ferturb?"
         )
-    values = {key: _value(hints[key], value) for key, value in data.items()}
+    values = {key: _value(cls, key, hints[key], value) for key, value in data.items()}
     return cls(**values)
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if is_dataclass(hint):
+def _value(cls: type, name: str, hint: Any, value: Any) -> Any:
+    if is_dataclass(hint) and isinstance(value, Mapping):
         return _build(hint, value)  # type: ignore[arg-type]
+    if not _fits(hint, value):
+        raise FerturbError(f"{cls.__name__}.{name} can't be {value!r}; expected {hint}")
     return _tuples(value)
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a JSON value is one of a field's type; sequences are looked at whole only."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin is UnionType:
+        return any(_fits(part, value) for part in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if origin is tuple:
+        return isinstance(value, list | tuple)
+    return isinstance(hint, type) and isinstance(value, hint)
 
 
 def _tuples(value: Any) -> Any:

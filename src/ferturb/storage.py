@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})
+"""What is written into run folders; `atomic_path` puts a dot before and a suffix behind."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; on leaving it is flushed to disk and renamed onto `path`.
@@ -45,6 +49,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a process killed in the middle of a write left in a folder."""
+    for path in folder.glob(".*"):
+        if path.is_file() and (path.with_name(path.stem[1:])).suffix in _WRITTEN:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from ferturb.runs import (
     describe_software,
     run_folder_name,
 )
+from ferturb.storage import remove_leftovers
 from ferturb.training.batches import seed_of
 from ferturb.training.loop import Step, Training, best_epoch, train
 
@@ -45,6 +46,7 @@ def execute_run(
     config, device = run.config, device or torch.device("cpu")
     classifier = new_classifier(config)
     views = _views(run, faces)
+    remove_leftovers(run.folder)
     run.begin(describe_software())
     training = Training(
         classifier,
@@ -161,4 +163,9 @@ def prepare(parent: Path, config: RunConfig) -> Run:
     """
     check_backbone(config.model.name)
     choose("method", config.method.name, METHODS)
+    if config.method.name == "attention" and not config.model.attention:
+        raise FerturbError(
+            "method 'attention' trains a network with spatial attention; "
+            "give ModelConfig(attention=True)"
+        )
     return Run.create(parent / run_folder_name(config), config)
