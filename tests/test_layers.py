@@ -26,6 +26,7 @@ LAYERS = (
     ("predictor", "export"),
     ("app",),
     ("terminal",),
+    ("cli_data",),
     ("cli",),
     ("__main__",),
 )

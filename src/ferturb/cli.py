@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import sys
 from dataclasses import replace
-from json import dumps as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb.cli_data import Json, data, read_faces
 from ferturb.config import (
     RECIPES,
     DatasetConfig,
@@ -27,145 +27,12 @@ from ferturb.config import (
 from ferturb.errors import FerturbError
 
 if TYPE_CHECKING:
-    from ferturb.data.faces import Faces
     from ferturb.runs import Run
 
 app = SubcommandApp()
-data = SubcommandApp()
 
 DEFAULT_METHOD = MethodConfig()
-Source = Annotated[str, arg(metavar="SOURCE")]
-Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
 Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
-
-
-@data.command
-def info(source: Positional[Source], /, *, json: Json = False, clean: bool = False) -> None:
-    """Count the faces of a source, by split and emotion.
-
-    SOURCE is a zip, folder, CSV or parquet file of face images, or `synthetic`; which form it is
-    shows from its content.
-
-    Example: ferturb data info fer2013.zip --json
-
-    Args:
-        source: A path, or `synthetic`.
-        json: Print JSON for a script in place of tables.
-        clean: Leave out validation and test faces that have an exact copy in training.
-    """
-    from ferturb import terminal
-    from ferturb.data.faces import SPLITS
-    from ferturb.emotions import EMOTIONS
-
-    faces = _faces(DatasetConfig(source, clean=clean), quiet=json)
-    counts = faces.counts()
-    if json:
-        mean, std = faces.grey()
-        _print_json(
-            {
-                "source": faces.source,
-                "kind": faces.kind,
-                "faces": len(faces),
-                "size": list(faces.images.shape[1:]),
-                "counts": counts,
-                "mean": mean,
-                "std": std,
-                "hash": faces.content_hash(),
-                "notes": list(faces.notes),
-            }
-        )
-        return
-    rows = [
-        [e, *(counts[s][e] for s in SPLITS), sum(counts[s][e] for s in SPLITS)] for e in EMOTIONS
-    ]
-    rows.append(["all", *(sum(counts[s].values()) for s in SPLITS), len(faces)])
-    terminal.table(faces.source, ["emotion", *SPLITS, "all"], rows)
-    terminal.notes(faces.notes)
-
-
-@data.command
-def audit(
-    source: Positional[Source], /, *, json: Json = False, write_clean: Path | None = None
-) -> None:
-    """Find duplicates, leaks between splits, conflicting labels, blank and unreadable images.
-
-    Example: ferturb data audit fer2013.zip --write-clean fer2013-clean
-
-    Args:
-        source: A path, or `synthetic`.
-        json: Print everything, names included, as JSON.
-        write_clean: Also write the clean variant (no validation or test face has an exact copy in
-            training) into this new folder, in FER2013's layout.
-    """
-    from ferturb import terminal
-    from ferturb.data.audit import audit, clean_variant
-    from ferturb.data.fer2013 import write_folder
-
-    faces = _faces(DatasetConfig(source), quiet=json)
-    report = audit(faces)
-    if json:
-        _print_json(report.to_dict())
-    else:
-        terminal.facts({k.replace("_", " "): v for k, v in report.summary().items()})
-        terminal.notes([*report.notes, *(f"unreadable: {u['name']}" for u in report.unreadable)])
-    if write_clean is not None:
-        write_folder(clean_variant(faces), write_clean)
-
-
-@data.command
-def fetch(
-    name: Positional[Annotated[str, arg(metavar="NAME")]] = "fer2013",
-    /,
-    *,
-    source: Literal["kaggle", "huggingface"] = "kaggle",
-    out: Path | None = None,
-    json: Json = False,
-) -> None:
-    """Download a dataset through its source's own client, after showing licence and origin.
-
-    Kaggle needs `pip install 'ferturb[kaggle]'`, Hugging Face `pip install 'ferturb[hub]'`.
-
-    Example: ferturb data fetch fer2013 --source kaggle --out data/fer2013
-
-    Args:
-        name: The dataset.
-        source: Where to get it.
-        out: A new folder (default: data/NAME).
-        json: Print the offer and the folder as JSON.
-    """
-    from ferturb import terminal
-    from ferturb.data.hub import fetch, offer
-
-    about = offer(name, source).to_dict()
-    if not json:
-        terminal.facts(about)
-    folder = fetch(name, source, out or Path("data") / name)
-    if json:
-        _print_json({"offer": about, "folder": str(folder)})
-    else:
-        terminal.facts({"folder": str(folder)})
-
-
-@data.command
-def synthesize(
-    out: Positional[Path], /, *, faces: int = 6000, seed: int = 0, csv: bool = False
-) -> None:
-    """Draw faces from action units and write them in FER2013's layout.
-
-    Example: ferturb data synthesize faces --faces 10000
-
-    Args:
-        out: A new folder (or, with --csv, the CSV file) to write.
-        faces: How many.
-        seed: The same seed draws the same faces.
-        csv: Write one file in the form of fer2013.csv in place of a folder of images.
-    """
-    from ferturb.data.csv_forms import write_csv
-    from ferturb.data.fer2013 import write_folder
-    from ferturb.data.synthetic import synthetic_faces
-
-    drawn = synthetic_faces(faces, seed)
-    (write_csv if csv else write_folder)(drawn, out)
 
 
 @app.command
@@ -233,7 +100,7 @@ def train(
         seed,
     )
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
-    _faces(run.dataset, quiet)
+    read_faces(run.dataset, quiet)
     for config in chain(run, first_epochs):
         _train(prepare(out, config), threads, device, quiet)
 
@@ -264,7 +131,7 @@ def evaluate(
 
     judged = judge_runs(runs, split, augmentation, ensemble)
     if json:
-        _print_json([dataclasses.asdict(row) for row in judged])
+        terminal.print_json([dataclasses.asdict(row) for row in judged])
         return
     terminal.table(
         f"{split}, {augmentation} (95 % intervals over faces)",
@@ -337,15 +204,15 @@ def study(
     if dry_run:
         rows = [[c.model.name, c.method.name, c.seed, c.recipe.epochs] for c in plan(wanted)]
         if json:
-            _print_json([c.to_dict() for c in plan(wanted)])
+            terminal.print_json([c.to_dict() for c in plan(wanted)])
         else:
             terminal.table(f"study {preset}", ["model", "method", "seed", "epochs"], rows)
         return
-    faces = _faces(wanted.dataset, quiet=quiet or json)
+    faces = read_faces(wanted.dataset, quiet=quiet or json)
     with terminal.study(quiet or json) as on_change:
         done = run_study(wanted, out, faces, device, workers, on_change)
     if json:
-        _print_json(done.to_dict())
+        terminal.print_json(done.to_dict())
     elif not quiet:
         terminal.facts({"report": str(done.report)})
     if done.failed:
@@ -368,7 +235,7 @@ def report(folder: Positional[Path], /, *, json: Json = False) -> None:
 
     page = rebuild_report(folder)
     if json:
-        _print_json({"report": str(page)})
+        terminal.print_json({"report": str(page)})
     else:
         terminal.facts({"report": str(page)})
 
@@ -376,20 +243,12 @@ def report(folder: Positional[Path], /, *, json: Json = False) -> None:
 app.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 
-def _faces(config: DatasetConfig, quiet: bool = False) -> Faces:
-    from ferturb import terminal
-    from ferturb.data.sources import load_faces
-
-    with terminal.reading(quiet) as progress:
-        return load_faces(config, progress=progress)
-
-
 def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
     from ferturb import terminal
     from ferturb.study.execute import execute_run, prepare_process
 
     chosen = prepare_process(device, threads)
-    faces = _faces(run.config.dataset, quiet)
+    faces = read_faces(run.config.dataset, quiet)
     with terminal.training(run.name, quiet) as on_step:
         execute_run(run, faces, chosen, on_step)
     if not quiet:
@@ -407,10 +266,6 @@ def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
 def _absolute(source: str) -> str:
     """A path as the run's config keeps it: absolute, so that it holds from any folder."""
     return source if source == "synthetic" else str(Path(source).expanduser().resolve())
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> None:

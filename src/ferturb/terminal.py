@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in row))
     out.print(shown)
+
+
+def print_json(value: object) -> None:
+    """JSON on standard output, for a script to read."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def facts(pairs: Mapping[str, object]) -> None:

@@ -1,0 +1,156 @@
+"""The verbs of `ferturb data`: look at face datasets, fetch them, draw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from ferturb.config import DatasetConfig
+
+if TYPE_CHECKING:
+    from ferturb.data.faces import Faces
+
+data = SubcommandApp()
+
+Source = Annotated[str, arg(metavar="SOURCE")]
+Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
+
+
+@data.command
+def info(source: Positional[Source], /, *, json: Json = False, clean: bool = False) -> None:
+    """Count the faces of a source, by split and emotion.
+
+    SOURCE is a zip, folder, CSV or parquet file of face images, or `synthetic`; which form it is
+    shows from its content.
+
+    Example: ferturb data info fer2013.zip --json
+
+    Args:
+        source: A path, or `synthetic`.
+        json: Print JSON for a script in place of tables.
+        clean: Leave out validation and test faces that have an exact copy in training.
+    """
+    from ferturb import terminal
+    from ferturb.data.faces import SPLITS
+    from ferturb.emotions import EMOTIONS
+
+    faces = read_faces(DatasetConfig(source, clean=clean), quiet=json)
+    counts = faces.counts()
+    if json:
+        mean, std = faces.grey()
+        terminal.print_json(
+            {
+                "source": faces.source,
+                "kind": faces.kind,
+                "faces": len(faces),
+                "size": list(faces.images.shape[1:]),
+                "counts": counts,
+                "mean": mean,
+                "std": std,
+                "hash": faces.content_hash(),
+                "notes": list(faces.notes),
+            }
+        )
+        return
+    rows = [
+        [e, *(counts[s][e] for s in SPLITS), sum(counts[s][e] for s in SPLITS)] for e in EMOTIONS
+    ]
+    rows.append(["all", *(sum(counts[s].values()) for s in SPLITS), len(faces)])
+    terminal.table(faces.source, ["emotion", *SPLITS, "all"], rows)
+    terminal.notes(faces.notes)
+
+
+@data.command
+def audit(
+    source: Positional[Source], /, *, json: Json = False, write_clean: Path | None = None
+) -> None:
+    """Find duplicates, leaks between splits, conflicting labels, blank and unreadable images.
+
+    Example: ferturb data audit fer2013.zip --write-clean fer2013-clean
+
+    Args:
+        source: A path, or `synthetic`.
+        json: Print everything, names included, as JSON.
+        write_clean: Also write the clean variant (no validation or test face has an exact copy in
+            training) into this new folder, in FER2013's layout.
+    """
+    from ferturb import terminal
+    from ferturb.data.audit import audit, clean_variant
+    from ferturb.data.fer2013 import write_folder
+
+    faces = read_faces(DatasetConfig(source), quiet=json)
+    report = audit(faces)
+    if json:
+        terminal.print_json(report.to_dict())
+    else:
+        terminal.facts({k.replace("_", " "): v for k, v in report.summary().items()})
+        terminal.notes([*report.notes, *(f"unreadable: {u['name']}" for u in report.unreadable)])
+    if write_clean is not None:
+        write_folder(clean_variant(faces), write_clean)
+
+
+@data.command
+def fetch(
+    name: Positional[Annotated[str, arg(metavar="NAME")]] = "fer2013",
+    /,
+    *,
+    source: Literal["kaggle", "huggingface"] = "kaggle",
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Download a dataset through its source's own client, after showing licence and origin.
+
+    Kaggle needs `pip install 'ferturb[kaggle]'`, Hugging Face `pip install 'ferturb[hub]'`.
+
+    Example: ferturb data fetch fer2013 --source kaggle --out data/fer2013
+
+    Args:
+        name: The dataset.
+        source: Where to get it.
+        out: A new folder (default: data/NAME).
+        json: Print the offer and the folder as JSON.
+    """
+    from ferturb import terminal
+    from ferturb.data.hub import fetch, offer
+
+    about = offer(name, source).to_dict()
+    if not json:
+        terminal.facts(about)
+    folder = fetch(name, source, out or Path("data") / name)
+    if json:
+        terminal.print_json({"offer": about, "folder": str(folder)})
+    else:
+        terminal.facts({"folder": str(folder)})
+
+
+@data.command
+def synthesize(
+    out: Positional[Path], /, *, faces: int = 6000, seed: int = 0, csv: bool = False
+) -> None:
+    """Draw faces from action units and write them in FER2013's layout.
+
+    Example: ferturb data synthesize faces --faces 10000
+
+    Args:
+        out: A new folder (or, with --csv, the CSV file) to write.
+        faces: How many.
+        seed: The same seed draws the same faces.
+        csv: Write one file in the form of fer2013.csv in place of a folder of images.
+    """
+    from ferturb.data.csv_forms import write_csv
+    from ferturb.data.fer2013 import write_folder
+
+    drawn = syntheticread_faces(faces, seed)
+    (write_csv if csv else write_folder)(drawn, out)
+
+
+def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
+    """The faces of a dataset config, with a progress bar while they are read."""
+    from ferturb import terminal
+    from ferturb.data.sources import load_faces
+
+    with terminal.reading(quiet) as progress:
+        return load_faces(config, progress=progress)
