@@ -121,6 +121,11 @@ class MethodConfig:
                 "consistency compares a face's views, and views='sample' has one a face; "
                 "use views='pair' or 'all'"
             )
+        if self.leaves == "most-attended" and self.views == "all":
+            raise FerturbError(
+                "leaves='most-attended' is about drawn views, and views='all' draws none; "
+                "use views='sample' or 'pair'"
+            )
 
 
 METHOD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -128,6 +133,7 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "test-views-only": {"train_views": False, "test_views": True},
     "uniform-clusters": {"intensity_weight": 0.0},
     "random-erasing": {"test_views": False},
+    "perturb-face": {"scope": "face"},
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
         "views": "sample",
@@ -136,30 +142,32 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
         "test_views": False,
     },
     "anneal": {"views": "sample", "schedule": "falling", "test_views": False},
+    "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
 }
 """What the name of a method settles."""
 
 METHOD_PRESETS: dict[str, MethodConfig] = {
-    name: MethodConfig(name, **options)
-    for name, options in {
-        "baseline": {},
-        "attention": {},
-        "perturb": {"views": "sample"},
-        "random-regions": {"views": "sample"},
-        "uniform-clusters": {"views": "sample"},
-        "landmark-regions": {"views": "sample"},
-        "random-erasing": {"views": "sample", "fill": "noise"},
-        "extra-epochs": {"views": "sample"},
-        "train-views-only": {"views": "sample"},
-        "test-views-only": {"views": "sample"},
-        "perturb-face": {"views": "sample", "scope": "face"},
-        "perturb-blur": {"views": "sample"},
-        "drop-attended": {},
-        "anneal": {},
-        "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
-    }.items()
+    method.name: method
+    for method in (
+        MethodConfig("baseline"),
+        MethodConfig("attention"),
+        MethodConfig("perturb", views="sample"),
+        MethodConfig("random-regions", views="sample"),
+        MethodConfig("uniform-clusters", views="sample"),
+        MethodConfig("landmark-regions", views="sample"),
+        MethodConfig("random-erasing", views="sample", fill="noise"),
+        MethodConfig("extra-epochs", views="all"),
+        MethodConfig("train-views-only", views="sample"),
+        MethodConfig("test-views-only", views="sample"),
+        MethodConfig("perturb-face", views="sample"),
+        MethodConfig("perturb-blur", views="sample"),
+        MethodConfig("drop-attended"),
+        MethodConfig("anneal"),
+        MethodConfig("view-consistency"),
+    )
 }
-"""Every method at the cost of the baseline (one view a face and step; `view-consistency` two)."""
+"""Every method at the cost of the baseline (one view a face and step), but for
+`view-consistency` (two) and `extra-epochs` (as many epochs as all K+1 views would have cost)."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@
       progress.json           where a running training is
       checkpoint.safetensors  the state between two epochs (removed when the run is done)
       model.safetensors       the best epoch's weights, chosen on validation
-      clusters.safetensors    the cluster map of each epoch (methods that have one)
+      clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
+                              attention maps said nothing
       logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
 
 A run is done when logits.npz is there, the last file to be
@@ -40,7 +41,7 @@ from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast_dtype
-from ferturb.perturb.scheme import ViewClassifier
+from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
 from ferturb.storage import load_tensors, read_json, write_bytes, write_json, write_text
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
@@ -156,8 +157,25 @@ class Run:
         maps, method = self.cluster_maps(), self.config.method
         if maps is None or not method.test_views:
             return classifier
-        chosen = maps[int(self.record()["best_epoch"]) - 1]
-        return ViewClassifier(classifier, torch.from_numpy(chosen), method.clusters).eval()
+        chosen = torch.from_numpy(maps[int(self.record()["best_epoch"]) - 1])
+        by_face = METHODS[method.name].by_face(method) and needs_attention(method)
+        attention = self.load_attention() if by_face else None
+        return model_at_test_time(method, classifier, chosen, attention)
+
+    def load_attention(self) -> Classifier | None:
+        """The network of the attention run (phase 1) that this run takes its clusters from.
+
+        None if it has none. The attention run lies beside this one; `FerturbError` when it is
+        missing or not finished.
+        """
+        if self.config.attention_run is None:
+            return None
+        first = Run.open(self.folder.parent / self.config.attention_run)
+        if not first.done:
+            raise FerturbError(
+                f"{self.name} needs the attention run {first.name} finished; train that first"
+            )
+        return first.load_classifier()
 
     def begin(self, software: Mapping[str, Any]) -> None:
         """Note in run.json what starts, or goes on with, this training, and when.

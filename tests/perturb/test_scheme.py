@@ -10,16 +10,10 @@ from ferturb.config import MethodConfig, ModelConfig
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import cluster_maps
-from ferturb.perturb.scheme import (
-    METHODS,
-    ClusterViews,
-    ViewClassifier,
-    WholeFaces,
-    left_out_masks,
-    mean_attention,
-    sampled_view,
-    views_of,
-)
+from ferturb.perturb.maps import mean_attention
+from ferturb.perturb.methods import METHODS
+from ferturb.perturb.scheme import ClusterViews, ViewClassifier, WholeFaces
+from ferturb.perturb.views import left_out_masks, sampled_view, views_of
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -152,7 +146,7 @@ def test_the_map_of_an_epoch_is_the_clustering_of_the_mean_attention() -> None:
     assert torch.equal(views.cluster_map(), expected)
 
 
-def test_an_epoch_looks_at_as_many_faces_as_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_looks_at_as_many_faces_as_it_should() -> None:
     seen = 0
 
     def count(faces: Tensor) -> Tensor:
@@ -161,9 +155,11 @@ def test_an_epoch_looks_at_as_many_faces_as_it_should(monkeypatch: pytest.Monkey
         return look_up(faces)
 
     views = cluster_views(attention_faces=7)
-    views.attention = count
+    views.intensity = count
     views.start_epoch(1, rng())
-    assert seen == 7
+    assert seen == 14  # the reference, once, and the epoch's own
+    views.start_epoch(2, rng())
+    assert seen == 21
 
 
 def test_training_inputs_of_perturb_all_and_sample() -> None:

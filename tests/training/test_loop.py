@@ -18,7 +18,8 @@ from ferturb.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfi
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.scheme import METHODS, TrainingViews, WholeFaces
+from ferturb.perturb.methods import METHODS
+from ferturb.perturb.scheme import TrainingViews, WholeFaces
 from ferturb.storage import load_tensors
 from ferturb.study.execute import new_classifier
 from ferturb.training import loop
@@ -49,6 +50,8 @@ METHOD_OPTIONS = {
     "baseline": MethodConfig(),
     "perturb-all": MethodConfig("perturb", attention_faces=32),
     "perturb-sample": MethodConfig("perturb", attention_faces=32, views="sample"),
+    "perturb-face": MethodConfig("perturb", attention_faces=32, views="sample", scope="face"),
+    "perturb-pair": MethodConfig("perturb", attention_faces=32, views="pair", consistency=0.5),
 }
 
 

@@ -28,14 +28,14 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config.name)
-        if config.attention and not self.backbone.stages:
+        on_input = config.attention_at == "input"
+        if config.attention and not on_input and not self.backbone.stages:
             raise FerturbError(
                 f"{config.name} has no stages of feature maps to put spatial attention between; "
-                "choose a convolutional network, or attention=False"
+                "choose a convolutional network, attention_at='input', or attention=False"
             )
-        self.gates = nn.ModuleList(
-            SpatialGate() for _ in (self.backbone.stages if config.attention else ())
-        )
+        gated = [None] if on_input else list(self.backbone.stages)
+        self.gates = nn.ModuleList(SpatialGate() for _ in (gated if config.attention else ()))
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS))
 
@@ -44,22 +44,34 @@ class Classifier(nn.Module):
         return self._run(faces)[0]
 
     def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
-        """Where the network looks, in [0, 1]: the mean of the stage gates, at the face's size."""
+        """Where the network looks, in [0, 1], at the face's size: the mean of the stage gates, or
+        the one gate on the input."""
+        return mean_of_gates(self._gates_of(faces), (faces.shape[-2], faces.shape[-1]))
+
+    def gate_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "g b h w"]:
+        """Each gate on its own, in [0, 1], at the face's size, from the input to the head."""
+        size = (faces.shape[-2], faces.shape[-1])
+        return torch.stack([mean_of_gates([gate], size) for gate in self._gates_of(faces)])
+
+    def _gates_of(self, faces: Tensor) -> list[Tensor]:
         if not self.gates:
             raise FerturbError(
                 f"{self.config.name} was built without spatial attention; "
                 "train it with ModelConfig(attention=True)"
             )
-        return mean_of_gates(self._run(faces)[1], (faces.shape[-2], faces.shape[-1]))
+        return self._run(faces)[1]
 
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
         x = (faces - MEAN) / STD
         x = x.contiguous(memory_format=torch.channels_last)
-        x = self.backbone.stem(x)
         gates: list[Tensor] = []
+        if self.gates and self.config.attention_at == "input":
+            gates.append(self.gates[0](x))
+            x = x * gates[0]
+        x = self.backbone.stem(x)
         for i, stage in enumerate(self.backbone.stages):
             x = stage(x)
-            if self.gates:
+            if self.gates and self.config.attention_at == "stages":
                 gate = self.gates[i](x)
                 gates.append(gate)
                 x = x * gate

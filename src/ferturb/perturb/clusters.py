@@ -6,14 +6,18 @@ This is the Euclidean distance between points (λ·row, λ·column, α·intensit
 those coordinates is the paper's clustering. Rows, columns and intensity are scaled to [0, 1]
 first, which the paper leaves open. The intensity is the attention map; attention below
 `threshold` of its range counts as 0 there (the author's released program).
+
+K-means names clusters at random. A shared map's clusters are named by where they lie
+(`by_position`), every other map's by their overlap with it (`matched`).
 """
 
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ferturb.perturb.kmeans import kmeans
@@ -47,6 +51,20 @@ def coordinates(
     return torch.cat([grid.expand(b, h, w, 2), third], dim=-1).reshape(b, h * w, 3)
 
 
+def degenerate(attention: Float[Tensor, "b h w"], threshold: float) -> Bool[Tensor, " b"]:
+    """Attention that says nothing about places: not finite, flat, or lit at almost no pixel.
+
+    Flat is a range below 1e-4 (float noise of a gate); almost none is fewer than two pixels, or
+    than one in a thousand, at or above `threshold` of the range.
+    """
+    finite = attention.isfinite().all(2).all(1)
+    clean = torch.where(finite[:, None, None], attention, 0.0)
+    span = clean.amax((1, 2)) - clean.amin((1, 2))
+    lit = (unit_range(clean) >= max(threshold, 1e-6)).sum((1, 2))
+    least = max(2, attention.shape[1] * attention.shape[2] // 1000)
+    return ~finite | (span < 1e-4) | (lit < least)
+
+
 def cluster_maps(
     attention: Float[Tensor, "b h w"],
     k: int,
@@ -54,11 +72,17 @@ def cluster_maps(
     distance_weight: float = 1.5,
     intensity_weight: float = 1.2,
     threshold: float = 0.5,
+    starts: int = 12,
 ) -> Int64[Tensor, "b h w"]:
-    """A cluster map 0 … k−1 for each attention map, clusters in the order of `by_position`."""
+    """A cluster map 0 … k−1 for each attention map, clusters in the order of `by_position`.
+
+    Degenerate attention (`degenerate`) counts as none: such a map is clustered by place alone.
+    """
     b, h, w = attention.shape
-    points = coordinates(intensity(attention, threshold), distance_weight, intensity_weight)
-    labels = kmeans(points, k, generator).labels.view(b, h, w)
+    usable = ~degenerate(attention, threshold)[:, None, None]
+    values = intensity(torch.where(usable, attention, 0.0), threshold)
+    points = coordinates(values, distance_weight, intensity_weight)
+    labels = kmeans(points, k, generator, starts).labels.view(b, h, w)
     return by_position(labels, k)
 
 
@@ -80,3 +104,64 @@ def by_position(labels: Int64[Tensor, "b h w"], k: int) -> Int64[Tensor, "b h w"
     clockwise = torch.where(sizes > 0, clockwise, torch.inf)
     rank = clockwise.argsort(1).argsort(1)
     return rank.gather(1, labels.reshape(b, h * w)).view(b, h, w)
+
+
+def by_intensity(
+    labels: Int64[Tensor, "b h w"], values: Float[Tensor, "b h w"], k: int
+) -> Int64[Tensor, "b h w"]:
+    """Renumber clusters by falling mean of `values`; equal ones keep their order, empty ones last.
+
+    >>> by_intensity(torch.tensor([[[0, 1, 2]]]), torch.tensor([[[0.1, 0.9, 0.5]]]), 3).tolist()
+    [[[2, 0, 1]]]
+    """
+    flat = labels.flatten(1)
+    zero = torch.zeros(len(labels), k, dtype=torch.float64, device=labels.device)
+    sizes = zero.scatter_add(1, flat, torch.ones_like(flat, dtype=torch.float64))
+    means = zero.scatter_add(1, flat, values.flatten(1).double()) / sizes.clamp_min(1)
+    means = torch.where(sizes > 0, means, -torch.inf)
+    rank = means.argsort(dim=1, descending=True, stable=True).argsort(1)
+    renamed: Tensor = rank.gather(1, flat).view_as(labels)
+    return renamed
+
+
+MATCHED_EXACTLY = 6
+"""Up to this K every renaming is tried; above it the largest overlaps are paired first."""
+
+
+def matched(
+    labels: Int64[Tensor, "b h w"], reference: Int64[Tensor, "h w"], k: int
+) -> Int64[Tensor, "b h w"]:
+    """Rename each map's clusters so that they overlap most with the reference's of the same name.
+
+    So cluster j is the same part of the face in every map, also where a cluster's middle lies
+    near the face's and its angle (`by_position`) says little.
+    """
+    pairs = labels.flatten(1) * k + reference.flatten()
+    count = torch.zeros(len(labels), k * k, dtype=torch.int64, device=labels.device)
+    overlap = count.scatter_add(1, pairs, torch.ones_like(pairs)).view(-1, k, k)
+    names = _all_renamings(overlap) if k <= MATCHED_EXACTLY else _largest_first(overlap)
+    return names.gather(1, labels.flatten(1)).view_as(labels)
+
+
+def _all_renamings(overlap: Int64[Tensor, "b k k"]) -> Int64[Tensor, "b k"]:
+    """The renaming of largest total overlap; of equals the first in lexicographic order."""
+    k = overlap.shape[1]
+    renamings = torch.tensor(list(permutations(range(k))), device=overlap.device)
+    old = torch.arange(k, device=overlap.device)
+    total = overlap[:, old, renamings].sum(2)
+    first = (total == total.amax(1, keepdim=True)).int().argmax(1)
+    return renamings[first]
+
+
+def _largest_first(overlap: Int64[Tensor, "b k k"]) -> Int64[Tensor, "b k"]:
+    b, k, _ = overlap.shape
+    left = overlap.clone()
+    names = torch.zeros(b, k, dtype=torch.int64, device=overlap.device)
+    rows = torch.arange(b, device=overlap.device)
+    for _ in range(k):
+        best = left.flatten(1).argmax(1)
+        old, new = best // k, best % k
+        names[rows, old] = new
+        left[rows, old, :] = -1
+        left[rows, :, new] = -1
+    return names

@@ -3,11 +3,11 @@
 Qiu, "Leaving Some Facial Features Behind", arXiv 2411.00824, section 3. Three phases:
 
 1. a classifier with spatial attention between its stages (method `attention`);
-2. K-means over the pixels (`clusters.py`), here one cluster map an epoch from the attention
-   averaged over training faces;
+2. K-means over the pixels (`clusters.py`), by default one cluster map an epoch from the attention
+   averaged over training faces (`maps.py`);
 3. a new network, the predictor, trained on the K+1 views of each face: the face with one
-   cluster left out (black), for each of the K clusters, and the face itself. At test time the
-   logits of the views are summed.
+   cluster left out (black), for each of the K clusters, and the face itself (`views.py`). At test
+   time the logits of the views are summed.
 
 A `TrainingViews` is what a method makes of a batch; the training loop knows no more of it.
 """
@@ -18,51 +18,30 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferturb.config import MethodConfig
 from ferturb.errors import FerturbError
-from ferturb.models.classifier import Classifier
-from ferturb.perturb.clusters import cluster_maps
+from ferturb.perturb.controls import random_rectangles
+from ferturb.perturb.maps import (
+    FACE_SEED,
+    SHARED_STARTS,
+    Finder,
+    Intensity,
+    clustered,
+    maps_of_faces,
+    mean_attention,
+    named,
+)
+from ferturb.perturb.views import drawn_views, views_of
 
+Recut = Callable[[Tensor, int, torch.Generator], Tensor]
+"""A control's other map in place of a cluster map: (maps (b, h, w), K, generator) -> (b, h, w)."""
 
-def left_out_masks(cluster_map: Int64[Tensor, "b h w"], k: int) -> Bool[Tensor, "b k1 h w"]:
-    """True = keep. Mask j < K leaves cluster j out; the last keeps the whole face."""
-    index = torch.arange(k + 1, device=cluster_map.device)
-    return cluster_map.unsqueeze(1) != index[None, :, None, None]
-
-
-def views_of(
-    faces: Float[Tensor, "b 1 h w"], cluster_map: Int64[Tensor, "m i j"], k: int
-) -> Float[Tensor, "b k1 1 h w"]:
-    """The K+1 views of each face, what is left out black; the face itself comes last.
-
-    `cluster_map` is one map for all faces (m = 1) or one per face (m = b); a map of another
-    size is brought to the faces' by nearest neighbour.
-    """
-    masks = left_out_masks(_resized(cluster_map, faces), k)
-    return faces.unsqueeze(1) * masks.unsqueeze(2)
-
-
-def sampled_view(
-    faces: Float[Tensor, "b 1 h w"],
-    cluster_map: Int64[Tensor, "m i j"],
-    k: int,
-    generator: torch.Generator,
-) -> Float[Tensor, "b 1 h w"]:
-    """One of the K+1 views of each face, each with the same probability."""
-    drawn = torch.randint(k + 1, (faces.shape[0],), generator=generator).to(faces.device)
-    keep = _resized(cluster_map, faces) != drawn[:, None, None]
-    return faces * keep.unsqueeze(1)
-
-
-def _resized(cluster_map: Tensor, faces: Tensor) -> Tensor:
-    size = faces.shape[-2:]
-    if cluster_map.shape[-2:] == size:
-        return cluster_map
-    return F.interpolate(cluster_map.unsqueeze(1).float(), size, mode="nearest")[:, 0].long()
+WHOLE_FROM = 0.75
+"""Share of the training after which a falling schedule shows whole faces only."""
 
 
 class ViewClassifier(nn.Module):
@@ -70,15 +49,35 @@ class ViewClassifier(nn.Module):
 
     cluster_map: Tensor
 
-    def __init__(self, classifier: nn.Module, cluster_map: Int64[Tensor, "h w"], k: int) -> None:
+    def __init__(
+        self,
+        classifier: nn.Module,
+        cluster_map: Int64[Tensor, "h w"],
+        k: int,
+        config: MethodConfig | None = None,
+        find: Finder | None = None,
+        recut: Recut | None = None,
+    ) -> None:
+        """`find` gives each face a map of its own in place of `cluster_map`.
+
+        `config` None stands for the paper's views. `recut` replaces the maps that were found.
+        """
         super().__init__()
         self.classifier = classifier
         self.k = k
+        self.config = config or MethodConfig("perturb")
+        self.find = find
+        self.recut = recut
         self.register_buffer("cluster_map", cluster_map.long())
 
     def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
         """Summed logits."""
-        views = views_of(faces, self.cluster_map.unsqueeze(0), self.k)
+        maps = self.cluster_map.unsqueeze(0)
+        if self.find is not None:
+            maps = self.find(faces).maps
+            if self.recut is not None:
+                maps = self.recut(maps, self.k, torch.Generator().manual_seed(FACE_SEED))
+        views = views_of(faces, maps, self.k, self.config.shows, self.config.fill)
         logits: Tensor = self.classifier(views.flatten(0, 1))
         return logits.float().view(faces.shape[0], self.k + 1, logits.shape[-1]).sum(1)
 
@@ -87,32 +86,55 @@ class ViewClassifier(nn.Module):
 class TrainingViews(Protocol):
     """What a method makes of the faces, in training and at test time."""
 
-    def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
-        """Called before the first step of an epoch (from 1)."""
+    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
+        """Called before the first step of an epoch (from 1); `progress` is the share of the
+        training that is done, from 0."""
+
+    def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
+        """Cluster maps that go with these training faces through augmentation, if there are."""
 
     def __call__(
-        self, faces: Float[Tensor, "b 1 h w"], generator: torch.Generator
+        self,
+        faces: Float[Tensor, "b 1 h w"],
+        generator: torch.Generator,
+        maps: Int64[Tensor, "b h w"] | None = None,
     ) -> Float[Tensor, "v 1 h w"]:
-        """Augmented faces to network inputs: v = b · (views a face), a face's views together."""
+        """Augmented faces, and what `maps_of` gave for them, augmented alike, to network inputs:
+        v = b · (views a face), a face's views together, the whole face last."""
+
+    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+        """What the method adds to the cross-entropy of a step over `faces` faces, if anything."""
 
     def at_test_time(self, classifier: nn.Module) -> nn.Module:
         """The model as it is used on new faces."""
 
     def cluster_map(self) -> Int64[Tensor, "h w"] | None:
-        """The cluster map of the current epoch, if the method has one."""
+        """The (shared) cluster map of the current epoch, if the method has one."""
+
+    def degenerate(self) -> int:
+        """How many of the current epoch's attention maps said nothing and were not used."""
 
 
 class WholeFaces:
-    """Methods `baseline` and `attention`: the face as it is."""
+    """Methods `baseline`, `attention` and `extra-epochs`: the face as it is."""
 
-    def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
+    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Nothing to prepare."""
 
+    def maps_of(self, index: Int64[Tensor, " b"]) -> None:
+        """None."""
+
     def __call__(
-        self, faces: Float[Tensor, "b 1 h w"], generator: torch.Generator
-    ) -> Float[Tensor, "b 1 h w"]:
+        self,
+        faces: Float[Tensor, "b 1 h w"],
+        generator: torch.Generator,
+        maps: Int64[Tensor, "b h w"] | None = None,
+    ) -> Float[Tensor, "v 1 h w"]:
         """The faces."""
         return faces
+
+    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> None:
+        """None."""
 
     def at_test_time(self, classifier: nn.Module) -> nn.Module:
         """The classifier itself."""
@@ -121,58 +143,187 @@ class WholeFaces:
     def cluster_map(self) -> None:
         """None."""
 
+    def degenerate(self) -> int:
+        """0."""
+        return 0
+
+
+class ErasedViews(WholeFaces):
+    """Control `random-erasing`: as many views, each with one random rectangle erased."""
+
+    def __init__(self, config: MethodConfig) -> None:
+        self.config = config
+
+    def __call__(
+        self,
+        faces: Float[Tensor, "b 1 h w"],
+        generator: torch.Generator,
+        maps: Int64[Tensor, "b h w"] | None = None,
+    ) -> Float[Tensor, "v 1 h w"]:
+        """Faces without a rectangle (their cluster 0), drawn anew for every view, or whole."""
+        c, k, (b, _, h, w) = self.config, self.config.clusters, faces.shape
+        if not c.train_views:
+            return faces
+        copies = {"all": k + 1, "pair": 2, "sample": 1}[c.views]
+        many = faces.repeat_interleave(copies, 0)
+        rectangles = random_rectangles(len(many), h, w, generator).to(faces.device)
+        if c.views == "sample":
+            drawn = torch.randint(k + 1, (b,), generator=generator) // k  # 1, the face, once in K+1
+        else:
+            drawn = (torch.arange(len(many)) % copies) // (copies - 1)
+        maps = torch.where(rectangles, 0, 2)
+        drawn = drawn.to(faces.device)
+        return drawn_views(many, maps, drawn, 1, "leave-one-out", c.fill, generator)
+
 
 class ClusterViews:
-    """Method `perturb`: views from one cluster map an epoch.
+    """Method `perturb` and its kin: views from cluster maps.
 
-    Each epoch draws `attention_faces` training faces, averages their attention maps and clusters
-    the average; λ, α, K and the threshold are the method's.
+    The names of clusters follow a reference map, clustered once from the attention averaged over
+    `attention_faces` training faces. With scope `epoch` each epoch draws other faces and clusters
+    their mean attention; with scope `face` each face has a map of its own (`find`), which goes
+    through augmentation with it; with scope `fixed` the reference is used throughout.
     """
 
     def __init__(
         self,
         config: MethodConfig,
-        attention: Callable[[Tensor], Tensor],
+        intensity: Intensity,
         training_images: UInt8[Tensor, "n h w"],
+        find: Callable[[Tensor], Finder] | None = None,
+        recut: Recut | None = None,
+        reference: Int64[Tensor, "h w"] | None = None,
     ) -> None:
-        """`attention` maps faces (b, 1, h, w) in [0, 1] to attention maps (b, h, w)."""
-        self.config = config
-        self.attention = attention
-        self.images = training_images
-        self._map: Tensor | None = None
+        """`intensity` maps faces (b, 1, h, w) in [0, 1] to attention maps (b, h, w).
 
-    def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
-        """Phase 2: this epoch's cluster map."""
-        c = self.config
-        order = torch.randperm(len(self.images), generator=generator)[: c.attention_faces]
-        mean = mean_attention(self.attention, self.images[order])
-        self._map = cluster_maps(
-            mean.unsqueeze(0),
-            c.clusters,
-            generator,
-            c.distance_weight,
-            c.intensity_weight,
-            c.attention_threshold,
-        )[0]
+        `find`, given the reference map, gives what clusters faces one by one; without it the map
+        is shared. `recut` replaces every map that was found. `reference` None is clustered.
+        """
+        self.config = config
+        self.intensity = intensity
+        self.images = training_images
+        self.recut = recut
+        self._find = find
+        self._finder: Finder | None = None
+        self._reference: Tensor | None = reference
+        self._map: Tensor | None = None
+        self._face_maps: tuple[Tensor, int] | None = None
+        self._degenerate = 0
+        self._strength = 1.0
+
+    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
+        """Phase 2: this epoch's cluster map, or once for all that of every face."""
+        self._strength = strength(self.config.schedule, progress)
+        reference = self._named_reference()
+        self._map = reference
+        if self._find is not None:
+            self._finder = self._finder or self._find(reference)
+            self._face_maps = self._face_maps or maps_of_faces(self._finder, self.images)
+            self._degenerate = self._face_maps[1]
+        elif self.config.scope == "epoch":
+            self._map, self._degenerate = self._shared_map(generator, reference)
+        if self.recut is not None:
+            self._map = self._recut_shared(generator)
+
+    def _recut_shared(self, generator: torch.Generator) -> Tensor:
+        assert self.recut is not None
+        if self.config.scope != "epoch":
+            generator = torch.Generator().manual_seed(FACE_SEED)  # the same in every epoch
+        recut: Tensor = self.recut(self._current().unsqueeze(0), self.config.clusters, generator)
+        return recut[0]
+
+    def _named_reference(self) -> Tensor:
+        if self._reference is None:
+            seeded = torch.Generator().manual_seed(FACE_SEED)
+            self._reference, self._degenerate = self._shared_map(seeded, None)
+        return self._reference
+
+    def _shared_map(
+        self, generator: torch.Generator, reference: Tensor | None
+    ) -> tuple[Tensor, int]:
+        """The clusters of the mean attention of some training faces; 1 if it was degenerate."""
+        order = torch.randperm(len(self.images), generator=generator)
+        images = self.images[order[: self.config.attention_faces].to(self.images.device)]
+        values = mean_attention(self.intensity, images).unsqueeze(0)
+        found = clustered(values, self.config, generator, SHARED_STARTS)
+        maps = found.maps
+        if reference is not None or self.config.leaves == "most-attended":
+            maps = named(maps, values, maps[0] if reference is None else reference, self.config)
+        return maps[0], int(found.degenerate.sum())
+
+    def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
+        """The faces' own maps, if they have them and views are trained on."""
+        if self._face_maps is None or not self.config.train_views:
+            return None
+        return self._face_maps[0][index]
 
     def __call__(
-        self, faces: Float[Tensor, "b 1 h w"], generator: torch.Generator
+        self,
+        faces: Float[Tensor, "b 1 h w"],
+        generator: torch.Generator,
+        maps: Int64[Tensor, "b h w"] | None = None,
     ) -> Float[Tensor, "v 1 h w"]:
-        """All K+1 views of each face, or one of them drawn at random."""
-        shared = self._current().unsqueeze(0).to(faces.device)
-        if self.config.views == "sample":
-            return sampled_view(faces, shared, self.config.clusters, generator)
-        return views_of(faces, shared, self.config.clusters).flatten(0, 1)
+        """All K+1 views of each face, or one drawn at random, or one beside the whole face."""
+        c = self.config
+        if not c.train_views:
+            return faces
+        if maps is None:
+            maps = self._current().unsqueeze(0).to(faces.device)
+        elif self.recut is not None:
+            maps = self.recut(maps, c.clusters, generator)
+        if c.views == "all" and self._strength == 1:
+            views = views_of(faces, maps, c.clusters, c.shows, c.fill, generator)
+            return views.flatten(0, 1)
+        drawn = self._drawn(len(faces), generator).to(faces.device)
+        copies = drawn.shape[1]
+        return drawn_views(
+            faces.repeat_interleave(copies, 0),
+            maps if len(maps) == 1 else maps.repeat_interleave(copies, 0),
+            drawn.flatten(),
+            c.clusters,
+            c.shows,
+            c.fill,
+            generator,
+        )
+
+    def _drawn(self, b: int, generator: torch.Generator) -> Int64[Tensor, "b copies"]:
+        """Which view each input shows; K is the whole face."""
+        c, k = self.config, self.config.clusters
+        if c.views == "all":
+            drawn = torch.arange(k + 1).repeat(b, 1)
+        elif c.views == "pair":
+            about = torch.randint(k, (b, 1), generator=generator)
+            drawn = torch.cat([about, torch.full((b, 1), k)], 1)
+        else:
+            drawn = torch.randint(k + 1, (b, 1), generator=generator)
+        if c.leaves == "most-attended":
+            drawn = torch.where(drawn < k, 0, drawn)
+        if self._strength < 1:
+            drawn = torch.where(
+                torch.rand(drawn.shape, generator=generator) < self._strength, drawn, k
+            )
+        return drawn
+
+    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+        """The consistency loss, if the method has it."""
+        if not self.config.consistency or not self.config.train_views:
+            return None
+        return self.config.consistency * view_divergence(logits.view(faces, -1, logits.shape[1]))
 
     def at_test_time(self, classifier: nn.Module) -> nn.Module:
         """The summed views, unless the method leaves them out at test time."""
         if not self.config.test_views:
             return classifier
-        return ViewClassifier(classifier, self._current(), self.config.clusters)
+        c = self.config
+        return ViewClassifier(classifier, self._current(), c.clusters, c, self._finder, self.recut)
 
     def cluster_map(self) -> Int64[Tensor, "h w"]:
-        """The current map."""
+        """The current map; with scope `face` the reference that gives the clusters their names."""
         return self._current()
+
+    def degenerate(self) -> int:
+        """Faces (scope `face`) or mean maps (0 or 1) whose attention said nothing."""
+        return self._degenerate
 
     def _current(self) -> Tensor:
         if self._map is None:
@@ -180,34 +331,29 @@ class ClusterViews:
         return self._map
 
 
-@torch.no_grad()
-def mean_attention(
-    attention: Callable[[Tensor], Tensor], images: UInt8[Tensor, "n h w"], batch_size: int = 256
-) -> Float[Tensor, "h w"]:
-    """The attention map averaged over faces, float64 sums, float32 result."""
-    total = torch.zeros(images.shape[1:], dtype=torch.float64)
-    for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-        total += attention(batch.unsqueeze(1).float().div(255)).double().sum(0).cpu()
-    return (total / len(images)).float()
+def strength(schedule: str, progress: float) -> float:
+    """The share of drawn views that are used, 0 … 1, after `progress` of the training.
+
+    >>> [strength("falling", p) for p in (0, 0.375, 0.75, 0.9)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    return SCHEDULES[schedule](progress)
 
 
-def _whole(config: MethodConfig, attention: Classifier | None, images: Tensor) -> TrainingViews:
-    return WholeFaces()
-
-
-def _clusters(config: MethodConfig, attention: Classifier | None, images: Tensor) -> TrainingViews:
-    if attention is None:
-        raise FerturbError(
-            f"method {config.name!r} needs an attention classifier (phase 1), got none; "
-            "train one with method 'attention' and name it as attention_run"
-        )
-    attention.eval()
-    return ClusterViews(config, attention.attention_maps, images)
-
-
-METHODS: dict[str, Callable[[MethodConfig, Classifier | None, Tensor], TrainingViews]] = {
-    "baseline": _whole,
-    "attention": _whole,
-    "perturb": _clusters,
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda progress: 1.0,
+    "rising": lambda progress: min(1.0, progress),
+    "falling": lambda progress: max(0.0, 1.0 - progress / WHOLE_FROM),
 }
-"""Method name -> how its views are made."""
+"""Schedule -> strength by progress."""
+
+
+def view_divergence(logits: Float[Tensor, "b n 7"]) -> Float[Tensor, ""]:
+    """KL divergence of each view's prediction from the whole face's, mean over faces and views.
+
+    The whole face (the last view) is the teacher: no gradient flows into it.
+    """
+    whole = logits[:, -1:].detach().softmax(-1)
+    views = logits[:, :-1].log_softmax(-1)
+    divergence = F.kl_div(views, whole.expand_as(views), reduction="none").sum(-1)
+    return divergence.mean()

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ferturb.emotions import EMOTIONS
 from ferturb.evaluation import metrics
-from ferturb.perturb.scheme import views_of
+from ferturb.perturb.views import views_of
 from ferturb.report import paper
 from ferturb.report.results import Arm, Comparison
 from ferturb.runs import Run

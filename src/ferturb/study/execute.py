@@ -17,7 +17,8 @@ from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.scheme import METHODS, TrainingViews
+from ferturb.perturb.methods import METHODS
+from ferturb.perturb.scheme import TrainingViews
 from ferturb.runs import (
     Run,
     describe_data,
@@ -106,17 +107,9 @@ def new_classifier(config: RunConfig) -> Classifier:
 
 
 def _views(run: Run, faces: Faces) -> TrainingViews:
-    config = run.config
-    attention = None
-    if config.attention_run is not None:
-        first = Run.open(run.folder.parent / config.attention_run)
-        if not first.done:
-            raise FerturbError(
-                f"{run.name} needs the attention run {first.name} finished; train that first"
-            )
-        attention = first.load_classifier()
-    build = choose("method", config.method.name, METHODS)
-    return build(config.method, attention, faces.split("train").images)
+    method = run.config.method
+    build = choose("method", method.name, METHODS)
+    return build(method, run.load_attention(), faces.split("train").images)
 
 
 def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], None]:

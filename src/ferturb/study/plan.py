@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from ferturb.config import (
     FAST,
+    METHOD_PRESETS,
     PAPER,
+    AugmentConfig,
     DatasetConfig,
     MethodConfig,
     ModelConfig,
@@ -15,15 +17,23 @@ from ferturb.config import (
     choose,
 )
 from ferturb.errors import FerturbError
+from ferturb.perturb.methods import epochs_at_equal_compute, needs_attention
 from ferturb.runs import run_folder_name
 
-BASELINE = MethodConfig("baseline")
-PERTURB = MethodConfig("perturb", views="sample")
+BASELINE = METHOD_PRESETS["baseline"]
+PERTURB = METHOD_PRESETS["perturb"]
 """The Perturb Scheme at the cost of the baseline: one view a face and step, drawn at random."""
 PERTURB_AS_PUBLISHED = MethodConfig("perturb", views="all")
-
-NEEDS_ATTENTION = frozenset({"perturb"})
-"""Methods that take their clusters from an attention run."""
+CONTROLS = (
+    "random-regions",
+    "uniform-clusters",
+    "landmark-regions",
+    "random-erasing",
+    "train-views-only",
+    "test-views-only",
+)
+"""The controls of the Perturb Scheme, at the cost of the baseline."""
+VARIANTS = ("perturb-face", "perturb-blur", "drop-attended", "anneal")
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,16 @@ PRESETS: dict[str, Study] = {
         "the whole study in about five minutes on two cores, made for the synthetic faces",
         models=("compact", "resnet18"),
         methods=(BASELINE, PERTURB),
-        recipe=replace(FAST, epochs=6, batch_size=64, average=0.99),
-        attention_epochs=2,
+        recipe=replace(
+            FAST,
+            epochs=10,
+            batch_size=64,
+            learning_rate=0.05,
+            average=0.98,
+            sizes=((0.7, 32),),
+            augment=AugmentConfig(flip=0.5, rotate=5.0, shift=0.03, erase=0.2),
+        ),
+        attention_epochs=3,
         dataset=DatasetConfig(synthetic_faces=3000),
     ),
     "cpu": Study(
@@ -58,6 +76,26 @@ PRESETS: dict[str, Study] = {
         methods=(BASELINE, PERTURB),
         recipe=FAST,
         attention_epochs=4,
+        dataset=DatasetConfig(synthetic_faces=20000),
+    ),
+    "clusters": Study(
+        "clusters",
+        "figure 5: VGG16 by the number of clusters, K = 1 … 6",
+        models=("vgg16",),
+        methods=(BASELINE, *(replace(PERTURB, clusters=k) for k in range(1, 7))),
+        recipe=FAST,
+        attention_epochs=4,
+        seeds=(0, 1, 2),
+        dataset=DatasetConfig(synthetic_faces=20000),
+    ),
+    "controls": Study(
+        "controls",
+        "the Perturb Scheme, its controls and its variants at equal compute, three seeds",
+        models=("compact",),
+        methods=(BASELINE, PERTURB, *(METHOD_PRESETS[name] for name in (*CONTROLS, *VARIANTS))),
+        recipe=FAST,
+        attention_epochs=4,
+        seeds=(0, 1, 2),
         dataset=DatasetConfig(synthetic_faces=20000),
     ),
     "paper": Study(
@@ -88,16 +126,18 @@ def adapt(
 ) -> Study:
     """A preset with what the user wants otherwise; empty or None keeps the preset's.
 
-    Methods are chosen by name: among the preset's own, so that they keep its options.
+    Methods are chosen by name: among the preset's own (all of that name), so that they keep its
+    options, else with the options of `METHOD_PRESETS`.
     """
-    own = {method.name: method for method in study.methods}
-    known = {"baseline": BASELINE, "attention": MethodConfig("attention"), "perturb": PERTURB} | own
+    known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
+    known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
+    chosen = tuple(method for name in methods for method in choose("method", name, known))
     recipe = study.recipe if epochs is None else replace(study.recipe, epochs=epochs)
     share = study.attention_epochs / study.recipe.epochs
     return replace(
         study,
         models=models or study.models,
-        methods=tuple(choose("method", name, known) for name in methods) or study.methods,
+        methods=chosen or study.methods,
         recipe=recipe,
         attention_epochs=max(1, round(share * recipe.epochs)),
         seeds=study.seeds if seeds is None else tuple(range(seeds)),
@@ -124,14 +164,18 @@ def plan(study: Study) -> list[RunConfig]:
 def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
     """A run with everything that has to be trained before it, in order.
 
-    A `perturb` run is preceded by its attention run: the same model with spatial attention, the
-    same data, recipe and seed, for `attention_epochs`.
+    A method that needs attention is preceded by its attention run: the same model with spatial
+    attention, the same data, recipe and seed, for `attention_epochs`. `extra-epochs` is given the
+    epochs that equal its views' compute.
     """
-    if run.method.name not in NEEDS_ATTENTION:
+    epochs = epochs_at_equal_compute(run.method, run.recipe.epochs)
+    if epochs != run.recipe.epochs:
+        run = replace(run, recipe=replace(run.recipe, epochs=epochs))
+    if not needs_attention(run.method):
         return [run]
     first = replace(
         run,
-        model=replace(run.model, attention=True),
+        model=replace(run.model, attention=True, attention_at=run.method.attention_from),
         method=MethodConfig("attention"),
         recipe=replace(run.recipe, epochs=attention_epochs),
     )

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.config import AugmentConfig
 from ferturb.errors import FerturbError
+from ferturb.perturb.controls import random_rectangles
 
 
 def augment(
@@ -30,12 +31,40 @@ def augment(
     Flip, affine and resize are one bilinear resampling; then brightness and contrast; then
     erasing. `size` None keeps the side.
     """
+    return augment_with_maps(images, None, config, generator, size)[0]
+
+
+def augment_with_maps(
+    images: UInt8[Tensor, "b h w"],
+    maps: UInt8[Tensor, "b h w"] | None,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    size: int | None = None,
+) -> tuple[Float[Tensor, "b 1 s t"], Int64[Tensor, "b s t"] | None]:
+    """`augment`, and labels of pixels (cluster maps) that move with their faces.
+
+    The faces are the same bits with maps and without. Labels take the nearest pixel's.
+    """
     faces = images.unsqueeze(1).float().div_(255)
+    labels = None if maps is None else maps.unsqueeze(1).float()
     if config.crop is not None:
+        again = _same_draws(generator)
         faces = random_crop(faces, config.crop, generator)
+        labels = None if labels is None else random_crop(labels, config.crop, again)
+    again = _same_draws(generator)
     faces = random_affine(faces, config, generator, size)
+    if labels is not None:
+        labels = random_affine(labels, config, again, size, nearest=True)
     faces = random_light(faces, config.brightness, config.contrast, generator)
-    return random_erase(faces, config.erase, generator)
+    faces = random_erase(faces, config.erase, generator)
+    return faces, None if labels is None else labels[:, 0].round().long()
+
+
+def _same_draws(generator: torch.Generator) -> torch.Generator:
+    """Another generator that draws what this one will."""
+    twin = torch.Generator()
+    twin.set_state(generator.get_state())
+    return twin
 
 
 def random_crop(
@@ -61,8 +90,12 @@ def random_affine(
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
+    nearest: bool = False,
 ) -> Float[Tensor, "b 1 s t"]:
-    """Flip, rotation, zoom, shift and shear of each face, and the change to `size`."""
+    """Flip, rotation, zoom, shift and shear of each face, and the change to `size`.
+
+    Bilinear, or for labels the nearest pixel.
+    """
     b, _, h, w = faces.shape
     target = (h, w) if size is None else (size, size)
     flips = torch.rand(b, generator=generator) < config.flip
@@ -70,12 +103,13 @@ def random_affine(
         faces = torch.where(flips[:, None, None, None].to(faces.device), faces.flip(-1), faces)
         if target == (h, w):
             return faces
+        if nearest:
+            return F.interpolate(faces, target, mode="nearest-exact")
         return F.interpolate(faces, target, mode="bilinear", antialias=True, align_corners=False)
     matrix = _affine_matrices(b, config, flips, generator).to(faces.device)
     grid = F.affine_grid(matrix, [b, 1, *target], align_corners=False)
-    return F.grid_sample(
-        faces, grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    )
+    mode = "nearest" if nearest else "bilinear"
+    return F.grid_sample(faces, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
 def _affine_matrices(
@@ -125,25 +159,3 @@ def random_erase(
     keep = ~(random_rectangles(b, h, w, generator) & chosen[:, None, None])
     noise = torch.rand(b, 1, h, w, generator=generator)
     return torch.where(keep[:, None].to(faces.device), faces, noise.to(faces.device))
-
-
-def random_rectangles(
-    b: int,
-    h: int,
-    w: int,
-    generator: torch.Generator,
-    area: tuple[float, float] = (0.02, 0.2),
-    aspect: tuple[float, float] = (0.3, 3.3),
-) -> Bool[Tensor, "b h w"]:
-    """True inside one random rectangle per face; sides never exceed the face's."""
-    u = torch.rand(4, b, generator=generator)
-    pixels = (area[0] + (area[1] - area[0]) * u[0]) * h * w
-    ratio = torch.exp(math.log(aspect[0]) + (math.log(aspect[1]) - math.log(aspect[0])) * u[1])
-    height = (pixels * ratio).sqrt().round().clamp(1, h)
-    width = (pixels / ratio).sqrt().round().clamp(1, w)
-    top = (u[2] * (h - height + 1)).floor()
-    left = (u[3] * (w - width + 1)).floor()
-    rows, columns = torch.arange(h), torch.arange(w)
-    in_rows = (rows >= top[:, None]) & (rows < (top + height)[:, None])
-    in_columns = (columns >= left[:, None]) & (columns < (left + width)[:, None])
-    return in_rows[:, :, None] & in_columns[:, None, :]

@@ -25,7 +25,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast, logits_of
 from ferturb.perturb.scheme import TrainingViews
 from ferturb.storage import load_tensors, save_tensors
-from ferturb.training.augment import augment
+from ferturb.training.augment import augment_with_maps
 from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
 from ferturb.training.optimizer import (
@@ -94,7 +94,8 @@ def train(
     images, labels = _training_split(t)
     done_before = len(history)
     for epoch in range(len(history) + 1, t.recipe.epochs + 1):
-        t.views.start_epoch(epoch, generator_of(t.seed, epoch, "views"))
+        progress = (epoch - 1) / t.recipe.epochs
+        t.views.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
         history.append(
             _epoch(t, model, average, optimizer, images, labels, epoch, history, on_step)
         )
@@ -113,15 +114,21 @@ def best_epoch(history: list[Epoch]) -> Epoch:
 
 
 def _record_cluster_map(t: Training, epoch: int) -> None:
-    """Append this epoch's cluster map, if the method has one, to clusters.safetensors."""
+    """Append this epoch's cluster map, if the method has one, to clusters.safetensors, and how
+    many attention maps were degenerate."""
     current = t.views.cluster_map()
     if current is None:
         return
     path = t.folder / CLUSTERS
     maps = current.unsqueeze(0).to(torch.uint8).cpu()
+    degenerate = torch.tensor([t.views.degenerate()])
     if epoch > 1:
-        maps = torch.cat([load_tensors(path)[0]["maps"][: epoch - 1], maps])
-    save_tensors(path, {"maps": maps}, {"format": "ferturb-clusters-1"})
+        before = load_tensors(path)[0]
+        maps = torch.cat([before["maps"][: epoch - 1], maps])
+        earlier = before.get("degenerate", torch.zeros(epoch - 1, dtype=torch.int64))
+        degenerate = torch.cat([earlier[: epoch - 1], degenerate])
+    tensors = {"maps": maps, "degenerate": degenerate}
+    save_tensors(path, tensors, {"format": "ferturb-clusters-1"})
 
 
 def _kept(model: nn.Module) -> Classifier:
@@ -175,12 +182,21 @@ def _epoch(
             number = (epoch - 1) * steps + step
             rate = learning_rate(t.recipe, number, steps, past)
             set_learning_rate(optimizer, rate)
-            faces = augment(images[place], t.recipe.augment, generator, _resize(t.recipe, size))
-            inputs = t.views(faces, generator)
+            maps = t.views.maps_of(index)
+            faces, maps = augment_with_maps(
+                images[place],
+                None if maps is None else maps.to(t.device),
+                t.recipe.augment,
+                generator,
+                _resize(t.recipe, size),
+            )
+            inputs = t.views(faces, generator, maps)
             target = labels[place].repeat_interleave(len(inputs) // len(faces))
             with autocast(t.recipe.precision, t.device):
                 logits = model(inputs).float()
             loss = F.cross_entropy(logits, target, label_smoothing=t.recipe.label_smoothing)
+            extra = t.views.extra_loss(logits, len(faces))
+            loss = loss if extra is None else loss + extra
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -1,0 +1,80 @@
+"""Random regions of a given area: the control beside every facial feature.
+
+Features differ in area, and leaving more pixels out hurts more, whatever they show. So each
+feature is compared with a random region of the same number of pixels in the same face: one
+connected blob with a smooth outline, round or long, anywhere in the face.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from ferturb.errors import FerturbError
+
+_WAVES = 3
+_WAVINESS = 0.18
+_LONGEST = 3.0
+
+
+def random_regions(
+    area: Int64[Tensor, " n"],
+    size: tuple[int, int] = (48, 48),
+    seed: int = 0,
+    within: Bool[Tensor, "n h w"] | None = None,
+) -> Bool[Tensor, "n h w"]:
+    """One random region a face, True on exactly `area` pixels of it.
+
+    Each is star-shaped about a centre drawn at random from `within` (None: the image), an ellipse
+    up to three times as long as wide whose outline is wavy; pixels are taken from the centre
+    outwards, those in `within` first. Connected where `within` is convex and large enough. The
+    same seed gives the same regions.
+    """
+    h, w = size
+    if len(area) and not 0 <= int(area.min()) <= int(area.max()) <= h * w:
+        raise FerturbError(
+            f"a region of a face of {h}×{w} has 0 to {h * w} pixels, got areas from "
+            f"{int(area.min())} to {int(area.max())}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    n = len(area)
+    allowed = torch.ones(n, h * w, dtype=torch.bool) if within is None else within.flatten(1).cpu()
+    rank = _from_centre_outwards(_centres(allowed, w, generator), size, generator)
+    rank = rank + (~allowed).double() * 1e6
+    order = rank.argsort(dim=1, stable=True)
+    taken = torch.arange(h * w)[None, :] < area.cpu()[:, None]
+    region = torch.zeros(n, h * w, dtype=torch.bool).scatter_(1, order, taken)
+    return region.view(n, h, w).to(area.device)
+
+
+def _centres(
+    allowed: Bool[Tensor, "n hw"], width: int, generator: torch.Generator
+) -> Float[Tensor, "n 2"]:
+    """One allowed pixel of each face, all alike likely; any pixel where none is allowed."""
+    lot = torch.rand(allowed.shape, generator=generator)
+    index = (lot + allowed).argmax(1)
+    return torch.stack([index % width, index // width], 1).double()
+
+
+def _from_centre_outwards(
+    centres: Float[Tensor, "n 2"], size: tuple[int, int], generator: torch.Generator
+) -> Float[Tensor, "n hw"]:
+    """Distance of each pixel from its face's centre, over the blob's radius in that direction."""
+    n = len(centres)
+    rows, columns = torch.meshgrid(*(torch.arange(s).double() for s in size), indexing="ij")
+    dx = columns.flatten()[None] - centres[:, :1]
+    dy = rows.flatten()[None] - centres[:, 1:]
+    draws = torch.rand(n, 2 + 2 * _WAVES, 1, generator=generator).double()
+    turn, stretch = math.pi * draws[:, 0], torch.exp(math.log(_LONGEST) * draws[:, 1])
+    u = (turn.cos() * dx + turn.sin() * dy) / stretch.sqrt()
+    v = (turn.cos() * dy - turn.sin() * dx) * stretch.sqrt()
+    angle = torch.atan2(v, u)
+    radius = torch.ones_like(angle)
+    for k in range(_WAVES):
+        height, phase = draws[:, 2 + 2 * k], draws[:, 3 + 2 * k]
+        wave = torch.sin((k + 1) * angle + 2 * math.pi * phase)
+        radius = radius + _WAVINESS * height / math.sqrt(k + 1) * wave
+    return torch.hypot(u, v) / radius

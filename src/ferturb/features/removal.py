@@ -1,0 +1,191 @@
+"""Leaving pixels out of faces: a boolean mask (True = keep) and what fills the rest.
+
+Whatever the fill, kept pixels stay bit for bit as they are, and what is filled in depends on kept
+pixels alone: nothing of what is left out leaks into its own replacement. A face of which nothing
+is kept becomes the same mid grey whatever it was (black where the fill is black).
+
+- ``black``: 0.
+- ``mean``: the mean of the face's kept pixels.
+- ``blur``: at each pixel the mean of the kept pixels around it, weighted by a Gaussian of an
+  eighth of the face's width (6 px of 48, wider than an eye is high); normalised, so that left-out
+  pixels count nothing (normalised convolution: Knutsson and Westin, CVPR 1993). It hides a
+  feature of any size, as the weights shrink alike with distance from what is kept.
+- ``noise``: Gaussian noise with the mean and standard deviation of the kept pixels.
+- ``inpaint``: the smoothest continuation of what surrounds it: Laplace's equation with the kept
+  pixels as border (no flow across the image's edge).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.features.landmarks import Landmarks, find_landmarks
+from ferturb.features.points import COUNT
+from ferturb.features.regions import region
+
+Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""(faces (b, 1, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, 1, h, w)
+or anything that broadcasts to it."""
+
+_GREY = 0.5
+_BLUR = 1 / 8
+_STEPS = 300
+_SMALL = 1e-6
+_BATCH = 512
+
+
+def remove(
+    faces: Float[Tensor, "b 1 h w"],
+    keep: Bool[Tensor, "b h w"],
+    fill: str,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "b 1 h w"]:
+    """Faces in [0, 1] with everything outside `keep` filled; kept pixels are bit-identical.
+
+    `generator` feeds the noise (None: one seeded with 0). Raises `FerturbError` for an unknown
+    fill.
+    """
+    if fill not in FILLS:
+        raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+    generator = generator or torch.Generator().manual_seed(0)
+    shown = keep.unsqueeze(1)
+    hidden = faces * shown  # so that no fill can see what is left out
+    filled = FILLS[fill](hidden, shown.to(faces.dtype), generator).to(faces)
+    return torch.where(shown, faces, filled.clamp(0, 1))
+
+
+def leave_out(
+    faces: Faces,
+    feature: str,
+    fill: str,
+    landmarks: Landmarks | None = None,
+    seed: int = 0,
+) -> Faces:
+    """A dataset with one facial feature left out of every face.
+
+    Labels, splits and names stay; source and notes say what was done, and `info["left_out"]`
+    keeps feature, fill, seed and, by face, the landmarks' confidence and source. `landmarks` None
+    finds them. Raises `FerturbError` for an unknown feature or fill.
+    """
+    if fill not in FILLS:
+        raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+    h, w = faces.images.shape[1:]
+    region(torch.zeros(0, COUNT, 2), feature, (h, w))  # an unknown feature fails at once
+    landmarks = landmarks or find_landmarks(faces.images)
+    if len(landmarks) != len(faces):
+        raise FerturbError(
+            f"leave_out needs the landmarks of each face: {len(faces)} faces, "
+            f"{len(landmarks)} landmarks; pass those of these faces, or none"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for start in range(0, len(faces), _BATCH):
+        some = slice(start, start + _BATCH)
+        keep = ~region(landmarks.points[some], feature, (h, w))
+        parts.append(_remove_bytes(faces.images[some], keep, fill, generator))
+    record = {
+        "feature": feature,
+        "fill": fill,
+        "seed": seed,
+        "confidence": [round(c, 4) for c in landmarks.confidence.tolist()],
+        "landmarks": list(landmarks.source),
+    }
+    return replace(
+        faces,
+        images=torch.cat(parts) if parts else faces.images,
+        source=f"{faces.source}, {feature} left out ({fill})",
+        notes=(*faces.notes, f"{feature} left out of every face, filled: {fill}"),
+        info={**faces.info, "left_out": record},
+    )
+
+
+def _remove_bytes(
+    images: UInt8[Tensor, "b h w"],
+    keep: Bool[Tensor, "b h w"],
+    fill: str,
+    generator: torch.Generator,
+) -> UInt8[Tensor, "b h w"]:
+    filled = remove(images.unsqueeze(1).float().div(255), keep, fill, generator)
+    return torch.where(keep, images, (filled[:, 0] * 255).round().to(torch.uint8))
+
+
+def _black(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.zeros_like(faces)
+
+
+def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+    count = keep.sum((1, 2, 3), keepdim=True)
+    mean = faces.sum((1, 2, 3), keepdim=True) / count.clamp_min(1)
+    return torch.where(count > 0, mean, _GREY)
+
+
+def _noise(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+    mean = _mean(faces, keep, generator)
+    squares = ((faces - mean) * keep).square().sum((1, 2, 3), keepdim=True)
+    deviation = (squares / keep.sum((1, 2, 3), keepdim=True).clamp_min(1)).sqrt()
+    return mean + deviation * torch.randn(faces.shape, generator=generator).to(faces)
+
+
+def _blur(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+    h, w = faces.shape[2:]
+    down, across = _gaussian(h, w, faces.device), _gaussian(w, w, faces.device)
+    # float64: far from anything kept, the weights are tiny and their quotient still right.
+    light = down @ (faces * keep).double() @ across
+    weight = down @ keep.double() @ across
+    return torch.where(weight > 0, light / weight.clamp_min(1e-300), _GREY)
+
+
+@functools.lru_cache(maxsize=8)
+def _gaussian(side: int, width: int, device: torch.device) -> Float[Tensor, "s s"]:
+    """Weights between all places of one side, standard deviation in shares of the face's width."""
+    place = torch.arange(side, dtype=torch.float64, device=device)
+    distance = (place[:, None] - place[None, :]) / (_BLUR * width)
+    return torch.exp(-distance.square() / 2)
+
+
+def _inpaint(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+    """Conjugate gradients from the blurred fill; a face stops when its own residual is small."""
+    free = 1 - keep
+    degree = _neighbours(torch.ones_like(faces))
+    x = torch.where(keep > 0, faces, _blur(faces, keep, generator).to(faces))
+    residual = free * (_neighbours(x) - degree * x)
+    step, size = residual, residual.square().sum((1, 2, 3), keepdim=True)
+    for _ in range(_STEPS):
+        unfinished = size > _SMALL
+        if not bool(unfinished.any()):
+            break
+        image = free * (degree * step - _neighbours(step))
+        along = (step * image).sum((1, 2, 3), keepdim=True)
+        far = torch.where(unfinished, size / along.clamp_min(1e-30), 0.0)
+        x, residual = x + far * step, residual - far * image
+        new = residual.square().sum((1, 2, 3), keepdim=True)
+        step, size = residual + new / size.clamp_min(1e-30) * step, new
+    return x
+
+
+def _neighbours(x: Tensor) -> Tensor:
+    """The sum of each pixel's neighbours above, below, left and right inside the image."""
+    total = torch.zeros_like(x)
+    total[..., 1:, :] += x[..., :-1, :]
+    total[..., :-1, :] += x[..., 1:, :]
+    total[..., 1:] += x[..., :-1]
+    total[..., :-1] += x[..., 1:]
+    return total
+
+
+FILLS: dict[str, Fill] = {
+    "black": _black,
+    "mean": _mean,
+    "blur": _blur,
+    "noise": _noise,
+    "inpaint": _inpaint,
+}
+"""Name of a fill -> how it is made."""

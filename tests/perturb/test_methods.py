@@ -1,0 +1,383 @@
+"""Every option and every method: off is the scheme without it, on does what its name says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferturb.config import METHOD_OPTIONS, METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.errors import FerturbError
+from ferturb.models.classifier import Classifier
+from ferturb.perturb.clusters import by_intensity
+from ferturb.perturb.maps import FaceClusters, LandmarkCells, maps_of_faces, mean_attention
+from ferturb.perturb.methods import (
+    METHODS,
+    epochs_at_equal_compute,
+    model_at_test_time,
+    needs_attention,
+    passes,
+)
+from ferturb.perturb.scheme import ClusterViews, TrainingViews, ViewClassifier, view_divergence
+from ferturb.perturb.views import views_of
+
+SIDE = 16
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def spots(n: int, side: int = SIDE) -> Tensor:
+    """Faces of two eyes and a mouth that lie somewhat elsewhere in each, uint8."""
+    y, x = torch.meshgrid(*[torch.linspace(0, 1, side)] * 2, indexing="ij")
+    where = torch.tensor([[0.3, 0.25], [0.3, 0.75], [0.8, 0.5]])
+    where = where + 0.08 * torch.randn(n, 3, 2, generator=rng(4))
+    squared = (y - where[..., :1, None]) ** 2 + (x - where[..., 1:, None]) ** 2
+    return (255 * torch.exp(-squared / 0.02).sum(1).clamp(0, 1)).to(torch.uint8)
+
+
+IMAGES = spots(24)
+FACES = IMAGES.unsqueeze(1).float().div(255)
+
+
+@pytest.fixture
+def attention(tiny: str) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(ModelConfig(tiny, attention=True)).eval()
+
+
+def views_for(config: MethodConfig, attention: Classifier | None) -> ClusterViews:
+    views = METHODS[config.name](config, attention, IMAGES)
+    assert isinstance(views, ClusterViews)
+    views.start_epoch(1, rng(1))
+    return views
+
+
+def own_maps(views: TrainingViews, n: int = 24) -> Tensor | None:
+    maps = views.maps_of(torch.arange(n))
+    return None if maps is None else maps.long()
+
+
+PERTURB = MethodConfig("perturb", attention_faces=24)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_trains_and_tests_on_its_views(name: str, attention: Classifier) -> None:
+    config = replace(METHOD_PRESETS[name], attention_faces=24)
+    views = METHODS[name](config, attention, IMAGES)
+    views.start_epoch(1, rng(1), 0.5)
+    inputs = views(FACES, rng(2), own_maps(views))
+    assert len(inputs) == len(FACES) * passes(config)
+    assert torch.isfinite(inputs).all()
+    again = METHODS[name](config, attention, IMAGES)
+    again.start_epoch(1, rng(1), 0.5)
+    assert torch.equal(inputs, again(FACES, rng(2), own_maps(again)))  # same seed, same bits
+    model = views.at_test_time(attention).eval()
+    cluster_map = views.cluster_map()
+    loaded = model_at_test_time(config, attention, cluster_map, attention).eval()
+    with torch.no_grad():
+        assert torch.equal(model(FACES), loaded(FACES))
+    assert isinstance(model, ViewClassifier) is (METHODS[name].has_views and config.test_views)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_name_settles_what_it_means(name: str) -> None:
+    for option, value in METHOD_OPTIONS.get(name, {}).items():
+        assert getattr(MethodConfig(name), option) == value
+        assert getattr(METHOD_PRESETS[name], option) == value
+    config = METHOD_PRESETS[name]
+    assert RunConfig.from_dict(RunConfig(method=config).to_dict()).method == config
+    assert config.name == name
+
+
+@pytest.mark.parametrize("scope", ["epoch", "fixed", "face"])
+def test_alpha_zero_ignores_the_attention(scope: str, attention: Classifier) -> None:
+    config = replace(PERTURB, intensity_weight=0.0, scope=scope)
+    with_attention, without = views_for(config, attention), views_for(config, None)
+    assert torch.equal(with_attention.cluster_map(), without.cluster_map())
+    uniform = views_for(MethodConfig("uniform-clusters", scope=scope), None)
+    assert torch.equal(uniform(FACES, rng(3), own_maps(uniform)),
+                       without(FACES, rng(3), own_maps(without)))  # fmt: skip
+    assert not needs_attention(config)
+
+
+def test_one_map_for_each_of_identical_faces_is_the_shared_map(attention: Classifier) -> None:
+    same = IMAGES[:1].expand(24, SIDE, SIDE).contiguous()
+    by = {}
+    for scope in ("epoch", "fixed", "face"):
+        config = replace(PERTURB, scope=scope)
+        views = METHODS["perturb"](config, attention, same)
+        views.start_epoch(1, rng(1))
+        by[scope] = views(FACES, rng(2), own_maps(views))
+        with torch.no_grad():
+            by[scope + " tested"] = views.at_test_time(attention).eval()(same[:4, None] / 255)
+    assert torch.equal(by["face"], by["epoch"])
+    assert torch.equal(by["fixed"], by["epoch"])
+    torch.testing.assert_close(by["face tested"], by["epoch tested"])
+
+
+def test_scope_fixed_keeps_its_map_and_scope_epoch_follows_the_draw(attention: Classifier) -> None:
+    seen = []
+    torch.manual_seed(1)
+    for scope in ("fixed", "epoch"):
+        views = METHODS["perturb"](
+            replace(PERTURB, scope=scope, attention_faces=1, intensity="pixels"), None, IMAGES
+        )
+        maps = []
+        for epoch in range(1, 5):
+            views.start_epoch(epoch, rng(epoch))
+            maps.append(views.cluster_map())
+        seen.append([torch.equal(maps[0], m) for m in maps])  # type: ignore[arg-type]
+    assert all(seen[0])
+    assert not all(seen[1])
+
+
+def test_faces_take_their_own_clusters_under_the_names_of_the_reference() -> None:
+    config = replace(PERTURB, scope="face", intensity="pixels")
+    views = views_for(config, None)
+    maps = own_maps(views)
+    assert maps is not None
+    assert len({tuple(m.flatten().tolist()) for m in maps}) > 12
+    agreement = (maps == views.cluster_map()).double().mean()
+    for j, k in ((0, 1), (1, 2), (0, 2)):  # any two names swapped would agree less
+        swapped = maps.clone()
+        swapped[maps == j], swapped[maps == k] = k, j
+        assert (swapped == views.cluster_map()).double().mean() < agreement
+
+
+def test_a_face_has_the_same_map_alone_and_in_company(attention: Classifier) -> None:
+    find = FaceClusters(replace(PERTURB, scope="face"), attention, torch.zeros(SIDE, SIDE).long())
+    together = find(FACES).maps
+    for i in (0, 7):
+        alone = find(FACES[i : i + 1]).maps[0]
+        assert (alone == together[i]).double().mean() > 0.99
+
+
+def test_pixels_as_intensity_are_the_face_itself_without_threshold() -> None:
+    config = replace(PERTURB, intensity="pixels", scope="fixed")
+    expected = views_for(config, None).cluster_map()
+    same = views_for(replace(config, attention_threshold=0.9), None).cluster_map()
+    assert torch.equal(expected, same)
+    assert not needs_attention(config)
+    without = views_for(replace(config, intensity_weight=0.0), None).cluster_map()
+    assert not torch.equal(expected, without)
+
+
+def test_attention_from_the_input_gate(tiny: str) -> None:
+    torch.manual_seed(0)
+    gated = Classifier(ModelConfig(tiny, attention=True, attention_at="input")).eval()
+    assert len(gated.gates) == 1
+    x = (FACES - 0.5077) / 0.2551
+    with torch.no_grad():
+        gate = gated.gates[0](x)
+        torch.testing.assert_close(gated.attention_maps(FACES), gate[:, 0])
+        plain = Classifier(ModelConfig(tiny)).eval()
+        plain.load_state_dict({k: v for k, v in gated.state_dict().items() if "gates" not in k})
+        dimmed = (x * gate) * 0.2551 + 0.5077  # what the rest of the network sees
+        torch.testing.assert_close(gated(FACES), plain(dimmed), atol=1e-4, rtol=1e-4)
+    config = replace(PERTURB, attention_from="input")
+    assert views_for(config, gated).cluster_map().shape == (SIDE, SIDE)
+    with pytest.raises(FerturbError, match=r"attention from the stages, but .* at the input"):
+        METHODS["perturb"](PERTURB, gated, IMAGES)
+
+
+def test_pair_shows_the_whole_face_beside_a_drawn_view(attention: Classifier) -> None:
+    views = views_for(replace(PERTURB, views="pair"), attention)
+    pairs = views(FACES, rng(5)).view(24, 2, 1, SIDE, SIDE)
+    assert torch.equal(pairs[:, 1], FACES)
+    every = views_of(FACES, views.cluster_map()[None], 3)
+    hits = (pairs[:, :1] == every).all((2, 3, 4))
+    assert hits[:, :3].any(1).all()  # one of the three with something left out
+    assert len(hits[:, :3].int().argmax(1).unique()) == 3
+
+
+def test_without_training_views_a_batch_is_the_faces(attention: Classifier) -> None:
+    views = views_for(MethodConfig("test-views-only", scope="face"), attention)
+    assert views(FACES, rng(1), own_maps(views)) is FACES
+    assert own_maps(views) is None
+    assert isinstance(views.at_test_time(attention), ViewClassifier)
+    only = views_for(MethodConfig("train-views-only"), attention)
+    assert only.at_test_time(attention) is attention
+    assert len(only(FACES, rng(1))) == 4 * 24
+
+
+@pytest.mark.parametrize("scope", ["epoch", "fixed", "face"])
+def test_random_regions_leave_out_as_many_pixels_as_the_clusters(
+    scope: str, attention: Classifier
+) -> None:
+    config = MethodConfig("random-regions", scope=scope, attention_faces=24)
+    random = views_for(config, attention)
+    clusters = views_for(replace(config, name="perturb"), attention)
+    bright = torch.ones_like(FACES)
+    ours = random(bright, rng(2), own_maps(random)).view(24, 4, -1).sum(2)
+    theirs = clusters(bright, rng(2), own_maps(clusters)).view(24, 4, -1).sum(2)
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(random.cluster_map(), clusters.cluster_map())
+    with torch.no_grad():
+        model = random.at_test_time(attention).eval()
+        assert torch.equal(model(FACES), model(FACES))
+
+
+def test_random_erasing_erases_rectangles_as_often_as_views_leave_out() -> None:
+    bright = torch.ones(400, 1, SIDE, SIDE)
+    config = MethodConfig("random-erasing")
+    everything = METHODS["random-erasing"](config, None, IMAGES)(bright, rng(1))
+    erased = (everything == 0).view(400, 4, -1).sum(2)
+    assert (erased[:, :3] > 0).all()
+    assert (erased[:, 3] == 0).all()
+    assert (erased[:, :3] <= 0.25 * SIDE * SIDE).all()
+    sample = METHODS["random-erasing"](replace(config, views="sample"), None, IMAGES)(
+        bright, rng(1)
+    )
+    share = (sample == 0).flatten(1).any(1).double().mean()
+    assert float(share) == pytest.approx(0.75, abs=0.08)
+    for image in sample[:20, 0] == 0:  # a full rectangle
+        rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
+        assert int(image.sum()) == len(rows) * len(columns)
+
+
+def test_landmark_regions_divide_the_face_by_its_landmarks() -> None:
+    cells = LandmarkCells(MethodConfig("landmark-regions"))
+    blank = cells(torch.zeros(1, 1, 48, 48))  # the mean shape
+    assert blank.degenerate.all()
+    mean = blank.maps[0]
+    assert (mean[16:20, 8:16] == 0).all()  # left eye
+    assert (mean[16:20, 32:40] == 1).all()  # right eye
+    assert (mean[36:44, 18:30] == 2).all()  # mouth
+    assert sorted(mean.unique().tolist()) == [0, 1, 2]
+    with pytest.raises(FerturbError, match="knows 6 features, got 7"):
+        LandmarkCells(MethodConfig("landmark-regions", clusters=7))
+
+
+def test_the_most_attended_cluster_is_dropped_more_and_more_often(attention: Classifier) -> None:
+    config = replace(PERTURB, name="drop-attended", intensity="pixels")
+    views = views_for(config, None)
+    many = torch.ones(600, 1, SIDE, SIDE)
+    mean = mean_attention(lambda f: f[:, 0], IMAGES)
+    means = [float(mean[views.cluster_map() == j].mean()) for j in range(3)]
+    assert means == sorted(means, reverse=True)  # cluster 0 is the most attended
+    shares = []
+    for progress in (0.0, 0.4, 0.8):
+        views.start_epoch(1, rng(1), progress)
+        seen = views(many, rng(2))
+        gone = (seen == 0).flatten(1)
+        touched = gone.any(1)
+        shares.append(float(touched.double().mean()))
+        if touched.any():  # always that cluster, all of it
+            assert (gone[touched] == (views.cluster_map() == 0).flatten()).all()
+    assert shares == pytest.approx([0.0, 0.75 * 0.4, 0.75 * 0.8], abs=0.06)
+
+
+def test_annealing_ends_on_whole_faces(attention: Classifier) -> None:
+    views = views_for(replace(PERTURB, name="anneal"), attention)
+    many = torch.ones(600, 1, SIDE, SIDE)
+    shares = []
+    for progress in (0.0, 0.375, 0.75, 0.95):
+        views.start_epoch(1, rng(1), progress)
+        shares.append(float((views(many, rng(2)) == 0).flatten(1).any(1).double().mean()))
+    assert shares[:2] == pytest.approx([0.75, 0.375], abs=0.07)
+    assert shares[2:] == [0.0, 0.0]
+
+
+def test_a_constant_schedule_draws_what_it_drew_without_schedules(attention: Classifier) -> None:
+    sample = views_for(replace(PERTURB, views="sample"), attention)
+    sample.start_epoch(1, rng(1), 0.9)
+    drawn = torch.randint(4, (24,), generator=rng(7))
+    keep = sample.cluster_map() != drawn[:, None, None]
+    assert torch.equal(sample(FACES, rng(7)), FACES * keep.unsqueeze(1))
+
+
+def test_consistency_is_the_mean_divergence_from_the_whole_face(attention: Classifier) -> None:
+    views = views_for(MethodConfig("view-consistency", consistency=0.5), attention)
+    logits = torch.randn(24 * 2, 7, generator=rng(1), requires_grad=True)
+    loss = views.extra_loss(logits, 24)
+    assert loss is not None
+    p = logits.view(24, 2, 7)[:, 1].softmax(1)
+    q = logits.view(24, 2, 7)[:, 0].softmax(1)
+    torch.testing.assert_close(loss, (p * (p.log() - q.log())).sum(1).mean())  # weight 1 by name
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert not logits.grad.view(24, 2, 7)[:, 1].any()  # the whole face teaches
+    assert float(view_divergence(torch.zeros(3, 4, 7))) == 0
+    assert views_for(PERTURB, attention).extra_loss(logits, 12) is None
+
+
+def test_degenerate_attention_is_counted_and_clustered_by_place() -> None:
+    images = IMAGES.clone()
+    images[3], images[5] = 0, 77  # no light, no contrast
+    images[9] = 0
+    images[9, 4, 4] = 255  # one pixel
+    config = replace(PERTURB, scope="face", intensity="pixels")
+    place = views_for(replace(config, intensity_weight=0.0), None)
+    find = FaceClusters(config, None, place.cluster_map())
+    maps, count = maps_of_faces(find, images)
+    assert count == 3
+    expected = own_maps(place)
+    assert expected is not None
+    for i in (3, 5, 9):
+        assert torch.equal(maps[i].long(), expected[i])
+    views = METHODS["perturb"](config, None, images)
+    views.start_epoch(1, rng())
+    assert views.degenerate() == 3
+
+
+def test_costs() -> None:
+    assert [passes(replace(PERTURB, views=v)) for v in ("all", "sample", "pair")] == [4, 1, 2]
+    assert passes(MethodConfig("baseline")) == passes(MethodConfig("test-views-only")) == 1
+    assert epochs_at_equal_compute(MethodConfig("extra-epochs", clusters=5), 10) == 60
+    assert epochs_at_equal_compute(MethodConfig("extra-epochs", views="sample"), 10) == 10
+    assert epochs_at_equal_compute(MethodConfig("perturb"), 10) == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"consistency": 1.0, "views": "sample"}, "views='sample' has one"),
+        ({"leaves": "most-attended", "views": "all"}, "views='all' draws none"),
+        ({"consistency": -1.0}, "consistency must be at least 0"),
+    ],
+)
+def test_options_that_contradict_each_other(options: dict[str, object], message: str) -> None:
+    with pytest.raises(FerturbError, match=message):
+        MethodConfig("perturb", **options)  # type: ignore[arg-type]
+
+
+def test_the_attention_classifier_stays_in_evaluation_mode(attention: Classifier) -> None:
+    """Whoever trains or switches the model around it, its batch norms don't move."""
+    before = {k: v.clone() for k, v in attention.state_dict().items()}
+    views = views_for(replace(PERTURB, scope="face"), attention)
+    model = views.at_test_time(nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 7)))
+    model.train()
+    model(FACES)
+    assert not attention.training
+    assert all(torch.equal(v, before[k]) for k, v in attention.state_dict().items())
+
+
+def test_faces_are_clustered_in_float32_whatever_the_autocast(attention: Classifier) -> None:
+    views = views_for(replace(PERTURB, scope="face"), attention)
+    plain = own_maps(views)
+    find = FaceClusters(replace(PERTURB, scope="face"), attention, views.cluster_map())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = find(FACES).maps
+    assert torch.equal(inside, plain)  # type: ignore[arg-type]
+
+
+def test_by_intensity_is_a_renaming() -> None:
+    maps = torch.randint(0, 4, (5, 6, 6), generator=rng())
+    values = torch.rand(5, 6, 6, generator=rng(1))
+    named = by_intensity(maps, values, 4)
+    for m, n, v in zip(maps, named, values, strict=True):
+        pairs = {(int(a), int(b)) for a, b in zip(m.flatten(), n.flatten(), strict=True)}
+        assert len(pairs) == 4
+        means = [float(v[n == j].mean()) for j in range(4)]
+        assert means == sorted(means, reverse=True)
+
+
+def test_views_are_resized_like_the_face(attention: Classifier) -> None:
+    views = views_for(PERTURB, attention)
+    small = F.interpolate(FACES, (8, 8))
+    assert views(small, rng(1)).shape == (96, 1, 8, 8)

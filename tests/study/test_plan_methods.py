@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ferturb.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.errors import FerturbError
+from ferturb.perturb.methods import METHODS, needs_attention
+from ferturb.study.plan import PRESETS, adapt, chain, choose_preset, plan
+
+
+def test_every_method_has_a_preset_of_its_name() -> None:
+    assert set(METHOD_PRESETS) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_an_attention_run_goes_before_those_that_need_it(name: str) -> None:
+    run = RunConfig(method=METHOD_PRESETS[name])
+    runs = chain(run, 2)
+    assert (len(runs) == 2) is needs_attention(run.method)
+    assert (runs[-1].attention_run is not None) is (len(runs) == 2)
+    assert runs[0].recipe.epochs == 2 or len(runs) == 1
+
+
+def test_attention_from_the_input_asks_for_a_gate_there() -> None:
+    first, _ = chain(RunConfig(method=MethodConfig("perturb", attention_from="input")), 2)
+    assert first.model == ModelConfig(attention=True, attention_at="input")
+
+
+def test_extra_epochs_equal_the_compute_of_all_views() -> None:
+    run = RunConfig(method=MethodConfig("extra-epochs", clusters=3))
+    (planned,) = chain(run, 2)
+    assert planned.recipe.epochs == 4 * run.recipe.epochs
+    assert replace(planned, recipe=run.recipe) == run
+
+
+def test_the_clusters_study_is_figure_5() -> None:
+    study = adapt(choose_preset("clusters"), seeds=1)
+    runs = plan(study)
+    perturbed = [run for run in runs if run.method.name == "perturb"]
+    assert [run.method.clusters for run in perturbed] == [1, 2, 3, 4, 5, 6]
+    assert len({run.attention_run for run in perturbed}) == 1  # phase 1 is shared
+    assert len(runs) == 8
+
+
+def test_methods_are_chosen_by_name_with_the_presets_options() -> None:
+    clusters = adapt(choose_preset("clusters"), methods=("perturb",))
+    assert len(clusters.methods) == 6
+    quick = adapt(choose_preset("quick"), methods=("baseline", "random-regions"))
+    assert quick.methods == (METHOD_PRESETS["baseline"], METHOD_PRESETS["random-regions"])
+    with pytest.raises(FerturbError, match=r"unknown method .*did you mean 'random-regions'"):
+        adapt(choose_preset("quick"), methods=("random-region",))
+
+
+def test_the_controls_cost_what_the_baseline_does() -> None:
+    from ferturb.perturb.methods import passes
+
+    assert {passes(method) for method in PRESETS["controls"].methods} == {1}
