@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,10 @@ TRAIN_COUNTS: tuple[int, ...] = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 _OFFICIAL = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
 
 
+MASK_RECORDS = "records.csv"
+"""The file that `ferturb mask` writes beside its images."""
+
+
 def matches(tree: Tree) -> bool:
     """True when all images of the tree are named as in FER2013's image archive."""
     images = tree.with_suffix(*IMAGE_SUFFIXES)
@@ -53,7 +58,11 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
     usages = [name.rpartition("/")[2].partition("_")[0] for name in images.names]
     splits = np.array([USAGES.index(usage) for usage in usages], np.uint8)
     faces = folders.decode_images(tree, images, splits, progress)
-    return finish(faces, "image archive", str(tree.path))
+    read = finish(faces, "image archive", str(tree.path))
+    if MASK_RECORDS not in tree.members:
+        return read
+    note = f"the faces wear face masks or other occluders: {MASK_RECORDS} says which"
+    return replace(read, source=f"MaskFer ({tree.path.name})", notes=(*read.notes, note))
 
 
 def is_fer2013(labels: np.ndarray, splits: np.ndarray) -> bool:

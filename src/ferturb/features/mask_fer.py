@@ -1,0 +1,132 @@
+"""MaskFer: a dataset whose faces wear face masks, and what each of them wears.
+
+The paper trains on FER2013 with face masks ("MaskFer") against FER2013. `mask_faces` makes it of
+any `Faces`; labels, splits and names stay, so that face i of one is face i of the other, and no
+face is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from ferturb.data.faces import Faces
+from ferturb.data.fer2013 import MASK_RECORDS, archive_names, write_folder
+from ferturb.errors import FerturbError
+from ferturb.features.face_masks import check_kind, wear
+from ferturb.features.landmarks import Landmarks, find_landmarks
+from ferturb.features.lots import name_keys
+from ferturb.storage import write_text
+
+
+@dataclass(frozen=True)
+class MaskRecord:
+    """What one face wears."""
+
+    name: str
+    """The face: its path in the dataset."""
+    kind: str
+    seed: int
+    confidence: float
+    """Of the landmarks the mask was drawn on, 0 … 1."""
+    landmarks: str
+    """Where they came from: "network", "mean shape", …"""
+
+
+def mask_faces(
+    faces: Faces, kind: str, seed: int, landmarks: Landmarks | None = None
+) -> tuple[Faces, tuple[MaskRecord, ...]]:
+    """The same faces wearing face masks, and one record a face.
+
+    `kind` is one of `ferturb.features.face_masks.KINDS`. What a face wears depends on the seed
+    and its name alone, so that a split masked by itself is the split of the masked whole. Without
+    `landmarks` they are found. The result keeps its kind of dataset; its source, notes and
+    ``info["face_masks"]`` say what was put on.
+    """
+    check_kind(kind, seed)
+    if landmarks is None:
+        landmarks = find_landmarks(faces.images)
+    worn = wear(faces.images, landmarks.points, kind, seed, name_keys(faces.names, seed))
+    records = tuple(
+        MaskRecord(name, worn_kind, seed, round(confidence, 4), source)
+        for name, worn_kind, confidence, source in zip(
+            faces.names, worn.kinds, landmarks.confidence.tolist(), landmarks.source, strict=True
+        )
+    )
+    masked = replace(
+        faces,
+        images=worn.images,
+        source=f"MaskFer of {faces.source}",
+        notes=(*faces.notes, f"face masks drawn on every face: kind {kind}, seed {seed}"),
+        info={**faces.info, "face_masks": {"kind": kind, "seed": seed}},
+    )
+    return masked, records
+
+
+def write_mask_fer(faces: Faces, records: Sequence[MaskRecord], folder: Path) -> None:
+    """Write masked faces in FER2013's own layout (PNG), with ``records.csv`` beside them.
+
+    The folder loads as FER2013 does. The records' names are the paths of the files written. The
+    folder must not exist yet; it appears whole or not at all.
+    """
+    if len(records) != len(faces):
+        raise FerturbError(
+            f"MaskFer needs one record a face: {len(faces)} faces, {len(records)} records; "
+            "give what mask_faces returned"
+        )
+    if folder.exists():
+        raise FerturbError(f"{folder} already exists; give a folder that does not")
+    named = [replace(r, name=n) for r, n in zip(records, archive_names(faces), strict=True)]
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        tree = temporary / folder.name
+        write_folder(faces, tree)
+        write_text(tree / MASK_RECORDS, _table(named))
+        tree.replace(folder)
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {folder}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_records(folder: Path) -> tuple[MaskRecord, ...]:
+    """What `write_mask_fer` wrote into ``records.csv`` of this folder."""
+    path = folder / MASK_RECORDS
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tuple(
+            MaskRecord(
+                row["name"],
+                row["kind"],
+                int(row["seed"]),
+                float(row["confidence"]),
+                row["landmarks"],
+            )
+            for row in csv.DictReader(io.StringIO(text))
+        )
+    except OSError as error:
+        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        columns = ", ".join(field.name for field in fields(MaskRecord))
+        raise FerturbError(
+            f"{path} is no record of face masks (expected columns {columns}); write it again"
+        ) from error
+
+
+def _table(records: Sequence[MaskRecord]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(MaskRecord)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in records)
+    return text.getvalue()
