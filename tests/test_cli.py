@@ -88,6 +88,16 @@ def test_counts_are_the_same_in_every_form(
     assert seen[0]["mean"] == pytest.approx(float(mean), abs=1e-9)
 
 
+def test_synthesize_writes_what_the_library_draws(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    main(["data", "synthesize", "drawn", "--faces", "70", "--seed", "4"])
+    main(["data", "synthesize", "drawn.csv", "--faces", "70", "--seed", "4", "--csv"])
+    for source in ("drawn", "drawn.csv"):
+        main(["data", "info", source, "--json"])
+        assert json.loads(capsys.readouterr().out)["counts"] == synthetic_faces(70, 4).counts()
+
+
 def test_audit_names_what_was_planted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = archive(
         tmp_path / "faces.zip",
@@ -232,9 +242,31 @@ def test_train_evaluate_and_go_on(
     assert "accuracy per emotion" in capsys.readouterr().out
 
 
+def test_leave_out_and_mask_write_what_can_be_read_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archive(tmp_path / "faces.zip")
+    main(["leave-out", "faces.zip", "--feature", "mouth", "--out", "no-mouth"])
+    main(["mask", "faces.zip", "--kind", "surgical", "--out", "masked"])
+    capsys.readouterr()
+    hashes, counts = set(), []
+    for source in ("faces.zip", "no-mouth", "masked"):
+        main(["data", "info", source, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        hashes.add(told["hash"])
+        counts.append(told["counts"])
+    assert counts[0] == counts[1] == counts[2]
+    assert len(hashes) == 3
+    assert "wear face masks" in " ".join(told["notes"])
+    assert (tmp_path / "masked" / "records.csv").read_text().count(",surgical,") == 42
+    assert "mouth" in fails(capsys, "leave-out", "faces.zip", "--feature", "mouht", "--out", "x")
+    assert "surgical" in fails(capsys, "mask", "faces.zip", "--kind", "surgcal", "--out", "x")
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize(
     "verb",
-    ["train", "evaluate", "study", "report"]
+    ["train", "evaluate", "study", "report", "leave-out", "mask"]
     + [f"data {v}" for v in ("info", "audit", "fetch", "synthesize")],
 )
 def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], verb: str) -> None:

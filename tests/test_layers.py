@@ -27,6 +27,7 @@ LAYERS = (
     ("app",),
     ("terminal",),
     ("cli_data",),
+    ("cli_features",),
     ("cli",),
     ("__main__",),
 )

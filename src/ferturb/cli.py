@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb import cli_features
 from ferturb.cli_data import Json, data, read_faces
 from ferturb.config import (
     RECIPES,
@@ -240,6 +241,7 @@ def report(folder: Positional[Path], /, *, json: Json = False) -> None:
         terminal.facts({"report": str(page)})
 
 
+cli_features.register(app)
 app.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 

@@ -142,8 +142,9 @@ def synthesize(
     """
     from ferturb.data.csv_forms import write_csv
     from ferturb.data.fer2013 import write_folder
+    from ferturb.data.synthetic import synthetic_faces
 
-    drawn = syntheticread_faces(faces, seed)
+    drawn = synthetic_faces(faces, seed)
     (write_csv if csv else write_folder)(drawn, out)
 
 

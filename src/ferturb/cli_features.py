@@ -1,0 +1,74 @@
+"""The verbs that change faces: `ferturb leave-out` and `ferturb mask`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tyro.conf import Positional
+from tyro.extras import SubcommandApp
+
+from ferturb.cli_data import Source, read_faces
+from ferturb.config import DatasetConfig
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these verbs to the command line."""
+    app.command(name="leave-out")(leave_out)
+    app.command(mask)
+
+
+def leave_out(
+    source: Positional[Source],
+    /,
+    *,
+    feature: str,
+    out: Path,
+    fill: str = "mean",
+    seed: int = 0,
+) -> None:
+    """Write a dataset with one facial feature left out of every face.
+
+    The folder has FER2013's layout and can be given as a SOURCE again.
+
+    Example: ferturb leave-out fer2013.zip --feature mouth --fill mean --out no-mouth
+
+    Args:
+        source: A path, or `synthetic`.
+        feature: `left_eye`, `right_eye`, `eyes`, `brows`, `nose`, `mouth`, `jaw`, `cheeks`,
+            `forehead`, `upper_face`, `lower_face`, `left_half` or `right_half`; left and right
+            are the image's.
+        out: A new folder.
+        fill: What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`.
+        seed: Of the noise.
+    """
+    from ferturb import terminal
+    from ferturb.data.fer2013 import write_folder
+    from ferturb.features.removal import leave_out as left_out
+
+    faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)
+    write_folder(faces, out)
+    terminal.facts({"faces": len(faces), "folder": str(out)})
+    terminal.notes(faces.notes)
+
+
+def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed: int = 0) -> None:
+    """Write MaskFer: a dataset whose faces wear face masks, and a record of what each wears.
+
+    The folder has FER2013's layout, with records.csv (kind, seed, landmark confidence per face)
+    beside it, and can be given as a SOURCE again. The same seed draws the same masks.
+
+    Example: ferturb mask fer2013.zip --kind mixed --out maskfer
+
+    Args:
+        source: A path, or `synthetic`.
+        out: A new folder.
+        kind: `surgical`, `cloth`, `n95`, `mixed` (of these three), `glasses`, `hand` or `random`.
+        seed: What a face wears follows from the seed and its name.
+    """
+    from ferturb import terminal
+    from ferturb.features.mask_fer import mask_faces, write_mask_fer
+
+    faces, records = mask_faces(read_faces(DatasetConfig(source)), kind, seed)
+    write_mask_fer(faces, records, out)
+    terminal.facts({"faces": len(faces), "folder": str(out)})
+    terminal.notes(faces.notes)
