@@ -28,7 +28,8 @@ def leave_out(
 ) -> None:
     """Write a dataset with one facial feature left out of every face.
 
-    The folder has FER2013's layout and can be given as a SOURCE again.
+    The folder has FER2013's layout and can be given as a SOURCE again; left_out.json beside it
+    keeps feature, fill, seed and, by face, the landmarks' confidence and source.
 
     Example: ferturb leave-out fer2013.zip --feature mouth --fill mean --out no-mouth
 
@@ -42,11 +43,13 @@ def leave_out(
         seed: Of the noise.
     """
     from ferturb import terminal
-    from ferturb.data.fer2013 import write_folder
+    from ferturb.data.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
+    from ferturb.storage import write_json
 
     faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)
     write_folder(faces, out)
+    write_json(out / "left_out.json", {**faces.info["left_out"], "names": archive_names(faces)})
     terminal.facts({"faces": len(faces), "folder": str(out)})
     terminal.notes(faces.notes)
 

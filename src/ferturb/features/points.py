@@ -1,4 +1,4 @@
-"""The points ferturb finds in a face: the 68 of the iBUG scheme and 37 more.
+"""The points ferturb finds in a face: the 68 of the iBUG scheme and 40 more.
 
 The first 68 are those everyone uses (Sagonas et al., "300 Faces in-the-Wild", 2013), in their
 order. The others are what face masks and regions need besides: the ridge of the nose, its wings,
