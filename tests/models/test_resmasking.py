@@ -152,14 +152,6 @@ def test_a_mask_of_zero_leaves_the_plain_resnet34_and_of_one_doubles_each_stage(
     assert torch.equal(net(faces), x)
 
 
-@torch.no_grad()
-def test_residual_blocks_of_the_mask_start_as_their_shortcut() -> None:
-    torch.manual_seed(0)
-    block = Mask(4, depth=1).down[0].eval()
-    x = torch.rand(2, 4, 6, 6)
-    assert torch.equal(block(x), block.downsample(x).relu())
-
-
 @pytest.mark.slow
 @torch.no_grad()
 def test_36_and_40_pixel_faces_give_finite_maps() -> None:
