@@ -46,19 +46,21 @@ def execute_all(
     device: str,
     on_change: Callable[[Sequence[Job]], None] = lambda _: None,
 ) -> list[Job]:
-    """Run everything that is not done yet, in order, `workers` at a time.
+    """Run everything that is not done yet, `workers` at a time: what others wait for first.
 
     A run waits for its attention run. A run that fails leaves its words in `Job.error`, the runs
     that needed it are blocked, and the others go on. On Ctrl-C (KeyboardInterrupt) the processes
     are stopped; each run goes on from its last epoch when it is executed again.
     """
     jobs = [Job(run, "done" if run.done else "waiting") for run in runs]
+    needed = {run.config.attention_run for run in runs if not run.done}
+    order = sorted(jobs, key=lambda job: job.run.name not in needed)  # those waited for come first
     threads = max(1, (os.cpu_count() or 1) // workers)
     try:
         while any(job.state in ("waiting", "running") for job in jobs):
             for job in jobs:
                 _collect(job)
-            for job in jobs:
+            for job in order:
                 _start_if_ready(job, jobs, workers, threads, device)
             on_change(jobs)
             time.sleep(POLL_SECONDS)
