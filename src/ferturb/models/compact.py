@@ -6,7 +6,7 @@ large maps; so the stem halves the face at once, the first stage is one narrow b
 blocks stand at 12 and 6 pixels, where channels are wide enough to keep the arithmetic units
 busy. 2.8 million parameters, 0.24 GFLOP a face.
 
-No normalisation starts at zero (Goyal et al., 2017): on FER2013 that cost a third of the
+No normalisation starts at zero (Goyal et al., 2017): on FER2013 that cost a quarter of the
 accuracy after 120 steps, and on a CPU several times the time, as the gradients behind a zero
 turn into denormal numbers.
 """
