@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,35 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A new temporary folder beside `folder`; on leaving it is renamed onto `folder`.
+
+    `folder` must not exist or be empty. On any error the temporary folder is removed; one that
+    can't be written raises `FerturbError`.
+    """
+    temporary: Path | None = None
+    try:
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise FerturbError(
+                f"{folder} already exists and is not an empty folder; give one that does not"
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+        temporary.mkdir()
+        yield temporary
+        temporary.replace(folder)
+        temporary = None
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {folder}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:

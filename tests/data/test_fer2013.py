@@ -116,8 +116,10 @@ def test_written_folder_reads_back_the_same(kaggle_files, write_zip, tmp_path):
 
 def test_written_folder_is_whole_or_absent(small_faces, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine")
     with pytest.raises(FerturbError, match="already exists"):
         fer2013.write_folder(small_faces, tmp_path / "there")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["mine.txt"]
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

@@ -91,6 +91,7 @@ def test_errors_say_what_to_do(faces: Faces, landmarks: Landmarks, tmp_path: Pat
     with pytest.raises(FerturbError, match="one record a face: 70 faces, 69 records"):
         write_mask_fer(masked, records[1:], tmp_path / "new")
     (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mine.txt").write_text("mine")
     with pytest.raises(FerturbError, match="old already exists"):
         write_mask_fer(masked, records, tmp_path / "old")
     with pytest.raises(FerturbError, match=r"can't read .*records\.csv"):

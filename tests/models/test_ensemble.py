@@ -58,7 +58,7 @@ def test_nothing_is_left_where_saving_fails(
 
 def test_an_existing_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FerturbError, match="isn't an empty folder"):
+    with pytest.raises(FerturbError, match="is not an empty folder"):
         Ensemble(members("compact")).save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -12,8 +12,6 @@ are named otherwise are read as any other folders of images (`ferturb.data.folde
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from ferturb.data.splits import complete_splits, describe, require_emotions
 from ferturb.data.trees import Tree
 from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
+from ferturb.storage import atomic_folder
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own names of the splits. Index = split code."""
@@ -105,29 +104,14 @@ def write_folder(faces: Faces, folder: Path) -> None:
     """Write faces as FER2013's image archive unpacked, in PNG, so that no pixel changes.
 
     ``train/<emotion>/Training_<number>.png`` and ``test/<emotion>/{PublicTest,PrivateTest}_…``.
-    Faces that came from such an archive keep their file names. The folder must not exist yet; it
-    appears whole or not at all.
+    Faces that came from such an archive keep their file names. The folder must not exist yet or be
+    empty; it appears whole or not at all.
     """
-    if folder.exists():
-        raise FerturbError(f"{folder} already exists; give a folder that does not")
-    temporary: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        tree = temporary / folder.name
+    with atomic_folder(folder) as tree:
         for image, name in zip(faces.images.numpy(), archive_names(faces), strict=True):
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path, format="PNG", compress_level=1)
-        tree.replace(folder)
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {folder}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def archive_names(faces: Faces) -> tuple[str, ...]:

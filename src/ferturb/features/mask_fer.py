@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from ferturb.errors import FerturbError
 from ferturb.features.face_masks import check_kind, wear
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.lots import name_keys
-from ferturb.storage import write_text
+from ferturb.storage import atomic_folder, write_text
 
 
 @dataclass(frozen=True)
@@ -79,25 +77,10 @@ def write_mask_fer(faces: Faces, records: Sequence[MaskRecord], folder: Path) ->
             f"MaskFer needs one record a face: {len(faces)} faces, {len(records)} records; "
             "give what mask_faces returned"
         )
-    if folder.exists():
-        raise FerturbError(f"{folder} already exists; give a folder that does not")
     named = [replace(r, name=n) for r, n in zip(records, archive_names(faces), strict=True)]
-    temporary: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        tree = temporary / folder.name
+    with atomic_folder(folder) as tree:
         write_folder(faces, tree)
         write_text(tree / MASK_RECORDS, _table(named))
-        tree.replace(folder)
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {folder}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_records(folder: Path) -> tuple[MaskRecord, ...]:

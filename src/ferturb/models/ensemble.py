@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +11,7 @@ from torch import Tensor, nn
 
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.storage import read_json, write_json
+from ferturb.storage import atomic_folder, read_json, write_json
 
 FORMAT = "ferturb-ensemble-1"
 INDEX = "ensemble.json"
@@ -55,7 +52,7 @@ class Ensemble(nn.Module):
 
         The folder appears whole or not at all; one that exists and isn't empty is an error.
         """
-        with _new_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             names = [f"member-{i:02}.safetensors" for i in range(len(self.members))]
             for name, member in zip(names, self.members, strict=True):
                 assert isinstance(member, Classifier)
@@ -73,26 +70,3 @@ class Ensemble(nn.Module):
                 "give a folder that Ensemble.save wrote"
             )
         return Ensemble([Classifier.load(folder / Path(name).name) for name in names]).eval()
-
-
-@contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`, renamed onto it at the end, removed on any error."""
-    temporary: Path | None = None
-    try:
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise FerturbError(f"{folder} exists and isn't an empty folder; choose another name")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-        temporary.mkdir()
-        yield temporary
-        temporary.replace(folder)
-        temporary = None
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {folder}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
