@@ -153,3 +153,23 @@ def test_descriptions_are_json_and_true(toy_faces: Faces) -> None:
         assert hardware["precision"] == name
         assert hardware["device"] == "cpu"
         assert hardware["memory_gib"] > 0
+
+
+def test_analyses_come_back_as_they_were_kept(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", RunConfig())
+    assert run.analyses() == ()
+    assert run.analysis("ablation") is None
+    run.store_analysis("ablation", {"change": np.arange(6.0).reshape(2, 3)}, {"fill": "mean"})
+    run.store_analysis("saliency-gradient", {}, {})
+    arrays, record = run.analysis("ablation") or ({}, {})
+    assert np.array_equal(arrays["change"], np.arange(6.0).reshape(2, 3))
+    assert record == {"fill": "mean"}
+    assert run.analyses() == ("ablation", "saliency-gradient")
+
+
+def test_a_damaged_analysis_is_one_line(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", RunConfig())
+    run.store_analysis("ablation", {"change": np.zeros(3)}, {})
+    (run.folder / "analyses" / "ablation.npz").write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(FerturbError, match="delete it and analyse the run again"):
+        run.analysis("ablation")

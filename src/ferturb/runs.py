@@ -10,6 +10,8 @@
       clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
                               attention maps said nothing
       logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
+      analyses/NAME.npz       what was found out about the run later (ablation, saliency, tests on
+      analyses/NAME.json      other faces), and how
 
 A run is done when logits.npz is there, the last file to be
 written; everything is written atomically.
@@ -45,6 +47,8 @@ from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
 from ferturb.storage import load_tensors, read_json, write_bytes, write_json, write_text
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
+
+ANALYSES = "analyses"
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,41 @@ class Run:
                 f"{self.name} needs the attention run {first.name} finished; train that first"
             )
         return first.load_classifier()
+
+    def store_analysis(
+        self,
+        name: str,
+        arrays: Mapping[str, NDArray[np.generic]],
+        record: Mapping[str, Any],
+    ) -> None:
+        """Keep what an analysis of this run found: analyses/NAME.npz and what it is of, NAME.json.
+
+        Names are lower-case words and hyphens; the same name again replaces the earlier one.
+        """
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        folder = self.folder / ANALYSES
+        folder.mkdir(exist_ok=True)
+        write_bytes(folder / f"{name}.npz", buffer.getvalue())
+        write_json(folder / f"{name}.json", dict(record))
+
+    def analysis(self, name: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]] | None:
+        """The arrays and the record that `store_analysis` kept under a name; None without them."""
+        path = self.folder / ANALYSES / f"{name}.npz"
+        if not path.exists() or not path.with_suffix(".json").exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise FerturbError(
+                f"can't read {path}: {error}; delete it and analyse the run again"
+            ) from error
+        return arrays, dict(read_json(path.with_suffix(".json")))
+
+    def analyses(self) -> tuple[str, ...]:
+        """The names of the analyses that are kept, in order."""
+        return tuple(sorted(p.stem for p in (self.folder / ANALYSES).glob("*.json")))
 
     def begin(self, software: Mapping[str, Any]) -> None:
         """Note in run.json what starts, or goes on with, this training, and when.
