@@ -32,7 +32,7 @@ MAX_IMAGE_PIXELS = 100_000_000
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (faces read, faces in all)."""
 
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "MPO")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # an MPO opens as a JPEG
 _CHUNK = 256
 _THREADS_FROM_BYTES = 10_000
 

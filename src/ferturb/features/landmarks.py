@@ -204,8 +204,11 @@ def shipped_model() -> Model:
     return load_model(WEIGHTS)
 
 
-def load_model(path: Path) -> Model:
-    """Read what `save_model` wrote; the network is ready for use, its normalisations folded in."""
+def load_model(path: Path, fold: bool = True) -> Model:
+    """Read what `save_model` wrote; the network is ready for use.
+
+    `fold` takes its normalisations into the convolutions.
+    """
     tensors, meta = load_tensors(path)
     if meta.get("format") != FORMAT or meta.get("points") != COUNT:
         raise FerturbError(
@@ -219,7 +222,8 @@ def load_model(path: Path) -> Model:
         network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
     except RuntimeError as error:
         raise FerturbError(f"{path} does not fit the landmark network; train it again") from error
-    _fold(network)
+    if fold:
+        _fold(network)
     network.eval().requires_grad_(False)
     network.to(memory_format=torch.channels_last)
     return Model(network, mean_shape, Calibration(**meta["calibration"]))

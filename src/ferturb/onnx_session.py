@@ -1,0 +1,66 @@
+"""Running ONNX files with onnxruntime, and nothing else: no torch on this path.
+
+A file that ferturb wrote carries a JSON description under the key "ferturb" of its metadata.
+Weights may lie in a safetensors file beside it (see `ferturb.onnx_weights`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferturb.errors import FerturbError
+
+META_KEY = "ferturb"
+"""Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
+
+
+class OnnxModel:
+    """An open ONNX file: named arrays in, arrays out."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """`threads` None lets onnxruntime take all cores.
+
+        `FerturbError` when onnxruntime is missing, or the file is, or is no ONNX file.
+        """
+        self.path = path
+        self._session = _session(path, threads)
+        found = self._session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
+        self.meta: dict[str, Any] = json.loads(found)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs in the file's order."""
+        outputs: list[np.ndarray] = self._session.run(None, dict(inputs))
+        return outputs
+
+    @property
+    def inputs(self) -> dict[str, tuple[Any, ...]]:
+        """The name of each input -> its shape; what may vary is a word or None."""
+        return {i.name: tuple(i.shape) for i in self._session.get_inputs()}
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    try:
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise FerturbError(
+            "onnxruntime is not installed; pip install 'ferturb[onnx]', or give backend='torch'"
+        ) from error
+    if not path.is_file():
+        raise FerturbError(f"{path} does not exist; give an ONNX file")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    # Threads that wait in a busy loop take the cores from whoever reads the photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an exception class of its own for each failure
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FerturbError(f"{path} is no ONNX file that can be run: {reason}") from error

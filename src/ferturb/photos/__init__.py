@@ -1,0 +1,1 @@
+"""From photos to faces: reading, detecting, aligning, tracking. Nothing here needs torch."""

@@ -1,0 +1,97 @@
+"""What a predictor says of a photo and of each face in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from ferturb.photos.reading import Photo
+
+
+@dataclass(frozen=True)
+class FacePrediction:
+    """One face of a photo.
+
+    - ``box``: left, top, right, bottom in the photo's pixels, as it is shown; (0, 0, width,
+      height) is the whole photo. The box may reach beyond the photo's edge.
+    - ``landmarks``: float32 (108, 2), x and y in the photo's pixels (`ferturb.features.points`).
+    - ``face``: uint8 (48, 48), what the classifier saw.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    """How sure the detector is, 0 … 1; 1 where the photo was said to be a face."""
+    landmarks: Float32[np.ndarray, "p 2"] = field(repr=False)
+    landmark_confidence: float
+    """The probability that the landmarks are right, 0 … 1."""
+    probabilities: Mapping[str, float]
+    """Calibrated, by emotion; they add up to 1."""
+    emotion: str | None
+    """The most probable emotion, or None: the predictor doesn't know."""
+    hidden: Mapping[str, float] | None
+    """The probability that each facial feature can't be seen; None without an estimate."""
+    face: UInt8[np.ndarray, "48 48"] = field(repr=False)
+    track: int | None = None
+    """In a video, which person: the same number from frame to frame."""
+
+    @property
+    def confidence(self) -> float:
+        """The largest of the probabilities."""
+        return max(self.probabilities.values())
+
+    @property
+    def most_probable(self) -> str:
+        """The most probable emotion, sure or not."""
+        return max(self.probabilities, key=lambda emotion: self.probabilities[emotion])
+
+    def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
+        """As JSON keeps it."""
+        found: dict[str, Any] = {
+            "box": [round(v, 1) for v in self.box],
+            "score": round(self.score, 4),
+            "emotion": self.emotion,
+            "most_probable": self.most_probable,
+            "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
+            "landmark_confidence": round(self.landmark_confidence, 4),
+            "hidden": None
+            if self.hidden is None
+            else {k: round(v, 3) for k, v in self.hidden.items()},
+        }
+        if self.track is not None:
+            found["track"] = self.track
+        if landmarks:
+            found["landmarks"] = self.landmarks.round(2).tolist()
+        return found
+
+
+@dataclass(frozen=True)
+class PhotoPrediction:
+    """One photo, or one frame; its faces, the most certain first, or why it could not be read."""
+
+    name: str
+    size: tuple[int, int] | None = None
+    """Width and height in pixels; None if it could not be read."""
+    faces: tuple[FacePrediction, ...] = ()
+    error: str | None = None
+    frame: int | None = None
+    """Of an animation or a video, from 0."""
+    seconds: float | None = None
+    """Where in a video."""
+    photo: Photo | None = field(default=None, repr=False)
+    """The photo itself, if it was to be kept."""
+
+    def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
+        """As JSON keeps it."""
+        found: dict[str, Any] = {"name": self.name}
+        if self.error is not None:
+            return found | {"error": self.error}
+        if self.frame is not None:
+            found["frame"] = self.frame
+        if self.seconds is not None:
+            found["seconds"] = round(self.seconds, 3)
+        faces = [face.to_dict(landmarks) for face in self.faces]
+        return found | {"size": list(self.size or ()), "faces": faces}

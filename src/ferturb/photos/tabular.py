@@ -1,0 +1,38 @@
+"""Predictions as rows of a table: one a face, and one for a photo without any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferturb.emotions import EMOTIONS
+from ferturb.photos.hidden import FEATURES
+from ferturb.photos.results import PhotoPrediction
+
+COLUMNS: tuple[str, ...] = (
+    *("name", "frame", "seconds", "face", "track", "left", "top", "right", "bottom", "score"),
+    *("emotion", "most_probable", "confidence", *EMOTIONS, "landmark_confidence"),
+    *(f"hidden_{feature}" for feature in FEATURES),
+    "error",
+)
+"""What a row holds; what does not apply is left empty."""
+
+
+def rows_of(photo: PhotoPrediction) -> list[dict[str, Any]]:
+    """The rows of one photo or frame."""
+    start: dict[str, Any] = {"name": photo.name, "frame": photo.frame, "error": photo.error}
+    if photo.seconds is not None:
+        start["seconds"] = round(photo.seconds, 3)
+    rows = []
+    for i, face in enumerate(photo.faces):
+        left, top, right, bottom = (round(v, 1) for v in face.box)
+        rows.append(
+            start
+            | {"face": i, "track": face.track, "score": round(face.score, 4)}
+            | {"left": left, "top": top, "right": right, "bottom": bottom}
+            | {"emotion": face.emotion, "most_probable": face.most_probable}
+            | {"confidence": round(face.confidence, 4)}
+            | {emotion: round(p, 4) for emotion, p in face.probabilities.items()}
+            | {"landmark_confidence": round(face.landmark_confidence, 4)}
+            | {f"hidden_{k}": round(p, 3) for k, p in (face.hidden or {}).items()}
+        )
+    return rows or [start]

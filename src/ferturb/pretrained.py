@@ -1,0 +1,250 @@
+"""Models that come with the package: faces in, calibrated probabilities out.
+
+`load_pretrained("clean")` works offline, straight after installation, and runs on onnxruntime
+alone; with torch installed, `backend="torch"` runs the same weights there. A run folder, or an
+ONNX file that `ferturb export` wrote, can be given in place of a name.
+
+Beside this file, in pretrained_models/: NAME.safetensors (weights as float16, and what is known
+of the model), NAME.onnx (the graph, which reads the same weights), NAME.md (the model card). All
+three are written by tools/ship_pretrained.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from ferturb.evaluation.calibrated import Calibrated
+
+FOLDER = Path(__file__).with_name("pretrained_models")
+FORMAT = "ferturb-pretrained-1"
+SIDE = 48
+
+NAMES: dict[str, str] = {
+    "clean": "the most accurate on whole faces",
+    "robust": "trained to work with hidden features as well",
+    "tiny": "at most 1 MB, for phones, browsers and video",
+}
+"""The pretrained models and what each is for."""
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a model: all that using it needs, and where its numbers come from."""
+
+    name: str
+    temperature: float = 1.0
+    abstain_below: float = 0.0
+    """Answers less sure than this are no answers."""
+    augmentation: str = "none"
+    """The test-time augmentation that belongs to it."""
+    network: Mapping[str, Any] = field(default_factory=dict)
+    """Its ModelConfig."""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """What it scored, on which faces, and how it was trained."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {"format": FORMAT, "emotions": list(EMOTIONS), **dataclasses.asdict(self)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], origin: Path) -> About:
+        """Back from JSON; what no ferturb wrote raises `FerturbError`."""
+        known = {f.name for f in dataclasses.fields(About)}
+        if data.get("format") != FORMAT or data.get("emotions") != list(EMOTIONS):
+            raise FerturbError(
+                f"{origin} holds no model of ferturb's (expected format {FORMAT}, got "
+                f"{data.get('format')!r}); give one that `ferturb export` wrote"
+            )
+        return About(**{key: value for key, value in data.items() if key in known})
+
+
+class PretrainedModel:
+    """Faces to probabilities, whatever computes them."""
+
+    def __init__(
+        self,
+        about: About,
+        backend: str,
+        run: Callable[[np.ndarray], np.ndarray],
+        batch_size: int = _BATCH,
+    ) -> None:
+        """`run` maps uint8 (b, 48, 48) to float32 (b, 7)."""
+        self.about = about
+        self.backend = backend
+        self._run = run
+        self._batch_size = batch_size
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.about.name
+
+    def predict_proba(self, faces: Any) -> Float32[np.ndarray, "n 7"]:
+        """Calibrated probabilities in the order of `EMOTIONS`; rows add up to 1.
+
+        `faces`: uint8 (n, 48, 48), 0 … 255, grayscale, NumPy or torch on the CPU. Anything else
+        raises `FerturbError`.
+        """
+        array = _checked(faces)
+        starts = range(0, len(array), self._batch_size)
+        rows = [self._run(array[i : i + self._batch_size]) for i in starts]
+        if not rows:
+            return np.zeros((0, len(EMOTIONS)), np.float32)
+        return np.concatenate(rows).astype(np.float32, copy=False)
+
+    def __repr__(self) -> str:
+        return f"PretrainedModel({self.name!r}, backend={self.backend!r})"
+
+
+def load_pretrained(
+    name: str | Path = "clean", backend: str | None = None, threads: int | None = None
+) -> PretrainedModel:
+    """A model that is ready to predict, without a network connection.
+
+    `name` is one of `NAMES`, an ONNX file that `ferturb export` wrote, or a finished run's
+    folder (calibrated on its own validation logits). `backend` is "onnxruntime" or "torch"; None
+    takes onnxruntime, and torch for a run. `threads` are onnxruntime's (None: all cores).
+    """
+    if backend is not None and backend not in _BACKENDS:
+        raise FerturbError(f"unknown backend {backend!r}; known: {', '.join(_BACKENDS)}")
+    path = Path(name).expanduser()
+    if str(name) in NAMES:
+        path = shipped(str(name))
+        return _BACKENDS[backend or "onnxruntime"](path, threads)
+    if path.suffix == ".onnx":
+        return _of_file(path, backend, threads)
+    if path.is_dir():
+        return _of_run(path, backend)
+    shown = ", ".join(NAMES)
+    raise FerturbError(
+        f"no model {str(name)!r}; give one of {shown}, an ONNX file, or a run folder"
+    )
+
+
+def shipped(name: str) -> Path:
+    """The file of a model in the package, without its suffix's kin: NAME.safetensors."""
+    path = FOLDER / f"{name}.safetensors"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.safetensors"))) or "none"
+        raise FerturbError(
+            f"this version of ferturb comes without the model {name!r}; it has: {there}"
+        )
+    return path
+
+
+def load_calibrated(name: str | Path) -> tuple[Calibrated, About]:
+    """The torch module of a pretrained model or of a run, in evaluation mode, and what is known.
+
+    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
+    """
+    path = Path(name).expanduser()
+    if str(name) in NAMES:
+        return _calibrated_of(shipped(str(name)))
+    if path.suffix == ".safetensors":
+        return _calibrated_of(path)
+    if path.is_dir():
+        return _calibrated_run(path)
+    raise FerturbError(
+        f"no trained model {str(name)!r}; give one of {', '.join(NAMES)}, or a run folder"
+    )
+
+
+def _with_onnxruntime(weights: Path, threads: int | None) -> PretrainedModel:
+    return _of_file(weights.with_suffix(".onnx"), "onnxruntime", threads)
+
+
+def _with_torch(weights: Path, threads: int | None) -> PretrainedModel:
+    return _in_torch(*_calibrated_of(weights))
+
+
+_BACKENDS: dict[str, Callable[[Path, int | None], PretrainedModel]] = {
+    "onnxruntime": _with_onnxruntime,
+    "torch": _with_torch,
+}
+"""What can compute a model in the package."""
+
+
+def _of_file(path: Path, backend: str | None, threads: int | None) -> PretrainedModel:
+    if backend == "torch":
+        raise FerturbError(f"{path} is an ONNX file, which torch can't run; leave out the backend")
+    model = OnnxModel(path, threads)
+    about = About.from_dict(model.meta, path)
+    return PretrainedModel(about, "onnxruntime", lambda faces: model.run({"faces": faces})[0])
+
+
+def _of_run(folder: Path, backend: str | None) -> PretrainedModel:
+    if backend == "onnxruntime":
+        raise FerturbError(
+            f"{folder} is a run folder, which torch runs; `ferturb export` makes an ONNX file of it"
+        )
+    return _in_torch(*_calibrated_run(folder))
+
+
+def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
+    import torch
+
+    def run(faces: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(module(torch.from_numpy(np.ascontiguousarray(faces))).numpy())
+
+    return PretrainedModel(about, "torch", run)
+
+
+def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
+    from ferturb.config import ModelConfig
+    from ferturb.evaluation.calibrated import Calibrated
+    from ferturb.models.classifier import Classifier, restore
+    from ferturb.storage import load_tensors
+
+    tensors, meta = load_tensors(path)
+    about = About.from_dict(meta, path)
+    classifier = Classifier(ModelConfig(**about.network))
+    counters = {k: v for k, v in classifier.state_dict().items() if k not in tensors}
+    counters = {k: v for k, v in counters.items() if k.endswith("num_batches_tracked")}
+    weights = {k: v.float() for k, v in tensors.items()} | counters
+    classifier = restore(classifier, weights, path)
+    return Calibrated(classifier, about.temperature, about.augmentation).eval(), about
+
+
+def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
+    from ferturb.evaluation.calibrated import Calibrated, calibrate
+    from ferturb.runs import Run
+
+    run = Run.open(folder)
+    if not run.done:
+        raise FerturbError(f"{folder} is not finished; go on with `ferturb train --resume`")
+    augmentation = "flip" if "flip" in run.augmentations() else "none"
+    found = calibrate(*run.logits("validation", augmentation))
+    about = About(
+        name=run.name,
+        temperature=found.temperature,
+        abstain_below=found.abstain_below,
+        augmentation=augmentation,
+        network=dataclasses.asdict(run.config.model),
+    )
+    return Calibrated(run.load_model(), about.temperature, augmentation).eval(), about
+
+
+def _checked(faces: Any) -> np.ndarray:
+    """Faces as a contiguous uint8 array (n, 48, 48)."""
+    array = np.asarray(faces)
+    if array.dtype != np.uint8 or array.shape[1:] != (SIDE, SIDE) or array.ndim != 3:
+        raise FerturbError(
+            f"predict_proba takes grayscale faces as uint8 (n, {SIDE}, {SIDE}), 0 … 255, got "
+            f"{array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
+        )
+    return np.ascontiguousarray(array)

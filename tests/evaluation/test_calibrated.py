@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ferturb.errors import FerturbError
+from ferturb.evaluation.calibrated import Calibrated, calibrate
+from ferturb.evaluation.metrics import ece
+from ferturb.evaluation.predictions import predict_logits
+
+
+def noisy(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are three times too sure of labels drawn from their own softmax."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(n, 7)) * 1.5
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (p.cumsum(1) > rng.random((n, 1))).argmax(1)
+    return labels, (3 * logits).astype(np.float32)
+
+
+def test_the_temperature_that_was_put_in_is_found() -> None:
+    labels, logits = noisy(20_000)
+    found = calibrate(labels, logits)
+    assert found.temperature == pytest.approx(3.0, rel=0.05)
+    assert ece(labels, logits / found.temperature) < 0.02 < ece(labels, logits)
+
+
+def test_the_threshold_is_the_least_that_reaches_the_target() -> None:
+    labels, logits = noisy(4000, seed=1)
+    found = calibrate(labels, logits, target=0.7)
+    z = logits.astype(np.float64) / found.temperature
+    p = np.exp(z - z.max(1, keepdims=True))
+    confidence = (p / p.sum(1, keepdims=True)).max(1)
+    right = logits.argmax(1) == labels
+
+    def accuracy(threshold: float) -> float:
+        return float(right[confidence >= threshold].mean())
+
+    assert accuracy(found.abstain_below) == pytest.approx(found.right)
+    assert found.right >= 0.7
+    assert found.answered == pytest.approx((confidence >= found.abstain_below).mean())
+    for lower in np.unique(confidence[confidence < found.abstain_below]):
+        assert accuracy(lower) < 0.7
+
+
+def test_who_is_always_right_always_answers_and_who_never_is_answers_little() -> None:
+    labels = np.arange(70) % 7
+    right = np.eye(7, dtype=np.float32)[labels] * np.linspace(1, 2, 70, dtype=np.float32)[:, None]
+    found = calibrate(labels, right)
+    assert (found.abstain_below, found.answered, found.right) == (0.0, 1.0, 1.0)
+    wrong = np.eye(7, dtype=np.float32)[(labels + 1) % 7]
+    assert calibrate(labels, wrong).right == 0.0
+
+
+class Sum(nn.Module):
+    """Logits that differ between a face and its mirror image."""
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces[:, 0, :7, 3] + 2 * faces[:, 0, 8:15, -1]
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip", "ten-crop"])
+def test_calibrated_is_softmax_of_the_stored_logits_over_the_temperature(
+    augmentation: str,
+) -> None:
+    faces = torch.randint(0, 256, (5, 48, 48), dtype=torch.uint8)
+    found = Calibrated(Sum(), 1.7, augmentation)(faces)
+    expected = (predict_logits(Sum(), faces, augmentation) / 1.7).softmax(1)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(FerturbError, match="unknown test-time augmentation"):
+        Calibrated(Sum(), 1.0, "nine-crop")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from ferturb.config import DatasetConfig
+from ferturb.data.sources import load_faces
+from ferturb.errors import FerturbError
+from ferturb.export import export, to_onnx
+from ferturb.onnx_session import OnnxModel
+from ferturb.pretrained import load_pretrained
+from test_pretrained import FACES, finished_run
+
+LIMITS = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
+
+
+@pytest.mark.parametrize("format", ["float32", "float16", "int8"])
+def test_the_file_stands_alone_and_agrees_with_torch(
+    tmp_path: Path, tiny: str, format: str
+) -> None:
+    run = finished_run(tmp_path / "run", tiny)
+    path = tmp_path / "alone" / "model.onnx"
+    labels = np.arange(len(FACES)) % 7
+    found = export(run.folder, path, format, FACES, labels, FACES)
+    model = load_pretrained(path)
+    expected = load_pretrained(run.folder).predict_proba(FACES)
+    got = model.predict_proba(FACES)
+    assert found.max_difference == pytest.approx(np.abs(got - expected).max(), abs=1e-5)
+    assert found.max_difference <= LIMITS[format]
+    assert found.agreement == pytest.approx((got.argmax(1) == expected.argmax(1)).mean())
+    assert found.accuracy == pytest.approx((got.argmax(1) == labels).mean())
+    assert found.accuracy_in_torch == pytest.approx((expected.argmax(1) == labels).mean())
+    assert model.about == load_pretrained(run.folder).about
+    assert [p.name for p in path.parent.iterdir()] == ["model.onnx"]
+    assert OnnxModel(path).inputs == {"faces": ("n", 48, 48)}
+
+
+def test_formats_shrink_the_file(tmp_path: Path) -> None:
+    sizes = [
+        export("clean", tmp_path / f, f, FACES[:4], calibration=FACES[:8]).bytes
+        for f in ("float32", "float16", "int8")
+    ]
+    assert sizes[1] < 0.52 * sizes[0]
+    assert sizes[2] < 0.3 * sizes[0]
+    with pytest.raises(FerturbError, match="unknown format 'int4'"):
+        export("clean", tmp_path / "x", "int4")
+
+
+def test_what_onnx_can_not_hold_is_one_line() -> None:
+    class Sorted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.float().geometric_(0.5)
+
+    with pytest.raises(FerturbError, match="can't be written as ONNX") as caught:
+        to_onnx(Sorted(), ("x",), ("y",), FACES, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_int8_agrees_on_private_test(tmp_path: Path) -> None:
+    folder = os.environ.get("FERTURB_DATA")
+    if not folder:
+        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
+    faces = load_faces(DatasetConfig(str(Path(folder) / "fer2013.zip")))
+    test, train = faces.split("test"), faces.split("train")
+    found = export(
+        "clean",
+        tmp_path / "int8.onnx",
+        "int8",
+        test.images.numpy(),
+        test.labels.numpy(),
+        train.images[::56].numpy(),
+    )
+    assert found.agreement >= 0.97
+    assert found.accuracy is not None
+    assert found.accuracy_in_torch is not None
+    assert abs(found.accuracy - found.accuracy_in_torch) < 0.01

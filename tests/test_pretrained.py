@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferturb.config import ModelConfig, RunConfig
+from ferturb.data.synthetic import draw
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.evaluation.metrics import fit_temperature
+from ferturb.evaluation.predictions import predict_logits
+from ferturb.models.classifier import Classifier
+from ferturb.pretrained import FOLDER, load_calibrated, load_pretrained
+from ferturb.runs import Run
+from ferturb.training.loop import MODEL
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+FACES = draw(60, seed=9).images.numpy()
+
+
+def finished_run(folder: Path, network: str, seed: int = 0) -> Run:
+    """A run with a fresh network and the logits it has on drawn faces."""
+    run = Run.create(folder, RunConfig(model=ModelConfig(network), seed=seed))
+    torch.manual_seed(seed)
+    classifier = Classifier(ModelConfig(network)).eval()
+    with torch.no_grad():
+        classifier.head.weight.mul_(40)
+    classifier.save(folder / MODEL)
+    logits = predict_logits(classifier, torch.from_numpy(FACES), "flip").numpy()
+    labels = np.arange(len(FACES)) % 7
+    run.write_record(
+        {
+            "best_epoch": 1,
+            "epochs": 1,
+            "parameters": classifier.parameter_count,
+            "data": {"source": "synthetic", "hash": "0"},
+        }
+    )
+    run.finish(
+        {
+            "labels_validation": labels,
+            "labels_test": labels,
+            "validation_flip": logits,
+            "test_flip": logits,
+        }
+    )
+    return run
+
+
+def test_the_shipped_model_is_the_same_in_torch_and_onnxruntime() -> None:
+    with_onnx, with_torch = load_pretrained("clean"), load_pretrained("clean", "torch")
+    assert (with_onnx.backend, with_torch.backend) == ("onnxruntime", "torch")
+    assert with_onnx.about == with_torch.about
+    a, b = with_onnx.predict_proba(FACES), with_torch.predict_proba(FACES)
+    assert a.dtype == np.float32
+    np.testing.assert_allclose(a, b, atol=1e-5)
+    np.testing.assert_allclose(a.sum(1), 1, atol=1e-5)
+    assert len({int(row.argmax()) for row in a}) > 2
+
+
+def test_a_face_and_its_mirror_image_get_the_same_answer() -> None:
+    model = load_pretrained("clean")
+    assert model.about.augmentation == "flip"
+    mirrored = model.predict_proba(FACES[:, :, ::-1])
+    np.testing.assert_allclose(model.predict_proba(FACES), mirrored, atol=1e-5)
+
+
+def test_batches_and_company_change_nothing() -> None:
+    model = load_pretrained("clean")
+    many = np.tile(FACES, (3, 1, 1))
+    together = model.predict_proba(many)
+    np.testing.assert_allclose(together[:60], together[120:], atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(many[70:71]), together[70:71], atol=1e-6)
+    assert model.predict_proba(many[:0]).shape == (0, 7)
+    np.testing.assert_array_equal(
+        model.predict_proba(torch.from_numpy(FACES)), model.predict_proba(FACES)
+    )
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+@pytest.mark.parametrize(
+    "wrong", [FACES / 255.0, FACES[0], FACES[:, :40], FACES[:, None], [[1, 2]], "face", None]
+)
+def test_what_are_no_faces_is_one_line(wrong: object) -> None:
+    with pytest.raises(FerturbError, match=r"takes grayscale faces as uint8 \(n, 48, 48\)"):
+        load_pretrained("clean").predict_proba(wrong)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_is_calibrated_on_its_own_validation_logits(tmp_path: Path, tiny: str) -> None:
+    run = finished_run(tmp_path / "run", tiny)
+    model = load_pretrained(run.folder)
+    labels, logits = run.logits("validation", "flip")
+    temperature = fit_temperature(labels, logits)
+    assert model.about.temperature == pytest.approx(temperature)
+    expected = torch.from_numpy(logits / temperature).softmax(1).numpy()
+    np.testing.assert_allclose(model.predict_proba(FACES), expected, atol=1e-5)
+    with pytest.raises(FerturbError, match="ferturb export"):
+        load_pretrained(run.folder, "onnxruntime")
+
+
+def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str) -> None:
+    from ship_pretrained import ship
+
+    run = finished_run(tmp_path / "run", tiny)
+    ship(run, "tiny", folder=tmp_path / "out")
+    module, about = load_calibrated(tmp_path / "out" / "tiny.safetensors")
+    with torch.no_grad():
+        expected = module(torch.from_numpy(FACES)).numpy()
+    found = load_pretrained(tmp_path / "out" / "tiny.onnx").predict_proba(FACES)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # Weights are float16 on disk: near the run's own answers, not at them.
+    labels, logits = run.logits("validation", "flip")
+    own = torch.from_numpy(logits / about.temperature).softmax(1).numpy()
+    assert 0 < np.abs(found - own).max() < 0.02
+    assert about.results["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean(), abs=1e-4)
+    card = (tmp_path / "out" / "tiny.md").read_text()
+    assert all(f"| {emotion} |" in card for emotion in EMOTIONS)
+    assert str(tmp_path) not in card
+
+
+def test_every_shipped_model_has_weights_graph_and_card() -> None:
+    names = {path.stem for path in FOLDER.iterdir()}
+    assert "clean" in names
+    for name in names:
+        assert {p.suffix for p in FOLDER.glob(f"{name}.*")} == {".safetensors", ".onnx", ".md"}
+        assert (FOLDER / f"{name}.safetensors").stat().st_size <= 12_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "said"),
+    [
+        ("nobody", None, "no model 'nobody'; give one of clean, robust, tiny"),
+        ("clean", "jax", "unknown backend 'jax'; known: onnxruntime, torch"),
+        ("none.onnx", None, "does not exist"),
+    ],
+)
+def test_unknown_names(name: str, backend: str | None, said: str) -> None:
+    with pytest.raises(FerturbError, match=said):
+        load_pretrained(name, backend)
+
+
+def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
+    from ferturb.features.landmarks import WEIGHTS
+
+    for path in (WEIGHTS, WEIGHTS.with_suffix(".onnx")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(FerturbError, match=r"holds no model of ferturb's"):
+        load_pretrained(tmp_path / "landmarks.onnx")
