@@ -71,6 +71,10 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
     assert fixed.fingerprint() == elsewhere == "beb0cbf85dae"
 
 
+SHARES = {"label_smoothing", "attention_threshold", "altered", "distillation"}
+"""Fields from 0 to 1."""
+
+
 def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found = []
     for f in dataclasses.fields(config):  # type: ignore[arg-type]
@@ -87,7 +91,7 @@ def changed(config: object, path: tuple[str, ...]) -> object:
     elif isinstance(value, bool):
         new = not value
     elif isinstance(value, (int, float)):
-        new = value + 1 if path[0] not in {"label_smoothing", "attention_threshold"} else 0.25
+        new = 0.25 if path[0] in SHARES else value + 1
     elif isinstance(value, tuple):
         new = () if value else (("x", 1),)
     else:

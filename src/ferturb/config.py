@@ -7,42 +7,19 @@ Every field has a default, every preset has a name, and ``RunConfig.to_dict`` /
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from ferturb.config_dataset import DatasetConfig as DatasetConfig
+from ferturb.config_fields import LATER as LATER
+from ferturb.config_fields import build as _build
+from ferturb.config_fields import choose as choose
+from ferturb.config_fields import in_range as _in_range
+from ferturb.config_fields import unknown as unknown
 from ferturb.errors import FerturbError
-
-T = TypeVar("T")
-
-
-def _in_range(name: str, value: float, low: float, high: float | None) -> None:
-    if value < low or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise FerturbError(f"{name} must be {bounds}, got {value}")
-
-
-LATER: dict[str, Any] = {"later": True}
-"""Marks fields that came after runs had been stored: at its default such a field doesn't enter
-the fingerprint, so that the older runs keep theirs."""
-
-
-@dataclass(frozen=True)
-class DatasetConfig:
-    """Where the faces come from."""
-
-    source: str = "synthetic"
-    """A path (zip, folder, CSV, parquet), or `synthetic` for the built-in faces."""
-    clean: bool = False
-    """Leave out test and validation faces that have an exact copy in training."""
-    fer_plus: str | None = None
-    """Path of fer2013new.csv: use the FER+ labels in place of FER2013's."""
-    synthetic_faces: int = 6000
-    """How many faces to draw when the source is `synthetic` (80/10/10 into the splits)."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +83,8 @@ class MethodConfig:
     consistency: float = field(default=0.0, metadata=LATER)
     """Weight of the loss between a face's views (KL divergence from the whole face's
     prediction); 0 is off. Needs `views` "all" or "pair"."""
+    altered: float = field(default=0.5, metadata=LATER)
+    """Method `robust`: the share of training faces that are shown with something hidden."""
 
     def __post_init__(self) -> None:
         for option, value in METHOD_OPTIONS.get(self.name, {}).items():
@@ -116,6 +95,7 @@ class MethodConfig:
         _in_range("distance_weight", self.distance_weight, 0.0, None)
         _in_range("intensity_weight", self.intensity_weight, 0.0, None)
         _in_range("consistency", self.consistency, 0.0, None)
+        _in_range("altered", self.altered, 0.0, 1.0)
         if self.consistency and self.views == "sample":
             raise FerturbError(
                 "consistency compares a face's views, and views='sample' has one a face; "
@@ -164,6 +144,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("drop-attended"),
         MethodConfig("anneal"),
         MethodConfig("view-consistency"),
+        MethodConfig("robust"),
     )
 }
 """Every method at the cost of the baseline (one view a face and step), but for
@@ -221,11 +202,17 @@ class RecipeConfig:
     augment: AugmentConfig = AugmentConfig()
     evaluate: tuple[str, ...] = ("none", "flip")
     """Test-time augmentations whose logits are stored at the end."""
+    distillation: float = field(default=0.0, metadata=LATER)
+    """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
+    distillation_temperature: float = field(default=2.0, metadata=LATER)
+    """What teachers' and student's logits are divided by."""
 
     def __post_init__(self) -> None:
         _in_range("epochs", self.epochs, 1, None)
         _in_range("batch_size", self.batch_size, 2, None)
         _in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        _in_range("distillation", self.distillation, 0.0, 1.0)
+        _in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
 
 
 PAPER = RecipeConfig(
@@ -265,7 +252,7 @@ RECIPES: dict[str, RecipeConfig] = {"fast": FAST, "paper": PAPER}
 class RunConfig:
     """One training: (dataset, model, method, recipe, seed)."""
 
-    dataset: DatasetConfig = DatasetConfig()
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     model: ModelConfig = ModelConfig()
     method: MethodConfig = MethodConfig()
     recipe: RecipeConfig = field(default_factory=lambda: FAST)
@@ -273,6 +260,9 @@ class RunConfig:
     attention_run: str | None = None
     """Folder of the attention run (phase 1) that a `perturb` run takes its clusters from,
     relative to the run's own parent folder."""
+    teachers: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Folders of finished runs whose ensemble teaches this one (`recipe.distillation`), relative
+    to the run's own parent folder."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for JSON."""
@@ -300,63 +290,3 @@ def _as_known(config: Any) -> dict[str, Any]:
         elif not (f.metadata.get("later") and value == f.default):
             known[f.name] = value
     return known
-
-
-def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """`known[name]`, or an error that names the nearest names.
-
-    >>> choose("recipe", "fats", RECIPES)
-    Traceback (most recent call last):
-    ferturb.errors.FerturbError: unknown recipe 'fats': did you mean 'fast'? known: fast, paper
-    """
-    if name in known:
-        return known[name]
-    raise FerturbError(unknown(kind, name, known))
-
-
-def unknown(kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """The one-line error for a name that is not among the known ones."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    hint = f": did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
-    return f"unknown {kind} {name!r}{hint} known: {', '.join(known)}"
-
-
-def _build(cls: type[T], data: Mapping[str, Any]) -> T:
-    hints = get_type_hints(cls)
-    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    extra = set(data) - names
-    if extra:
-        raise FerturbError(
-            f"{cls.__name__} has no field {sorted(extra)[0]!r}; expected some of "
-            f"{', '.join(sorted(names))}; was it written by another version of ferturb?"
-        )
-    values = {key: _value(cls, key, hints[key], value) for key, value in data.items()}
-    return cls(**values)
-
-
-def _value(cls: type, name: str, hint: Any, value: Any) -> Any:
-    if is_dataclass(hint) and isinstance(value, Mapping):
-        return _build(hint, value)  # type: ignore[arg-type]
-    if not _fits(hint, value):
-        raise FerturbError(f"{cls.__name__}.{name} can't be {value!r}; expected {hint}")
-    return _tuples(value)
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether a JSON value is one of a field's type; sequences are looked at whole only."""
-    origin = get_origin(hint)
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin is UnionType:
-        return any(_fits(part, value) for part in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if origin is tuple:
-        return isinstance(value, list | tuple)
-    return isinstance(hint, type) and isinstance(value, hint)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -174,12 +174,20 @@ class Run:
         """
         if self.config.attention_run is None:
             return None
-        first = Run.open(self.folder.parent / self.config.attention_run)
-        if not first.done:
+        return self._needed(self.config.attention_run, "attention run").load_classifier()
+
+    def load_teachers(self) -> tuple[nn.Module, ...]:
+        """The models of the runs that teach this one, each as its method uses it."""
+        return tuple(self._needed(name, "teacher").load_model() for name in self.config.teachers)
+
+    def _needed(self, name: str, what: str) -> Run:
+        """Another run that this one needs, by its folder from this one's parent."""
+        other = Run.open(self.folder.parent / name)
+        if not other.done:
             raise FerturbError(
-                f"{self.name} needs the attention run {first.name} finished; train that first"
+                f"{self.name} needs the {what} {other.name} finished; train that first"
             )
-        return first.load_classifier()
+        return other
 
     def store_analysis(
         self,

@@ -73,7 +73,7 @@ def test_written_mask_fer_loads_like_fer2013(
     masked, records = mask_faces(faces, "mixed", 5, landmarks)
     write_mask_fer(masked, records, tmp_path / "maskfer")
     loaded = load_source(tmp_path / "maskfer")
-    assert loaded.kind == "fer2013"
+    assert loaded.kind == "maskfer"
     assert loaded.counts() == faces.counts()
     read = {record.name: record for record in read_records(tmp_path / "maskfer")}
     assert set(loaded.names) == set(read)

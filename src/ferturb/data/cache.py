@@ -21,7 +21,7 @@ from ferturb.data.faces import Faces
 from ferturb.data.trees import walk_files
 from ferturb.errors import FerturbError
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised whenever a reader gives other faces for the same source."""
 
 _KEY = "cache"

@@ -37,9 +37,10 @@ TRAIN_COUNTS: tuple[int, ...] = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 
 _OFFICIAL = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
 
-
 MASK_RECORDS = "records.csv"
 """The file that `ferturb mask` writes beside its images."""
+LEFT_OUT_RECORD = "left_out.json"
+"""The file that `ferturb leave-out` writes beside its images."""
 
 
 def matches(tree: Tree) -> bool:
@@ -57,11 +58,25 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
     usages = [name.rpartition("/")[2].partition("_")[0] for name in images.names]
     splits = np.array([USAGES.index(usage) for usage in usages], np.uint8)
     faces = folders.decode_images(tree, images, splits, progress)
-    read = finish(faces, "image archive", str(tree.path))
-    if MASK_RECORDS not in tree.members:
-        return read
-    note = f"the faces wear face masks or other occluders: {MASK_RECORDS} says which"
-    return replace(read, source=f"MaskFer ({tree.path.name})", notes=(*read.notes, note))
+    return _altered(finish(faces, "image archive", str(tree.path)), tree)
+
+
+def _altered(faces: Faces, tree: Tree) -> Faces:
+    """Faces that wear something or lack something, by the record beside them, are FER2013 no
+    longer: no number of the paper on FER2013 stands beside theirs."""
+    beside = {name.rpartition("/")[2] for name in tree.members}
+    for record, kind, title, note in (
+        (MASK_RECORDS, "maskfer", "MaskFer", "the faces wear face masks or other occluders"),
+        (LEFT_OUT_RECORD, "left-out", "left out", "a facial feature is left out of the faces"),
+    ):
+        if record in beside:
+            return replace(
+                faces,
+                kind=kind if faces.kind == "fer2013" else faces.kind,
+                source=f"{title} ({tree.path.name})",
+                notes=(*faces.notes, f"{note}: {record} says which"),
+            )
+    return faces
 
 
 def is_fer2013(labels: np.ndarray, splits: np.ndarray) -> bool:

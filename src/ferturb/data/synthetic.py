@@ -87,6 +87,17 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
 }
 """Emotion -> the facial features that carry it. Neutral is the absence of all: no feature."""
 
+_WITHIN: dict[str, tuple[str, ...]] = {
+    "brows": ("upper_face",),
+    "forehead": ("upper_face",),
+    "eyes": ("left_eye", "right_eye", "upper_face"),
+    "nose": ("upper_face", "lower_face"),
+    "cheeks": ("upper_face", "lower_face"),
+    "mouth": ("lower_face",),
+    "jaw": ("lower_face",),
+}
+"""Facial feature -> those that are a part of it, or that it is a part of."""
+
 _BLOCK = 256
 _CHUNK = 64
 _TRAITS, _UNITS, _TEXTURES, _GRAIN, _SPLITS = range(5)
@@ -163,6 +174,23 @@ def units(intensities: Mapping[int, float]) -> Float32[Tensor, " u"]:
         known = ", ".join(map(str, _NUMBERS))
         raise FerturbError(f"unknown action unit {min(unknown)}; known: {known}")
     return torch.tensor([intensities.get(number, 0.0) for number in _NUMBERS])
+
+
+def planted_features() -> dict[str, frozenset[str]]:
+    """Emotion -> every facial feature, halves and single eyes included, that carries some of it.
+
+    `EVIDENCE`, and the features that hold a part of it.
+
+    >>> sorted(planted_features()["disgust"] & {"eyes", "nose", "mouth", "upper_face"})
+    ['mouth', 'nose', 'upper_face']
+    """
+    sides = ("left_half", "right_half", "face")
+    return {
+        emotion: frozenset(
+            name for feature in features for name in (feature, *_WITHIN[feature], *sides)
+        )
+        for emotion, features in EVIDENCE.items()
+    }
 
 
 def sample_units(labels: Int64[Tensor, " n"], seed: int = 0) -> Float32[Tensor, "n u"]:

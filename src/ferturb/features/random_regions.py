@@ -50,6 +50,22 @@ def random_regions(
     return region.view(n, h, w).to(area.device)
 
 
+def control_regions(
+    region: Bool[Tensor, "n h w"], face: Bool[Tensor, "n h w"], seed: int = 0
+) -> Bool[Tensor, "n h w"]:
+    """A random region in the place of each region: as many pixels in the face, as many beside it.
+
+    `face` are the faces' own pixels (feature ``face``). Halves of the image hold background,
+    which says nothing: a control of the same area within the face alone would hide more of it.
+    """
+    size = (region.shape[1], region.shape[2])
+    inside, beside = (part.flatten(1).sum(1) for part in (region & face, region & ~face))
+    found = random_regions(inside, size, seed, face)
+    if bool(beside.any()):
+        found = found | random_regions(beside, size, seed + 1, ~face)
+    return found
+
+
 def _centres(
     allowed: Bool[Tensor, "n hw"], width: int, generator: torch.Generator
 ) -> Float[Tensor, "n 2"]:

@@ -19,7 +19,7 @@ import timm
 from torch import nn
 
 from ferturb.errors import FerturbError
-from ferturb.models.compact import compact
+from ferturb.models.compact import compact, compact_tiny
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged
@@ -150,6 +150,7 @@ def _untrained(name: str, **options: Any) -> nn.Module:
 
 BACKBONES: dict[str, Callable[[], Staged]] = {
     "compact": compact,
+    "compact-tiny": compact_tiny,
     "vgg16": partial(vgg, "vgg16_bn"),
     "resnet18": partial(resnet, "resnet18"),
     "resnet34": partial(resnet, "resnet34"),

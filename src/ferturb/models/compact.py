@@ -44,18 +44,25 @@ class BasicBlock(nn.Module):
 
 
 def compact(
-    widths: Sequence[int] = (48, 96, 192, 288), blocks: Sequence[int] = (1, 2, 2, 1)
+    widths: Sequence[int] = (48, 96, 192, 288),
+    blocks: Sequence[int] = (1, 2, 2, 1),
+    stem_width: int | None = None,
+    first_stride: int = 1,
 ) -> Staged:
-    """The compact network; `widths` are the channels of the stages, `blocks` their depths."""
+    """The compact network; `widths` are the channels of the stages, `blocks` their depths.
+
+    `stem_width` None gives the stem the first stage's channels; `first_stride` 2 halves the stem's
+    maps before the first stage.
+    """
+    channels = stem_width or widths[0]
     stem = nn.Sequential(
-        nn.Conv2d(1, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+        nn.Conv2d(1, channels, 5, 2, 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
     )
     stages: list[nn.Module] = []
-    channels = widths[0]
     for i, (width, depth) in enumerate(zip(widths, blocks, strict=True)):
         stages.append(
             nn.Sequential(
-                BasicBlock(channels, width, stride=1 if i == 0 else 2),
+                BasicBlock(channels, width, stride=first_stride if i == 0 else 2),
                 *(BasicBlock(width, width) for _ in range(depth - 1)),
             )
         )
@@ -65,3 +72,12 @@ def compact(
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network
+
+
+def compact_tiny() -> Staged:
+    """A compact network of under 1 MB in float16: 0.49 million parameters, 0.026 GFLOP a face.
+
+    The stages stand at 12, 6 and 3 pixels, one block each. Made for phones and video, and to be
+    taught by larger networks.
+    """
+    return compact((48, 96, 144), (1, 1, 1), stem_width=24, first_stride=2)

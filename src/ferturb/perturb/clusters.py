@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ferturb.perturb.kmeans import kmeans
+from ferturb.perturb.kmeans import STARTS, kmeans
 
 
 def unit_range(maps: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
@@ -72,7 +72,7 @@ def cluster_maps(
     distance_weight: float = 1.5,
     intensity_weight: float = 1.2,
     threshold: float = 0.5,
-    starts: int = 12,
+    starts: int = STARTS,
 ) -> Int64[Tensor, "b h w"]:
     """A cluster map 0 … k−1 for each attention map, clusters in the order of `by_position`.
 

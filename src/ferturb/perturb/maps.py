@@ -21,14 +21,13 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, degenerate, matched
+from ferturb.perturb.kmeans import STARTS
 from ferturb.perturb.views import resized
 
 M = TypeVar("M", bound=nn.Module)
 
 FACE_SEED = 0
 """Seeds the clustering of faces one by one."""
-SHARED_STARTS = 64
-"""K-means starts of a shared map; there is one an epoch, so it may cost more."""
 
 Intensity = Callable[[Tensor], Tensor]
 """Faces (b, 1, h, w) in [0, 1] to the intensity of Equation 1, (b, h, w)."""
@@ -80,7 +79,7 @@ def clustered(
     values: Float[Tensor, "b h w"],
     config: MethodConfig,
     generator: torch.Generator,
-    starts: int = 12,
+    starts: int = STARTS,
 ) -> FaceMaps:
     """Equation 1's clusters of each map of intensity, with the method's K, λ, α and threshold."""
     threshold = config.attention_threshold if config.intensity == "attention" else 0.0

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ferturb.config import MethodConfig, choose
 from ferturb.models.classifier import Classifier
+from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.controls import random_partitions
 from ferturb.perturb.maps import FaceClusters, Finder, LandmarkCells, intensity_of, nowhere
 from ferturb.perturb.scheme import (
@@ -46,14 +47,20 @@ class Method:
     """What replaces the clusters."""
     reference: Callable[[MethodConfig, tuple[int, int]], Tensor] | None = None
     """(config, size) -> the reference map, where it doesn't come from clustering."""
+    shows_copies: bool = False
+    """Whether faces are also shown with something hidden (`ferturb.features.copies`)."""
 
     def __call__(
         self,
         config: MethodConfig,
         attention: Classifier | None,
         training_images: UInt8[Tensor, "n h w"],
+        copies: UInt8[Tensor, "c n h w"] | None = None,
     ) -> TrainingViews:
-        """The views of a training; `attention` is the classifier of phase 1, where needed."""
+        """The views of a training; `attention` is the classifier of phase 1 and `copies` the
+        training faces with something hidden, where needed."""
+        if copies is not None:
+            return AlteredCopies(training_images, copies, config.altered)
         return self.build(self, config, attention, training_images)
 
     def by_face(self, config: MethodConfig) -> bool:
@@ -128,6 +135,9 @@ METHODS: dict[str, Method] = {
     "drop-attended": _views("the most attended cluster left out more and more often"),
     "anneal": _views("views early, whole faces at the end"),
     "view-consistency": _views("views should predict what the whole face does"),
+    "robust": Method(
+        "faces with something hidden among whole ones", _whole, has_views=False, shows_copies=True
+    ),
 }
 """Method name -> what it is."""
 

@@ -27,7 +27,6 @@ from ferturb.errors import FerturbError
 from ferturb.perturb.controls import random_rectangles
 from ferturb.perturb.maps import (
     FACE_SEED,
-    SHARED_STARTS,
     Finder,
     Intensity,
     clustered,
@@ -90,6 +89,11 @@ class TrainingViews(Protocol):
         """Called before the first step of an epoch (from 1); `progress` is the share of the
         training that is done, from 0."""
 
+    def pictures_of(
+        self, index: Int64[Tensor, " b"], generator: torch.Generator
+    ) -> UInt8[Tensor, "b h w"] | None:
+        """Other pictures of these training faces, to be shown in their place; None: the faces."""
+
     def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
         """Cluster maps that go with these training faces through augmentation, if there are."""
 
@@ -120,6 +124,12 @@ class WholeFaces:
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Nothing to prepare."""
+
+    def pictures_of(
+        self, index: Int64[Tensor, " b"], generator: torch.Generator
+    ) -> UInt8[Tensor, "b h w"] | None:
+        """None."""
+        return None
 
     def maps_of(self, index: Int64[Tensor, " b"]) -> None:
         """None."""
@@ -245,11 +255,14 @@ class ClusterViews:
         order = torch.randperm(len(self.images), generator=generator)
         images = self.images[order[: self.config.attention_faces].to(self.images.device)]
         values = mean_attention(self.intensity, images).unsqueeze(0)
-        found = clustered(values, self.config, generator, SHARED_STARTS)
+        found = clustered(values, self.config, generator)
         maps = found.maps
         if reference is not None or self.config.leaves == "most-attended":
             maps = named(maps, values, maps[0] if reference is None else reference, self.config)
         return maps[0], int(found.degenerate.sum())
+
+    def pictures_of(self, index: Int64[Tensor, " b"], generator: torch.Generator) -> None:
+        """None."""
 
     def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
         """The faces' own maps, if they have them and views are trained on."""

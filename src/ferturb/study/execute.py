@@ -15,6 +15,7 @@ from ferturb.config import RunConfig, choose
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
+from ferturb.features.copies import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS
@@ -29,6 +30,7 @@ from ferturb.runs import (
 from ferturb.storage import remove_leftovers
 from ferturb.training.batches import seed_of
 from ferturb.training.loop import Step, Training, best_epoch, train
+from ferturb.training.teaching import Teacher
 
 
 def execute_run(
@@ -58,6 +60,7 @@ def execute_run(
         run.folder,
         config.fingerprint(),
         device,
+        _teacher(run, device),
     )
     history = train(training, _reporting(run, on_step), pause_after)
     run.write_history(history)
@@ -109,7 +112,18 @@ def new_classifier(config: RunConfig) -> Classifier:
 def _views(run: Run, faces: Faces) -> TrainingViews:
     method = run.config.method
     build = choose("method", method.name, METHODS)
-    return build(method, run.load_attention(), faces.split("train").images)
+    copies = altered_copies(run.config.dataset) if build.shows_copies else None
+    return build(method, run.load_attention(), faces.split("train").images, copies)
+
+
+def _teacher(run: Run, device: torch.device) -> Teacher | None:
+    """The runs whose ensemble teaches this one, if there are any."""
+    models, recipe = run.load_teachers(), run.config.recipe
+    if not models:
+        return None
+    return Teacher(
+        models, recipe.distillation, recipe.distillation_temperature, recipe.precision, device
+    )
 
 
 def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], None]:
@@ -152,7 +166,7 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
 def prepare(parent: Path, config: RunConfig) -> Run:
     """The run folder of a config inside a parent folder, made where needed.
 
-    An unknown model or method raises `FerturbError` and leaves no folder.
+    What can't be trained raises `FerturbError` and leaves no folder.
     """
     check_backbone(config.model.name)
     choose("method", config.method.name, METHODS)
@@ -160,5 +174,10 @@ def prepare(parent: Path, config: RunConfig) -> Run:
         raise FerturbError(
             "method 'attention' trains a network with spatial attention; "
             "give ModelConfig(attention=True)"
+        )
+    if bool(config.teachers) != bool(config.recipe.distillation):
+        raise FerturbError(
+            "teachers and the recipe's distillation go together: got "
+            f"{len(config.teachers)} teachers and distillation {config.recipe.distillation:g}"
         )
     return Run.create(parent / run_folder_name(config), config)

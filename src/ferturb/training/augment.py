@@ -48,10 +48,10 @@ def augment_with_maps(
     faces = images.unsqueeze(1).float().div_(255)
     labels = None if maps is None else maps.unsqueeze(1).float()
     if config.crop is not None:
-        again = _same_draws(generator)
+        again = same_draws(generator)
         faces = random_crop(faces, config.crop, generator)
         labels = None if labels is None else random_crop(labels, config.crop, again)
-    again = _same_draws(generator)
+    again = same_draws(generator)
     faces = random_affine(faces, config, generator, size)
     if labels is not None:
         labels = random_affine(labels, config, again, size, nearest=True)
@@ -60,7 +60,7 @@ def augment_with_maps(
     return faces, None if labels is None else labels[:, 0].round().long()
 
 
-def _same_draws(generator: torch.Generator) -> torch.Generator:
+def same_draws(generator: torch.Generator) -> torch.Generator:
     """Another generator that draws what this one will."""
     twin = torch.Generator()
     twin.set_state(generator.get_state())

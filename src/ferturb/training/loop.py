@@ -25,7 +25,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast, logits_of
 from ferturb.perturb.scheme import TrainingViews
 from ferturb.storage import load_tensors, save_tensors
-from ferturb.training.augment import augment_with_maps
+from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
 from ferturb.training.optimizer import (
@@ -34,6 +34,7 @@ from ferturb.training.optimizer import (
     learning_rate,
     set_learning_rate,
 )
+from ferturb.training.teaching import Teacher
 
 CHECKPOINT, MODEL, CLUSTERS = (
     "checkpoint.safetensors",
@@ -71,6 +72,8 @@ class Training:
     """Where checkpoint.safetensors, model.safetensors and clusters/ are kept."""
     fingerprint: str
     device: torch.device
+    teacher: Teacher | None = None
+    """Whom the network learns from beside the labels."""
 
 
 def train(
@@ -178,24 +181,17 @@ def _epoch(
     with torch.random.fork_rng(devices=[t.device] if t.device.type == "cuda" else []):
         torch.manual_seed(seed_of(t.seed, epoch, "dropout"))
         for step, index in enumerate(batches(len(images), t.recipe.batch_size, t.seed, epoch)):
-            place = index.to(t.device)
             number = (epoch - 1) * steps + step
             rate = learning_rate(t.recipe, number, steps, past)
             set_learning_rate(optimizer, rate)
-            maps = t.views.maps_of(index)
-            faces, maps = augment_with_maps(
-                images[place],
-                None if maps is None else maps.to(t.device),
-                t.recipe.augment,
-                generator,
-                _resize(t.recipe, size),
-            )
-            inputs = t.views(faces, generator, maps)
-            target = labels[place].repeat_interleave(len(inputs) // len(faces))
+            inputs, whole = _inputs(t, images, index, generator, size)
+            target = labels[index.to(t.device)].repeat_interleave(len(inputs) // len(index))
             with autocast(t.recipe.precision, t.device):
                 logits = model(inputs).float()
             loss = F.cross_entropy(logits, target, label_smoothing=t.recipe.label_smoothing)
-            extra = t.views.extra_loss(logits, len(faces))
+            if t.teacher is not None:
+                loss = t.teacher.blend(loss, logits, whole)
+            extra = t.views.extra_loss(logits, len(index))
             loss = loss if extra is None else loss + extra
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -228,6 +224,28 @@ def _epoch(
         learning_rate=rate,
         seconds=time.perf_counter() - start,
     )
+
+
+def _inputs(
+    t: Training, images: Tensor, index: Tensor, generator: torch.Generator, size: int
+) -> tuple[Tensor, Tensor]:
+    """What the network sees in one step, (v, 1, h, w), and the augmented faces (b, 1, h, w) that a
+    teacher is asked about: whole, where the method shows other pictures of them."""
+    faces, recipe = images[index.to(t.device)], t.recipe
+    pictures = t.views.pictures_of(index, generator)
+    again = same_draws(generator)
+    maps = t.views.maps_of(index)
+    shown, maps = augment_with_maps(
+        faces if pictures is None else pictures.to(t.device),
+        None if maps is None else maps.to(t.device),
+        recipe.augment,
+        generator,
+        _resize(recipe, size),
+    )
+    whole = shown
+    if t.teacher is not None and pictures is not None:
+        whole = augment(faces, recipe.augment, again, _resize(recipe, size))
+    return t.views(shown, generator, maps), whole
 
 
 def _resize(recipe: RecipeConfig, size: int) -> int | None:

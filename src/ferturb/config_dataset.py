@@ -1,0 +1,40 @@
+"""`DatasetConfig`: where the faces come from, and what is done to them before anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ferturb.config_fields import LATER, in_range
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Where the faces come from."""
+
+    source: str = "synthetic"
+    """A path (zip, folder, CSV, parquet), or `synthetic` for the built-in faces."""
+    clean: bool = False
+    """Leave out test and validation faces that have an exact copy in training."""
+    fer_plus: str | None = None
+    """Path of fer2013new.csv: use the FER+ labels in place of FER2013's."""
+    synthetic_faces: int = 6000
+    """How many faces to draw when the source is `synthetic` (80/10/10 into the splits)."""
+    face_masks: str | None = field(default=None, metadata=LATER)
+    """The faces wear face masks (MaskFer): `surgical`, `cloth`, `n95`, `mixed` of these, or the
+    other occluders `glasses`, `hand`, `random`."""
+    left_out: str | None = field(default=None, metadata=LATER)
+    """A facial feature that is left out of every face, e.g. `mouth`."""
+    left_out_fill: str = field(default="mean", metadata=LATER)
+    """What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`."""
+    left_out_control: bool = field(default=False, metadata=LATER)
+    """Leave out, in place of the facial feature, a random region of as many pixels."""
+    alteration_seed: int = field(default=0, metadata=LATER)
+    """Of what is drawn by lot: face masks, noise, random regions."""
+
+    def __post_init__(self) -> None:
+        in_range("alteration_seed", self.alteration_seed, 0, None)
+
+    @property
+    def altered(self) -> bool:
+        """Whether the faces are changed: by face masks, or by something left out of them."""
+        return self.face_masks is not None or self.left_out is not None

@@ -1,0 +1,231 @@
+"""The faces of a run: a source as it is, or altered before anything else sees it.
+
+`DatasetConfig` can say that all faces wear face masks (MaskFer) or that a facial feature, or a
+random region in its place, is left out of them. All splits are altered alike; labels, splits,
+names and order stay, so that face i of one is face i of the other.
+
+What takes long is kept in the cache (`ferturb.data.cache`): altered datasets, by the faces they
+were made of and everything they were made with (the programs and weights in this folder too), and
+the landmarks of a dataset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from ferturb.config import DatasetConfig, choose
+from ferturb.data.cache import cache_folder, cached
+from ferturb.data.faces import Faces, concatenate
+from ferturb.data.images import Progress
+from ferturb.data.sources import load_faces
+from ferturb.errors import FerturbError
+from ferturb.features.face_masks import check_kind
+from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
+from ferturb.features.mask_fer import mask_faces
+from ferturb.features.random_regions import control_regions
+from ferturb.features.regions import FEATURES, regions
+from ferturb.features.removal import FILLS, leave_out, remove
+from ferturb.storage import load_tensors, save_tensors
+
+FORMAT = "ferturb-found-landmarks-1"
+_ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
+_CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit
+_REGION_CHUNK = 512
+_WORTH_KEEPING = 500
+"""Landmarks of fewer faces are found again sooner than they are worth a file."""
+
+
+def load_dataset(
+    config: DatasetConfig, cache: bool = True, progress: Progress | None = None
+) -> Faces:
+    """The faces a dataset config describes, altered as it says; what every run is trained on.
+
+    Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
+    so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
+    """
+    _check(config)
+    faces = load_faces(config, cache, progress)
+    if not config.altered:
+        return faces
+    if not cache:
+        return alter(faces, config, find_all_landmarks(faces, progress), progress)
+    how = {name: asdict(config)[name] for name in _ALTERATION}
+    version = hashlib.sha256(f"{faces.content_hash()} {how} {_version()}".encode())
+    version.update("\n".join(faces.names).encode("utf-8", "surrogateescape"))
+    whole = hashlib.sha256(json.dumps(asdict(config)).encode()).hexdigest()
+    return cached(
+        f"{config.source}-{_title(config)}-{whole[:8]}",
+        version.hexdigest(),
+        lambda: alter(faces, config, landmarks_of(faces, progress=progress), progress),
+    )
+
+
+def alter(
+    faces: Faces, config: DatasetConfig, landmarks: Landmarks, progress: Progress | None = None
+) -> Faces:
+    """The same faces altered as a config says: first what they wear, then what is left out."""
+    _check(config)
+    altered = faces
+    if config.face_masks is not None:
+        altered = _wear(altered, config.face_masks, config.alteration_seed, landmarks, progress)
+        altered = _of_kind(altered, "maskfer")
+    if config.left_out is not None:
+        how = config.left_out, config.left_out_fill, landmarks, config.alteration_seed
+        remover = leave_out_random if config.left_out_control else leave_out
+        altered = _of_kind(remover(altered, *how), "left-out")
+        info: dict[str, Any] = {
+            "feature": config.left_out,
+            "fill": config.left_out_fill,
+            "control": config.left_out_control,
+            "seed": config.alteration_seed,
+        }
+        altered = replace(altered, info={**altered.info, "left_out": info})
+    return altered
+
+
+def leave_out_random(
+    faces: Faces, feature: str, fill: str, landmarks: Landmarks, seed: int = 0
+) -> Faces:
+    """A dataset with, in place of a facial feature, a random region of as many pixels left out.
+
+    The control of `ferturb.features.removal.leave_out`, see `control_regions`.
+    """
+    size = (faces.images.shape[1], faces.images.shape[2])
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for number, some in enumerate(_chunks(len(faces), _REGION_CHUNK)):
+        draw = int(np.random.default_rng([seed, number]).integers(2**62))
+        found = regions(landmarks.points[some], size, (feature, "face"))
+        keep = ~control_regions(found[feature], found["face"], draw)
+        shown = faces.images[some].unsqueeze(1).float().div(255)
+        filled = remove(shown, keep, fill, generator)[:, 0]
+        parts.append((filled * 255).round().to(torch.uint8))
+    what = f"random regions of the area of {feature} left out"
+    return replace(
+        faces,
+        images=torch.cat(parts) if parts else faces.images,
+        source=f"{faces.source}, {what} ({fill})",
+        notes=(*faces.notes, f"{what} of every face, filled: {fill}, seed {seed}"),
+    )
+
+
+def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = None) -> Landmarks:
+    """The landmarks of every face, from the cache where they were found before.
+
+    They are kept by the faces' content and the network's weights; a cache that can't be read or
+    written is only slow.
+    """
+    if not cache or len(faces) < _WORTH_KEEPING:
+        return find_all_landmarks(faces, progress)
+    key = f"{faces.content_hash()} {_weights()}"
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    path = cache_folder() / f"landmarks-{name}.safetensors"
+    known = _stored_landmarks(path, key)
+    if known is not None:
+        return known
+    found = find_all_landmarks(faces, progress)
+    codes = torch.tensor([SOURCES.index(source) for source in found.source], dtype=torch.uint8)
+    tensors = {"points": found.points, "confidence": found.confidence, "source": codes}
+    with contextlib.suppress(FerturbError):
+        save_tensors(path, tensors, {"format": FORMAT, "key": key})
+    return found
+
+
+def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landmarks:
+    """`find_landmarks` of many faces, telling how far it is."""
+    parts = []
+    for some in _chunks(len(faces), _CHUNK):
+        parts.append(find_landmarks(faces.images[some]))
+        _tell(progress, some.stop, len(faces))
+    if not parts:
+        return find_landmarks(faces.images)
+    return Landmarks(
+        torch.cat([part.points for part in parts]),
+        torch.cat([part.confidence for part in parts]),
+        tuple(source for part in parts for source in part.source),
+    )
+
+
+def _wear(
+    faces: Faces, kind: str, seed: int, landmarks: Landmarks, progress: Progress | None
+) -> Faces:
+    """`mask_faces` a chunk at a time: what a face wears depends on its name and the seed alone."""
+    parts = []
+    for some in _chunks(len(faces), _CHUNK):
+        index: Int64[Tensor, " m"] = torch.arange(some.start, some.stop)
+        part, _ = mask_faces(faces.select(index), kind, seed, landmarks.select(index))
+        parts.append(part)
+        _tell(progress, some.stop, len(faces))
+    return concatenate(parts) if parts else mask_faces(faces, kind, seed, landmarks)[0]
+
+
+def _of_kind(faces: Faces, kind: str) -> Faces:
+    """FER2013 that is altered is FER2013 no longer; drawn faces stay drawn faces."""
+    return replace(faces, kind=kind) if faces.kind in ("fer2013", "maskfer") else faces
+
+
+def _check(config: DatasetConfig) -> None:
+    """Unknown names fail at once, not after minutes."""
+    if config.face_masks is not None:
+        check_kind(config.face_masks, config.alteration_seed)
+    if config.left_out_control and config.left_out is None:
+        raise FerturbError(
+            "left_out_control puts a random region in the place of a facial feature; "
+            "give the feature as left_out"
+        )
+    if config.left_out is not None:
+        choose("facial feature", config.left_out, FEATURES)
+        choose("fill", config.left_out_fill, FILLS)
+
+
+def _title(config: DatasetConfig) -> str:
+    words = [f"{config.face_masks}-masks"] if config.face_masks is not None else []
+    if config.left_out is not None:
+        words += ["random" if config.left_out_control else "without", config.left_out]
+    return "-".join(words)
+
+
+def _stored_landmarks(path: Path, key: str) -> Landmarks | None:
+    try:
+        tensors, meta = load_tensors(path)
+        if meta.get("format") != FORMAT or meta.get("key") != key:
+            return None
+        source = tuple(SOURCES[code] for code in tensors["source"].tolist())
+        return Landmarks(tensors["points"], tensors["confidence"], source)
+    except (FerturbError, KeyError, IndexError):
+        return None
+
+
+@functools.cache
+def _weights() -> str:
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+
+
+@functools.cache
+def _version() -> str:
+    """A hash of the programs and weights beside this one: the cache never outlives a change."""
+    digest = hashlib.sha256(_weights().encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _chunks(n: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)

@@ -1,0 +1,72 @@
+"""Knowledge distillation: a network learns from what other networks say, beside the labels.
+
+Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015. With teacher
+probabilities p = softmax(t / T) and student probabilities q = softmax(s / T)
+
+    loss = (1 − w) · cross-entropy(s, label) + w · T² · KL(p ‖ q)
+
+where t is the mean of the teachers' logits (their ensemble). Teacher and student see the same
+augmented face (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
+CVPR 2022); a student that is shown a face with something hidden is told what the teacher says of
+the whole face. FER2013's labels are noisy, and a teacher's probabilities say how open a face is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferturb.models.inference import autocast
+
+
+class Teacher:
+    """One or several finished networks, and how much is learnt from them."""
+
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        weight: float,
+        temperature: float,
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        """`weight` is w, 0 … 1; `temperature` is T > 0."""
+        self.models = [m.to(device).eval().requires_grad_(False) for m in models]
+        self.weight = weight
+        self.temperature = temperature
+        self.precision = precision
+        self.device = device
+
+    @torch.no_grad()
+    def logits(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+        """The mean of the teachers' logits, float32."""
+        with autocast(self.precision, self.device):
+            return torch.stack([model(faces).float() for model in self.models]).mean(0)
+
+    def blend(
+        self,
+        hard: Float[Tensor, ""],
+        logits: Float[Tensor, "v e"],
+        faces: Float[Tensor, "b 1 h w"],
+    ) -> Float[Tensor, ""]:
+        """The loss, from the labels' loss `hard`, the student's logits and the faces taught about.
+
+        v may be a multiple of b: the views of a face stand together and are all told the same.
+        """
+        taught = self.logits(faces).repeat_interleave(len(logits) // len(faces), 0)
+        return (1 - self.weight) * hard + self.weight * distillation_loss(
+            logits, taught, self.temperature
+        )
+
+
+def distillation_loss(
+    student: Float[Tensor, "b e"], teacher: Float[Tensor, "b e"], temperature: float
+) -> Float[Tensor, ""]:
+    """T² · KL(teacher ‖ student) of probabilities softened by T, mean over faces."""
+    told = (teacher / temperature).softmax(-1)
+    said = (student / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(said, told, reduction="batchmean")

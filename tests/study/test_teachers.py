@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ferturb.config import (
+    AugmentConfig,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+)
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.features.datasets import load_dataset
+from ferturb.runs import Run
+from ferturb.storage import load_tensors
+from ferturb.study.execute import execute_run, prepare
+from ferturb.training.loop import MODEL
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+RECIPE = RecipeConfig(
+    epochs=2,
+    batch_size=32,
+    learning_rate=0.05,
+    precision="float32",
+    augment=AugmentConfig(erase=0.3),
+    evaluate=("none",),
+)
+PLAIN = RunConfig(model=ModelConfig("tiny"), recipe=RECIPE, seed=5)
+
+
+def taught(*teachers: str, weight: float = 0.7) -> RunConfig:
+    recipe = replace(RECIPE, distillation=weight)
+    return replace(PLAIN, recipe=recipe, teachers=teachers, seed=6)
+
+
+def weights(run: Run) -> torch.Tensor:
+    tensors = load_tensors(run.folder / MODEL)[0]
+    return torch.cat([tensors[key].flatten().float() for key in sorted(tensors)])
+
+
+def test_a_run_learns_from_its_teachers_and_resumes_to_the_same_bits(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    teacher = prepare(tmp_path, PLAIN)
+    execute_run(teacher, toy_faces)
+    whole = prepare(tmp_path, taught(teacher.name))
+    execute_run(whole, toy_faces)
+    alone = prepare(tmp_path, replace(PLAIN, seed=6))
+    execute_run(alone, toy_faces)
+    assert whole.done
+    assert not torch.equal(weights(whole), weights(alone))
+    parts = prepare(tmp_path / "again", taught(f"../{teacher.name}"))
+    assert not execute_run(parts, toy_faces, pause_after=1)
+    assert execute_run(parts, toy_faces)
+    assert torch.equal(weights(parts), weights(whole))
+    assert Run.open(whole.folder).config.teachers == (teacher.name,)
+
+
+def test_a_student_of_weight_one_comes_to_say_what_its_teacher_says(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    teacher = prepare(tmp_path, replace(PLAIN, recipe=replace(RECIPE, epochs=6)))
+    execute_run(teacher, toy_faces)
+    config = taught(teacher.name, weight=1.0)
+    student = prepare(tmp_path, replace(config, recipe=replace(config.recipe, epochs=6)))
+    shuffled = replace(toy_faces, labels=toy_faces.labels.flip(0))  # its labels say nothing
+    execute_run(student, shuffled)
+    _, said = student.logits("test", "none")
+    _, told = teacher.logits("test", "none")
+    agreement = (said.argmax(1) == told.argmax(1)).mean()
+    assert agreement > 0.5  # chance is 1 in 7
+
+
+def test_an_unfinished_teacher_is_named(toy_faces: Faces, tmp_path: Path) -> None:
+    teacher = prepare(tmp_path, PLAIN)
+    student = prepare(tmp_path, taught(teacher.name))
+    with pytest.raises(FerturbError, match=f"needs the teacher {teacher.name} finished"):
+        execute_run(student, toy_faces)
+
+
+def test_teachers_and_distillation_go_together(tmp_path: Path) -> None:
+    with pytest.raises(FerturbError, match="go together"):
+        prepare(tmp_path, replace(PLAIN, teachers=("somebody",)))
+    with pytest.raises(FerturbError, match="go together"):
+        prepare(tmp_path, replace(PLAIN, recipe=replace(RECIPE, distillation=0.5)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_method_robust_trains_on_altered_copies(tmp_path: Path) -> None:
+    dataset = DatasetConfig(synthetic_faces=120)
+    config = replace(PLAIN, dataset=dataset, method=MethodConfig("robust", altered=1.0))
+    faces = load_dataset(dataset)
+    robust, plain = prepare(tmp_path, config), prepare(tmp_path, replace(PLAIN, dataset=dataset))
+    execute_run(robust, faces)
+    execute_run(plain, faces)
+    assert robust.done
+    assert not torch.equal(weights(robust), weights(plain))

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from ferturb.config import DatasetConfig, RunConfig
+from ferturb.errors import FerturbError
+
+
+def test_what_came_later_changes_no_older_fingerprint() -> None:
+    plain = RunConfig(DatasetConfig("faces.zip"))
+    old = {"source": "faces.zip", "clean": False, "fer_plus": None, "synthetic_faces": 6000}
+    assert RunConfig.from_dict({"dataset": old}) == plain
+    prints = {
+        RunConfig(config).fingerprint()
+        for config in (
+            DatasetConfig("faces.zip"),
+            DatasetConfig("faces.zip", face_masks="mixed"),
+            DatasetConfig("faces.zip", face_masks="mixed", alteration_seed=1),
+            DatasetConfig("faces.zip", left_out="mouth"),
+            DatasetConfig("faces.zip", left_out="mouth", left_out_fill="black"),
+            DatasetConfig("faces.zip", left_out="mouth", left_out_control=True),
+        )
+    }
+    assert len(prints) == 6
+    for config in (DatasetConfig("x", face_masks="n95"), DatasetConfig("x", left_out="eyes")):
+        run = RunConfig(config)
+        assert RunConfig.from_dict(run.to_dict()) == run
+
+
+def test_altered() -> None:
+    assert not DatasetConfig(clean=True, alteration_seed=3).altered
+    assert DatasetConfig(face_masks="hand").altered
+    assert DatasetConfig(left_out="jaw").altered
+
+
+def test_options_that_make_no_sense() -> None:
+    with pytest.raises(FerturbError, match="alteration_seed must be at least 0"):
+        DatasetConfig(alteration_seed=-1)
