@@ -13,9 +13,13 @@ ROOT = Path(ferturb.__file__).parent
 
 LAYERS = (
     ("errors",),
+    ("config_fields",),
+    ("config_dataset",),
     ("emotions", "storage", "config"),
+    ("onnx_session", "onnx_weights"),
     ("data",),
     ("features",),
+    ("photos",),
     ("models",),
     ("perturb",),
     ("training",),
@@ -23,11 +27,12 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("study",),
+    ("pretrained",),
     ("predictor", "export"),
     ("app",),
     ("terminal",),
     ("cli_data",),
-    ("cli_features",),
+    ("cli_ablate", "cli_explain", "cli_features", "cli_predict", "cli_study"),
     ("cli",),
     ("__main__",),
 )

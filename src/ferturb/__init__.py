@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from ferturb.errors import FerturbError as FerturbError
     from ferturb.evaluation.judge import judge as judge
     from ferturb.evaluation.predictions import predict_logits as predict_logits
+    from ferturb.features.datasets import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
+    from ferturb.predictor import Predictor as Predictor
+    from ferturb.pretrained import load_pretrained as load_pretrained
     from ferturb.report.build import build_report as build_report
     from ferturb.runs import Run as Run
     from ferturb.study.execute import execute_run as execute_run
@@ -46,8 +49,11 @@ _HOMES = {
     "FerturbError": "ferturb.errors",
     "judge": "ferturb.evaluation.judge",
     "predict_logits": "ferturb.evaluation.predictions",
+    "load_dataset": "ferturb.features.datasets",
     "Classifier": "ferturb.models.classifier",
     "Ensemble": "ferturb.models.ensemble",
+    "Predictor": "ferturb.predictor",
+    "load_pretrained": "ferturb.pretrained",
     "build_report": "ferturb.report.build",
     "Run": "ferturb.runs",
     "execute_run": "ferturb.study.execute",

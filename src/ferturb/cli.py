@@ -7,16 +7,17 @@ on standard error and exit code 2; Ctrl-C is exit code 130.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
 from tyro.extras import SubcommandApp
 
-from ferturb import cli_features
-from ferturb.cli_data import Json, data, read_faces
+from ferturb import cli_ablate, cli_explain, cli_features, cli_predict, cli_study
+from ferturb.cli_data import Device, Json, absolute, data, read_faces
 from ferturb.config import (
     RECIPES,
     DatasetConfig,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 app = SubcommandApp()
 
 DEFAULT_METHOD = MethodConfig()
-Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
 
 
 @app.command
@@ -50,6 +50,13 @@ def train(
     attention_epochs: int | None = None,
     clean: bool = False,
     fer_plus: Path | None = None,
+    face_masks: str | None = None,
+    left_out: str | None = None,
+    left_out_fill: str = "mean",
+    left_out_control: bool = False,
+    alteration_seed: int = 0,
+    teachers: tuple[Path, ...] = (),
+    distillation: float = 0.7,
     resume: Path | None = None,
     threads: int | None = None,
     device: Device = "cpu",
@@ -77,6 +84,14 @@ def train(
         attention_epochs: Epochs of phase 1 (default: a third of the epochs).
         clean: Leave out validation and test faces that have an exact copy in training.
         fer_plus: fer2013new.csv, for the FER+ labels.
+        face_masks: Train and test on faces that wear face masks: `surgical`, `cloth`, `n95`,
+            `mixed`, or `glasses`, `hand`, `random`.
+        left_out: Train and test on faces without this facial feature, e.g. `mouth`.
+        left_out_fill: What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`.
+        left_out_control: Leave out a random region of the same area in its place.
+        alteration_seed: Of face masks, noise and random regions.
+        teachers: Finished runs whose ensemble teaches this one.
+        distillation: Weight of what the teachers say against the labels, 0 to 1.
         resume: A run folder to go on with; all other options but the last three are ignored.
         threads: Threads of torch.
         quiet: Say nothing but errors.
@@ -93,12 +108,24 @@ def train(
     chosen = choose("recipe", recipe, RECIPES)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
+    if teachers:
+        chosen = replace(chosen, distillation=distillation)
     run = RunConfig(
-        DatasetConfig(_absolute(data), clean, None if fer_plus is None else str(fer_plus)),
+        DatasetConfig(
+            absolute(data),
+            clean,
+            None if fer_plus is None else str(fer_plus),
+            face_masks=face_masks,
+            left_out=left_out,
+            left_out_fill=left_out_fill,
+            left_out_control=left_out_control,
+            alteration_seed=alteration_seed,
+        ),
         ModelConfig(model, attention=method == "attention"),
         replace(options, name=method),
         chosen,
         seed,
+        teachers=tuple(os.path.relpath(teacher, out) for teacher in teachers),
     )
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
     read_faces(run.dataset, quiet)
@@ -114,9 +141,15 @@ def evaluate(
     split: Literal["validation", "test"] = "test",
     augmentation: str = "flip",
     ensemble: bool = False,
+    data: str | None = None,
+    face_masks: str | None = None,
+    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Accuracy, F1, calibration and per-emotion accuracy of trained runs, with intervals.
+
+    By default on the faces each run kept for it; with --data or --face-masks on other faces, and
+    what came out is kept with the run.
 
     Example: ferturb evaluate runs/* --ensemble --augmentation flip
 
@@ -125,12 +158,18 @@ def evaluate(
         split: `validation` to choose on, `test` to report.
         augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
         ensemble: Also judge the sum of all runs' logits.
+        data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
+        face_masks: What those faces wear: `mixed`, `surgical`, `cloth`, `n95`, …
         json: Print JSON for a script in place of tables.
+        device: `cpu`, `cuda`, …
     """
     from ferturb import terminal
     from ferturb.evaluation.judge import judge_runs
 
-    judged = judge_runs(runs, split, augmentation, ensemble)
+    on = None
+    if data is not None or face_masks is not None:
+        on = _measure_on(runs, data, face_masks, augmentation, device, json)
+    judged = judge_runs(runs, split, augmentation, ensemble, on)
     if json:
         terminal.print_json([dataclasses.asdict(row) for row in judged])
         return
@@ -148,100 +187,11 @@ def evaluate(
     )
 
 
-@app.command
-def study(
-    preset: Positional[Annotated[str, arg(metavar="PRESET")]] = "quick",
-    /,
-    *,
-    data: str = "synthetic",
-    out: Path = Path("study"),
-    models: tuple[str, ...] = (),
-    methods: tuple[str, ...] = (),
-    epochs: int | None = None,
-    seeds: int | None = None,
-    clean: bool = False,
-    workers: int | None = None,
-    device: Device = "cpu",
-    dry_run: bool = False,
-    quiet: bool = False,
-    json: Json = False,
-) -> None:
-    """Train what is missing of a study and write its report.
-
-    Presets: `quick` (five minutes on the synthetic faces), `cpu` (all five architectures and
-    their ensemble, hours on two cores), `paper` (200 epochs, as published, for a GPU). Runs that
-    are done are kept; give the same command again after a stop and it goes on.
-
-    Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
-
-    Args:
-        preset: `quick`, `cpu` or `paper`.
-        data: A path, or `synthetic`.
-        out: The study's folder: runs/, study.json, report/index.html.
-        models: In place of the preset's.
-        methods: In place of the preset's, by name.
-        epochs: In place of the recipe's.
-        seeds: How many (0, 1, …), in place of the preset's.
-        clean: Leave out validation and test faces that have an exact copy in training.
-        workers: Runs at a time.
-        device: `cpu`, `cuda`, …
-        dry_run: Show what would be run, and run nothing.
-        quiet: Say nothing but errors.
-        json: Print the plan's outcome as JSON.
-    """
-    from ferturb import terminal
-    from ferturb.study.plan import adapt, choose_preset, plan
-    from ferturb.study.study import run_study
-
-    wanted = adapt(
-        choose_preset(preset),
-        source=_absolute(data),
-        clean=clean,
-        models=models,
-        methods=methods,
-        epochs=epochs,
-        seeds=seeds,
-    )
-    if dry_run:
-        rows = [[c.model.name, c.method.name, c.seed, c.recipe.epochs] for c in plan(wanted)]
-        if json:
-            terminal.print_json([c.to_dict() for c in plan(wanted)])
-        else:
-            terminal.table(f"study {preset}", ["model", "method", "seed", "epochs"], rows)
-        return
-    faces = read_faces(wanted.dataset, quiet=quiet or json)
-    with terminal.study(quiet or json) as on_change:
-        done = run_study(wanted, out, faces, device, workers, on_change)
-    if json:
-        terminal.print_json(done.to_dict())
-    elif not quiet:
-        terminal.facts({"report": str(done.report)})
-    if done.failed:
-        name, error = next(iter(done.failed.items()))
-        raise FerturbError(f"{len(done.failed)} of the study's runs failed; first {name}: {error}")
-
-
-@app.command
-def report(folder: Positional[Path], /, *, json: Json = False) -> None:
-    """Write the report of a study again, from its run folders.
-
-    Example: ferturb report study
-
-    Args:
-        folder: The folder that `ferturb study --out` wrote.
-        json: Print the page's path as JSON.
-    """
-    from ferturb import terminal
-    from ferturb.study.study import rebuild_report
-
-    page = rebuild_report(folder)
-    if json:
-        terminal.print_json({"report": str(page)})
-    else:
-        terminal.facts({"report": str(page)})
-
-
 cli_features.register(app)
+cli_study.register(app)
+cli_ablate.register(app)
+cli_explain.register(app)
+cli_predict.register(app)
 app.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 
@@ -265,9 +215,29 @@ def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
         )
 
 
-def _absolute(source: str) -> str:
-    """A path as the run's config keeps it: absolute, so that it holds from any folder."""
-    return source if source == "synthetic" else str(Path(source).expanduser().resolve())
+def _measure_on(
+    folders: tuple[Path, ...],
+    data: str | None,
+    face_masks: str | None,
+    augmentation: str,
+    device: str,
+    quiet: bool,
+) -> str:
+    """Test runs on other faces; the name under which each keeps the results."""
+    from ferturb import terminal
+    from ferturb.evaluation.transfer import data_name, measure_on
+    from ferturb.runs import Run
+    from ferturb.study.execute import prepare_process
+
+    opened = [Run.open(folder) for folder in folders]
+    own = opened[0].config.dataset if opened else DatasetConfig()
+    dataset = DatasetConfig(absolute(data)) if data is not None else own
+    faces = read_faces(replace(dataset, face_masks=face_masks), quiet)
+    name, chosen = data_name(faces), prepare_process(device)
+    for run in opened:
+        with terminal.working(run.name, quiet) as progress:
+            measure_on(run, faces, name, (augmentation,), chosen, progress)
+    return name
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -285,6 +255,14 @@ def main(arguments: list[str] | None = None) -> None:
     except FerturbError as error:
         terminal.errors.print("[red]error[/red] ", end="")
         terminal.errors.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "ferturb"):
+            raise
+        terminal.errors.print("[red]error[/red] ", end="")
+        terminal.errors.print(
+            f"this needs the package {error.name}; pip install 'ferturb[train]'", markup=False
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         terminal.errors.print("stopped; give the same command again to go on")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 data = SubcommandApp()
 
 Source = Annotated[str, arg(metavar="SOURCE")]
+Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
 Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
 
 
@@ -148,10 +149,15 @@ def synthesize(
     (write_csv if csv else write_folder)(drawn, out)
 
 
+def absolute(source: str) -> str:
+    """A path as a run's config keeps it: absolute, so that it holds from any folder."""
+    return source if source == "synthetic" else str(Path(source).expanduser().resolve())
+
+
 def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
-    """The faces of a dataset config, with a progress bar while they are read."""
+    """The faces of a dataset config, with a progress bar while they are read (and altered)."""
     from ferturb import terminal
-    from ferturb.data.sources import load_faces
+    from ferturb.features.datasets import load_dataset
 
     with terminal.reading(quiet) as progress:
-        return load_faces(config, progress=progress)
+        return load_dataset(config, progress=progress)

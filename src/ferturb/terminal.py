@@ -88,6 +88,17 @@ def reading(quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
+def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for any other long work; call it with (done, total)."""
+    bars = _bars()
+    bars.disable = quiet or not errors.is_terminal
+    with bars:
+        task = bars.add_task(title, total=None, info="")
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+        bars.remove_task(task)
+
+
+@contextlib.contextmanager
 def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]:
     """A progress bar over the steps of a training, and a line for each finished epoch."""
     bars = _bars()
@@ -119,8 +130,14 @@ def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]
 
 
 @contextlib.contextmanager
-def study(quiet: bool = False) -> Iterator[Callable[[Sequence[Job]], None]]:
-    """A bar for every running run and one for the whole; plain lines where there is no terminal."""
+def study(
+    quiet: bool = False,
+) -> Iterator[tuple[Callable[[Sequence[Job]], None], Callable[[str, int, int], None]]]:
+    """A bar for every running run and one for the whole; plain lines where there is no terminal.
+
+    Gives two functions: one takes the jobs, the other an analysis' title and how much of it is
+    done, of how much.
+    """
     bars = _bars()
     live = errors.is_terminal and not quiet
     bars.disable = not live
@@ -147,7 +164,15 @@ def study(quiet: bool = False) -> Iterator[Callable[[Sequence[Job]], None]]:
                     said = f"{job.state}: {job.error}" if job.error else job.state
                     bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  {name}  {said}")
 
-        yield report
+        def analysed(title: str, done: int, total: int) -> None:
+            if "analysis" not in tasks:
+                tasks["analysis"] = bars.add_task(title, total=total, info="")
+            bars.update(tasks["analysis"], description=title, completed=done, total=total)
+            if done == 0 and not quiet and not live:
+                minutes = (time.monotonic() - started) / 60
+                bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  {title}")
+
+        yield report, analysed
 
 
 def _advance(bars: Progress, task: TaskID, progress: Mapping[str, Any]) -> None:

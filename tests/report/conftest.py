@@ -51,11 +51,14 @@ def write_run(
     faces: int = 700,
     done: bool = True,
     skill: float = 2.2,
+    dataset: DatasetConfig | None = None,
+    name: str = "",
 ) -> Run:
     """One run folder with made-up numbers."""
-    name = f"{model}-{method}-s{seed}"
+    name = name or f"{model}-{method}-s{seed}"
+    source = "synthetic" if kind == "synthetic" else "fer2013.zip"
     config = RunConfig(
-        dataset=DatasetConfig(source="fer2013.zip" if kind == "fer2013" else "synthetic"),
+        dataset=dataset or DatasetConfig(source=source),
         model=ModelConfig(name=model, attention=method == "attention"),
         method=MethodConfig(name=method),
         seed=seed,
@@ -106,7 +109,7 @@ def write_run(
             "commit": "0123456789abcdef0123456789abcdef01234567",
             "dirty": seed == 1,
             "data": {
-                "source": "FER2013 (Kaggle zip)" if kind == "fer2013" else "synthetic",
+                "source": "synthetic" if kind == "synthetic" else f"{kind} (zip)",
                 "kind": kind,
                 "hash": "ab" * 32,
                 "notes": ["Splits as published."],
@@ -169,6 +172,48 @@ def write_study(
     return folder
 
 
+def write_mask_study(
+    folder: Path,
+    models: Sequence[str] = ("compact", "resnet18"),
+    kind: str = "fer2013",
+    faces: int = 700,
+    seeds: Sequence[int] = (0,),
+    transfer: bool = True,
+) -> Path:
+    """A study of models on whole faces and with face masks, each tested on both."""
+    whole = DatasetConfig("synthetic" if kind == "synthetic" else "fer2013.zip")
+    names = []
+    for model in models:
+        for seed in seeds:
+            for masks, own, other in ((None, 2.4, 1.1), ("mixed", 1.8, 2.2)):
+                name = f"{model}-{masks or 'whole'}-s{seed}"
+                names.append(name)
+                altered = "maskfer" if kind == "fer2013" else kind
+                run = write_run(
+                    *(folder / "runs", model, "baseline", seed),
+                    kind=kind if masks is None else altered,
+                    faces=faces,
+                    skill=own,
+                    dataset=replace(whole, face_masks=masks),
+                    name=name,
+                )
+                if transfer:
+                    write_transfer(run, other, "on-maskfer" if masks is None else "on-whole")
+    write_json(folder / "study.json", {"preset": "masks", "runs": names, "source": kind})
+    return folder
+
+
+def write_transfer(run: Run, skill: float, name: str) -> None:
+    """Made-up logits of a run on other faces."""
+    arrays = {}
+    for split in ("validation", "test"):
+        labels = run.logits(split, "flip")[0]
+        key = [sum(run.name.encode()), sum(name.encode()), split == "test"]
+        arrays[f"labels_{split}"] = labels
+        arrays[f"{split}_flip"] = made_up_logits(labels, skill, key)
+    run.store_analysis(name, arrays, {"data": {"hash": "cd" * 32}})
+
+
 def some_faces(kind: str = "synthetic", n: int = 40) -> Faces:
     generator = torch.Generator().manual_seed(0)
     rows, columns = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
@@ -198,5 +243,15 @@ def study(tmp_path: Path) -> Callable[..., Path]:
 
     def write(**options: object) -> Path:
         return write_study(tmp_path / "study", **options)  # type: ignore[arg-type]
+
+    return write
+
+
+@pytest.fixture
+def mask_study(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study folder of runs with and without face masks; see `write_mask_study`."""
+
+    def write(**options: object) -> Path:
+        return write_mask_study(tmp_path / "masks", **options)  # type: ignore[arg-type]
 
     return write

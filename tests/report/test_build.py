@@ -15,7 +15,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
-from ferturb.report.build import PRIVATE, build_report
+from ferturb.report import build
+from ferturb.report.build import PRIVATE, build_report, item_labels
+from ferturb.report.sections import Section
+from ferturb.report.tables import Table
 from ferturb.runs import Run
 
 Study = Callable[..., Path]
@@ -58,7 +61,7 @@ def test_page_is_complete_and_loads_nothing(study: Study, draw_faces: Draw) -> N
     }
     assert figures == {
         *("figure3", "figure4", "differences", "confusion", "reliability"),
-        *("training_accuracy", "training_loss"),
+        *("training_accuracy", "training_loss", "epochs_compact", "epochs_resnet18"),
     }
     assert {f"table-{t}" for t in tables} | {f"figure-{f}" for f in figures} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
@@ -192,6 +195,25 @@ def test_several_seeds_give_mean_and_spread(study: Study) -> None:
     assert float(row["accuracy_std"]) == pytest.approx(np.std(values, ddof=1), rel=1e-4)
     pairs = read_csv(index.parent / "tables" / "paired.csv")
     assert [r["seed"] for r in pairs if r["method"] == "perturb"] == ["0", "1", "2"]
+
+
+def test_a_long_table_is_a_file_only(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "LONG_TABLE", 7)  # Table 3 has ten rows, Table 2 three
+    index = build_report(study(models=("compact",), faces=100))
+    text = index.read_text(encoding="utf-8")
+    assert "10 rows, too many for this page" in text
+    assert len(read_csv(index.parent / "tables" / "table3.csv")) == 10
+    assert text.count("too many for this page") == text.count('<h3 id="table-') - text.count(
+        "<table"
+    )
+
+
+def test_letters_go_on_after_z() -> None:
+    many = tuple(Table(f"t{i}", "", (), ()) for i in range(30))
+    labels = item_labels([Section("a", "A", many)])
+    assert [labels[f"t{i}"] for i in (0, 25, 26, 29)] == [
+        *("Table A", "Table Z", "Table AA", "Table AD")
+    ]
 
 
 def test_built_twice_it_is_the_same(study: Study, draw_faces: Draw) -> None:

@@ -57,8 +57,19 @@ def test_from_faces_to_report_with_one_model_that_fails(
 
     done = out / "runs" / outcome.done[0]
     before = (done / "logits.npz").stat().st_mtime_ns
-    again = run_study(replace(study, models=("compact",)), out, faces)
+    told: list[str] = []
+    looked_at = replace(
+        study, models=("compact",), analyses=("ablation", "saliency"), effort="light"
+    )
+    again = run_study(looked_at, out, faces, on_analysis=lambda title, *_: told.append(title))
     assert again.failed == {}
+    assert len(set(told)) == 3  # the matrix of the baseline, saliency of both methods
+    page = again.report.read_text()
+    for section in ("Facial features", "Where the models look", "Attention and clusters"):
+        assert f">{section}</h2>" in page
+    told.clear()
+    again = run_study(looked_at, out, faces, on_analysis=lambda title, *_: told.append(title))
+    assert told == []  # what is stored is not computed again
     assert (done / "logits.npz").stat().st_mtime_ns == before  # what is done is kept
     assert rebuild_report(out).read_text() == again.report.read_text()
 

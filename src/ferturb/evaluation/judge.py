@@ -14,6 +14,7 @@ from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
 from ferturb.evaluation.significance import Interval, bootstrap
+from ferturb.evaluation.transfer import logits_on
 from ferturb.runs import Run
 
 
@@ -60,18 +61,23 @@ def judge(
 
 
 def judge_runs(
-    folders: Sequence[Path], split: str, augmentation: str, ensemble: bool = False
+    folders: Sequence[Path],
+    split: str,
+    augmentation: str,
+    ensemble: bool = False,
+    on: str | None = None,
 ) -> list[Judged]:
     """One row a finished run and, if wanted, one for the sum of their logits.
 
-    A run that is not finished, that did not store this augmentation, or whose faces are not the
-    others' (for an ensemble) raises `FerturbError`.
+    `on` is the name under which `ferturb.evaluation.transfer` kept results on other faces; None
+    takes the run's own. A run that is not finished, that did not store this augmentation, or
+    whose faces are not the others' (for an ensemble) raises `FerturbError`.
     """
     if not folders:
         raise FerturbError(
             "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
-    loaded = [_logits(Run.open(folder), split, augmentation) for folder in folders]
+    loaded = [_logits(Run.open(folder), split, augmentation, on) for folder in folders]
     rows = [
         judge(folder.resolve().name, labels, logits)
         for folder, (labels, logits) in zip(folders, loaded, strict=True)
@@ -86,12 +92,12 @@ def judge_runs(
 
 
 def _logits(
-    run: Run, split: str, augmentation: str
+    run: Run, split: str, augmentation: str, on: str | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     if not run.done:
         raise FerturbError(f"{run.folder} is not finished; go on with `ferturb train --resume`")
     try:
-        return run.logits(split, augmentation)
+        return logits_on(run, on, split, augmentation)
     except KeyError as error:
         stored = ", ".join(run.augmentations())
         raise FerturbError(

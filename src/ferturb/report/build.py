@@ -12,47 +12,38 @@ page. Runs that are planned but not finished are listed; those that are finished
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-import numpy as np
-import torch
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
 from ferturb.evaluation.significance import RESAMPLES
-from ferturb.report import figures, paper, study_tables, words
+from ferturb.report import paper, words
 from ferturb.report.figures import Picture
-from ferturb.report.results import Results, collect
+from ferturb.report.mask_pairs import MaskGroup, mask_groups, mask_sentences
+from ferturb.report.results import Results, collect, main_group
+from ferturb.report.sections import Section, make_sections
 from ferturb.report.study_tables import Planned
 from ferturb.report.tables import Table
 from ferturb.runs import Run, find_runs
 from ferturb.storage import read_json, write_bytes, write_text
 
-PRIVATE = "contains dataset images: do not publish"
-
-
-@dataclass(frozen=True)
-class Section:
-    """One heading of the page, with its tables and pictures in order."""
-
-    key: str
-    title: str
-    items: tuple[Table | Picture, ...]
+PRIVATE = words.PRIVATE
+LONG_TABLE = 100
+"""A table with more rows than this is given as files only."""
 
 
 def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     """Write STUDY/report and return the path of its index.html.
 
-    `faces` are used for the example face of figure 4 only. Raises `FerturbError` when the folder
-    holds no study.
+    `faces` are for pictures of faces, and of what networks see in them; without them these are
+    left out or drawn. Raises `FerturbError` when the folder holds no study.
     """
     study = _read_study(study_folder)
     planned = plan_states(study_folder, study.get("runs", ()))
@@ -60,10 +51,10 @@ def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     results = collect(readable)
     data = _data(readable)
     fer2013 = data.get("kind") == "fer2013" and not _relabelled(readable)
-    sections = _sections(results, planned, readable, data, faces, fer2013)
-    private = faces is not None and faces.kind != "synthetic" and bool(_cluster_maps(readable))
+    masks = mask_groups(readable, fer2013)
+    sections = make_sections(results, masks, planned, data, faces, fer2013)
     folder = study_folder / "report"
-    page = _page(study, results, planned, data, sections, fer2013, private)
+    page = _page(study, results, masks, planned, data, sections, fer2013)
     for item in (item for section in sections for item in section.items):
         if isinstance(item, Table):
             write_text(folder / "tables" / f"{item.key}.csv", item.to_csv())
@@ -106,8 +97,9 @@ def _read_study(folder: Path) -> dict[str, Any]:
 
 
 def _data(runs: Sequence[Run]) -> dict[str, Any]:
-    """What the first finished run says of its data; {} before there is one."""
-    return next((dict(run.record()["data"]) for run in runs if run.done), {})
+    """What the first finished run of the main group says of its data; {} before there is one."""
+    main = main_group([run for run in runs if run.done])
+    return dict(main[0].record()["data"]) if main else {}
 
 
 def _relabelled(runs: Sequence[Run]) -> bool:
@@ -121,7 +113,7 @@ def item_labels(sections: Sequence[Section]) -> dict[str, str]:
     >>> item_labels([Section("a", "A", (Table("table2", "Accuracy", (), ()), table))])
     {'table2': 'Table 2', 'emotions': 'Table A'}
     """
-    letters = {"Table": iter(ascii_uppercase), "Figure": iter(ascii_uppercase)}
+    letters = {word: _letters() for word in ("Table", "Figure")}
     labels = {}
     for item in (item for section in sections for item in section.items):
         word = "Table" if isinstance(item, Table) else "Figure"
@@ -131,153 +123,21 @@ def item_labels(sections: Sequence[Section]) -> dict[str, str]:
     return labels
 
 
-def _sections(
-    results: Results,
-    planned: Sequence[Planned],
-    runs: Sequence[Run],
-    data: dict[str, Any],
-    faces: Faces | None,
-    fer2013: bool,
-) -> list[Section]:
-    trained = [run for run in runs if run.history()]
-    sections = []
-    if results.arms:
-        sections.append(Section("accuracy", "Accuracy", _accuracy_items(results, fer2013)))
-        sections.append(Section("emotions", "By emotion", _emotion_items(results, fer2013)))
-    sections.append(Section("faces", "The faces", _face_items(runs, data, faces)))
-    if trained:
-        curves = tuple(_curves(trained, quantity) for quantity in ("accuracy", "loss"))
-        sections.append(Section("training", "Training", curves))
-    if results.arms:
-        sections.append(Section("calibration", "Calibration", _calibration_items(results)))
-    sections.append(Section("runs", "What was run", (study_tables.runs_table(planned),)))
-    return [section for section in sections if section.items]
-
-
-def _accuracy_items(results: Results, fer2013: bool) -> tuple[Table | Picture, ...]:
-    items: list[Table | Picture] = [study_tables.accuracy_table(results, fer2013)]
-    if results.comparisons:
-        caption = (
-            "Accuracy of each method minus that of the baseline, same model and same test faces, "
-            "with 95 % intervals. An interval across zero is no difference that this test split "
-            "can show."
-        )
-        alt = " ".join(words.verdicts(results.comparisons))
-        png = figures.differences(results.comparisons, fer2013)
-        items.append(Picture("differences", "Change of accuracy", caption, alt, png))
-        items.append(study_tables.pairs_table(results))
-    items.append(study_tables.augmentation_table(results))
-    return tuple(items)
-
-
-def _emotion_items(results: Results, fer2013: bool) -> tuple[Table | Picture, ...]:
-    items: list[Table | Picture] = []
-    if results.perturb:
-        items.append(study_tables.change_table(results.perturb, fer2013))
-    items.append(study_tables.emotion_table(results))
-    shown = [arm for arm in results.arms if arm.method != "attention"] or list(results.arms)
-    caption = (
-        "Of the faces with the label at the left, the percentage that was given the emotion below. "
-        "Rows add up to 100, up to rounding; with several seeds, faces of all seeds together."
-    )
-    alt = "One matrix per model and method; the table of accuracy per emotion has its diagonal."
-    png = figures.confusion_matrices(shown)
-    return (*items, Picture("confusion", "Confusion matrices", caption, alt, png))
-
-
-def _calibration_items(results: Results) -> tuple[Table | Picture, ...]:
-    caption = (
-        "Accuracy of the faces in each of 15 bins of confidence, after the temperature fitted on "
-        "validation. Points grow with the number of faces; bins with fewer than ten are left out. "
-        "Below the dashed line the model is surer than it is right."
-    )
-    alt = "Accuracy by confidence for each model and method; the table of calibration sums it up."
-    png = figures.reliability(results.arms)
-    picture = Picture("reliability", "Reliability", caption, alt, png)
-    return (study_tables.calibration_table(results), picture)
-
-
-def _face_items(
-    runs: Sequence[Run], data: dict[str, Any], faces: Faces | None
-) -> tuple[Picture, ...]:
-    pictures = []
-    counts = data.get("counts") or (faces.counts() if faces is not None else None)
-    if counts:
-        totals = {e: sum(counts[split][e] for split in counts) for e in EMOTIONS}
-        alt = ", ".join(f"{emotion} {n:,}" for emotion, n in totals.items())
-        caption = "Faces per emotion, by split, with each emotion's share of all faces."
-        title, png = "Distribution of the emotions", figures.class_distribution(counts)
-        pictures.append(Picture("figure3", title, caption, alt, png))
-    maps = _cluster_maps(runs)
-    if maps:
-        pictures.append(_cluster_picture(maps, faces))
-    return tuple(pictures)
-
-
-def _cluster_maps(runs: Sequence[Run]) -> dict[str, np.ndarray]:
-    """The cluster map of the best epoch, of the first seed of every model that has one."""
-    maps: dict[str, np.ndarray] = {}
-    for run in sorted(runs, key=lambda r: (r.config.model.name, r.config.seed)):
-        found = run.cluster_maps() if run.done else None
-        if found is not None and len(found):
-            best = min(int(run.record()["best_epoch"]), len(found)) - 1
-            maps.setdefault(run.config.model.name, found[best])
-    return maps
-
-
-def _cluster_picture(maps: dict[str, np.ndarray], faces: Faces | None) -> Picture:
-    caption = "Each row: the face, the clusters over it, and the face without each cluster. "
-    mark = ""
-    height, width = next(iter(maps.values())).shape
-    image = torch.full((height, width), 150, dtype=torch.uint8)
-    example = _example(faces) if faces is not None else None
-    if example is None:
-        caption += "No face was given, so a plain grey one stands in. "
-    else:
-        image, name = example
-        caption += f"The first test face labelled happy ({name}). "
-        mark = "" if faces is None or faces.kind == "synthetic" else PRIVATE
-    caption += "Cluster map of the best epoch of the first seed."
-    alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
-    png = figures.clusters_left_out(image, maps, mark)
-    return Picture("figure4", "A face with each cluster left out", caption, alt, png)
-
-
-def _example(faces: Faces) -> tuple[torch.Tensor, str] | None:
-    """The first test face labelled happy, or failing that the first face, and its name."""
-    if not len(faces):
-        return None
-    test = faces.split("test")
-    happy = torch.nonzero(test.labels == EMOTIONS.index("happy")).flatten()
-    if len(happy):
-        return test.images[happy[0]], test.names[int(happy[0])]
-    return faces.images[0], faces.names[0]
-
-
-def _curves(runs: Sequence[Run], quantity: str) -> Picture:
-    caption = (
-        f"{quantity.capitalize()} by epoch: validation bold, training thin and dashed; one line "
-        "per seed. A dot marks the epoch that was kept. Training values are taken on augmented "
-        "faces (and on views, for the Perturb Scheme), so they can lie on the other side of the "
-        "validation values."
-    )
-    alt = "; ".join(
-        f"{run.folder.name}: best epoch {run.record()['best_epoch']} of {run.config.recipe.epochs}"
-        for run in runs
-        if run.done
-    )
-    png = figures.training_curves(runs, quantity)
-    return Picture(f"training_{quantity}", f"Training curves: {quantity}", caption, alt, png)
+def _letters() -> Iterator[str]:
+    """A, B, … Z, AA, AB, …"""
+    yield from ascii_uppercase
+    for first in ascii_uppercase:
+        yield from (first + second for second in ascii_uppercase)
 
 
 def _page(
     study: dict[str, Any],
     results: Results,
+    masks: Sequence[MaskGroup],
     planned: Sequence[Planned],
     data: dict[str, Any],
     sections: Sequence[Section],
     fer2013: bool,
-    private: bool,
 ) -> str:
     records = [plan.run.record() for plan in planned if plan.run is not None and plan.run.done]
     test_faces = sum(data["counts"]["test"].values()) if data.get("counts") else 0
@@ -299,20 +159,30 @@ def _page(
         hardware=_hardware(records),
         versions=records[0]["versions"] if records else {},
         results=results,
-        headline=words.headline(results),
+        question=words.question(results, masks),
+        headline=words.headline(results, masks),
         best=words.best_sentence(results),
-        verdicts=words.verdicts(results.perturb),
-        caveats=words.caveats(results),
+        verdicts=[
+            *words.verdicts(results.perturb),
+            *(sentence for group in masks for sentence in mask_sentences(group.pairs, group.words)),
+        ],
+        caveats=[*words.caveats(results, masks), *words.altered_runs(planned)],
         protocol=[words.PROTOCOL, *([words.FER2013_PROTOCOL] if fer2013 else [])],
         sections=sections,
         labels=item_labels(sections),
         resamples=RESAMPLES,
+        long_table=LONG_TABLE,
         tensions=tensions if fer2013 else [],
         paper=paper,
-        private=PRIVATE if private else "",
+        private=PRIVATE if _shows_dataset_images(sections) else "",
         table_html=lambda table: Markup(table.to_html()),
         data_uri=lambda png: "data:image/png;base64," + base64.b64encode(png).decode(),
     )
+
+
+def _shows_dataset_images(sections: Sequence[Section]) -> bool:
+    pictures = [item for section in sections for item in section.items if isinstance(item, Picture)]
+    return any(PRIVATE.lower() in picture.caption.lower() for picture in pictures)
 
 
 def _hardware(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ferturb.config import MethodConfig
@@ -53,17 +54,20 @@ def faces_and_views(
                 draw_face(row[2 + j], views[i, j], title, CLUSTERS[j % len(CLUSTERS)])
             if names:
                 row[0].set_ylabel(names[i], fontsize=8.5, fontweight="bold")
-        if mark:
-            figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
+        _print_mark(figure, mark)
     return out.getvalue()
 
 
 def maps_by_epoch(
-    maps: Int64[Tensor, "epochs h w"], face: UInt8[Tensor, "h w"] | None = None, most: int = 12
+    maps: Int64[Tensor, "epochs h w"],
+    face: UInt8[Tensor, "h w"] | None = None,
+    most: int = 12,
+    mark: str = "",
 ) -> bytes:
     """The cluster map of up to `most` epochs, evenly chosen, as a film strip (over a face, if any).
 
-    Below each: the share of pixels whose cluster is the one they had in the epoch before.
+    Below each: the share of pixels whose cluster is the one they had in the epoch before; `mark`
+    is printed below all.
     """
     k = int(maps.max()) + 1
     count = min(most, len(maps))
@@ -81,6 +85,7 @@ def maps_by_epoch(
             if epoch:
                 same = 100 * float((maps[epoch] == maps[epoch - 1]).double().mean())
                 axes.set_xlabel(f"{same:.0f} % as before", fontsize=8)
+        _print_mark(figure, mark)
     return out.getvalue()
 
 
@@ -89,10 +94,12 @@ def attention_by_stage(
     gates: Float[Tensor, "g n h w"],
     threshold: float = 0.5,
     names: Sequence[str] = (),
+    mark: str = "",
 ) -> bytes:
     """Each face, its gates (`Classifier.gate_maps`), their mean, and the mean above threshold.
 
-    Every panel is scaled to its own range, as the clustering is; the range is printed below.
+    Every panel is scaled to its own range, as the clustering is; the range is printed below it,
+    `mark` below all.
     """
     mean = gates.mean(0)
     low, high = mean.amin((1, 2), keepdim=True), mean.amax((1, 2), keepdim=True)
@@ -116,6 +123,7 @@ def attention_by_stage(
                 axes.xaxis.label.set_fontsize(7.5)
             if names:
                 row[0].set_ylabel(names[i], fontsize=8.5, fontweight="bold")
+        _print_mark(figure, mark)
     return out.getvalue()
 
 
@@ -168,6 +176,11 @@ def _curve(axes: Axes, arms: Sequence[Arm], model: str, colour: str) -> None:
         shares = 100 * arm.correct.mean(1)
         if len(shares) > 1:
             axes.plot([k + 0.08] * len(shares), shares, ".", color=colour, alpha=0.6, markersize=4)
+
+
+def _print_mark(figure: Figure, mark: str) -> None:
+    if mark:
+        figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
 
 
 def _overlay(axes: Axes, labels: Int64[np.ndarray, "h w"], k: int) -> None:

@@ -1,108 +1,33 @@
 """What the runs of a study say: one `Arm` per (model, method), compared in pairs.
 
-An arm is the same training under several seeds. An ensemble is an arm too: its logits are the
-sum of its members' logits, seed by seed. Test logits are only measured; whatever is fitted or
-chosen (temperatures, the best arm) uses validation.
+Test logits are only measured; whatever is fitted or chosen (temperatures, the best arm) uses
+validation. Runs on altered faces (face masks worn, a facial feature left out) are a group of their
+own: they are never an arm beside runs on whole faces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
-from ferturb.emotions import EMOTIONS
+from ferturb.config import DatasetConfig
 from ferturb.errors import FerturbError
 from ferturb.evaluation import metrics
-from ferturb.evaluation.significance import (
-    Interval,
-    McNemar,
-    mcnemar,
-    percentile_interval,
-    seed_draws,
-)
+from ferturb.evaluation.significance import McNemar, mcnemar
+from ferturb.report.arms import Arm as Arm
+from ferturb.report.arms import Scores as Scores
+from ferturb.report.arms import scores_difference as scores_difference
 from ferturb.report.paper import ENSEMBLE
 from ferturb.runs import Run
 
-Array = np.ndarray
 AUGMENTATIONS = ("ten-crop", "flip", "none")
 """The main tables use the first of these that every finished run has stored."""
 METHODS = ("baseline", "attention", "perturb")
 """The order in which methods are shown; others follow by name."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One model trained by one method under one or more seeds, or an ensemble of such."""
-
-    model: str
-    method: str
-    """The method's name, with whatever else tells it apart: "perturb", "perturb (clusters=2)"."""
-    seeds: tuple[int, ...]
-    labels: Int[Array, " n"]
-    logits: Float[Array, "s n 7"]
-    """Test split."""
-    validation_labels: Int[Array, " v"]
-    validation_logits: Float[Array, "s v 7"]
-    seconds: float
-    """Mean training time of a seed, with the attention run it needed."""
-    runs: tuple[Run, ...]
-    """One per seed; for an ensemble those of all members."""
-    members: tuple[str, ...] = ()
-    """The models of an ensemble."""
-
-    @property
-    def is_ensemble(self) -> bool:
-        """Whether this arm sums the logits of several models."""
-        return bool(self.members)
-
-    @cached_property
-    def columns(self) -> Float[Array, "s n 21"]:
-        """`count_columns` of every seed."""
-        return np.stack([metrics.count_columns(self.labels, z) for z in self.logits])
-
-    @cached_property
-    def correct(self) -> Bool[Array, "s n"]:
-        """Which faces each seed gets right."""
-        return np.asarray(self.logits.argmax(-1) == self.labels)
-
-    @cached_property
-    def scores(self) -> Scores:
-        """Accuracy and its kin with intervals."""
-        return _scores(*seed_draws(self.columns, _scores_of))
-
-    @cached_property
-    def validation_accuracy(self) -> float:
-        """Mean over seeds."""
-        hits = self.validation_logits.argmax(-1) == self.validation_labels
-        return float(hits.mean())
-
-    @cached_property
-    def confusion(self) -> Int[Array, "7 7"]:
-        """Faces by label (row) and prediction (column), summed over seeds."""
-        return np.asarray(np.stack([metrics.confusion(self.labels, z) for z in self.logits]).sum(0))
-
-    @cached_property
-    def temperatures(self) -> tuple[float, ...]:
-        """Per seed, fitted on validation."""
-        return tuple(
-            metrics.fit_temperature(self.validation_labels, z) for z in self.validation_logits
-        )
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Metrics with intervals, or differences of metrics with intervals. Shares, not percent."""
-
-    accuracy: Interval
-    macro_f1: Interval
-    balanced_accuracy: Interval
-    per_emotion: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,29 +58,83 @@ class Results:
         return tuple(c for c in self.comparisons if c.other.method.startswith("perturb"))
 
     @property
+    def perturb_arms(self) -> tuple[Arm, ...]:
+        """The arms of the Perturb Scheme."""
+        return tuple(arm for arm in self.arms if arm.method.startswith("perturb"))
+
+    @property
     def best(self) -> Arm | None:
         """The arm with the highest validation accuracy."""
         return max(self.arms, key=lambda arm: arm.validation_accuracy, default=None)
 
 
-def collect(runs: Sequence[Run]) -> Results:
-    """Arms, ensembles and comparisons of the finished runs; what is left out is in `warnings`."""
-    done = [run for run in runs if run.done]
-    stored = [set(run.augmentations()) for run in done]
-    common = [a for a in AUGMENTATIONS if done and all(a in names for names in stored)]
-    if not common:
+def alteration(run: Run) -> DatasetConfig:
+    """What is done to the faces that a run is trained and tested on; all else is as by default.
+
+    The runs of one group, whose alteration is the same, can be compared on their own test faces.
+    """
+    c = run.config.dataset
+    return DatasetConfig(
+        face_masks=c.face_masks,
+        left_out=c.left_out,
+        left_out_fill=c.left_out_fill if c.left_out is not None else "mean",
+        left_out_control=c.left_out_control,
+        alteration_seed=c.alteration_seed if c.altered else 0,
+    )
+
+
+def describe(altered: DatasetConfig) -> str:
+    """What is done to faces, in a few words.
+
+    >>> describe(DatasetConfig(left_out="mouth")), describe(DatasetConfig(face_masks="mixed"))
+    ('faces without mouth (mean)', 'faces with face masks (mixed)')
+    """
+    words = []
+    if altered.face_masks is not None:
+        words.append(f"with face masks ({altered.face_masks})")
+    if altered.left_out is not None:
+        what = altered.left_out.replace("_", " ")
+        what = f"a random region in place of {what}" if altered.left_out_control else what
+        words.append(f"without {what} ({altered.left_out_fill})")
+    return "faces " + (", ".join(words) or "as they are")
+
+
+def main_group(runs: Sequence[Run]) -> list[Run]:
+    """The runs on whole faces; where there are none, those on the faces of the first run."""
+    groups: dict[DatasetConfig, list[Run]] = {DatasetConfig(): []}
+    for run in runs:
+        groups.setdefault(alteration(run), []).append(run)
+    return next((group for group in groups.values() if group), [])
+
+
+def collect(runs: Sequence[Run], augmentation: str | None = None) -> Results:
+    """Arms, ensembles and comparisons of the finished runs; what is left out is in `warnings`.
+
+    Of runs on different faces only the `main_group` counts. `augmentation` None takes the first of
+    `AUGMENTATIONS` that all finished runs have stored.
+    """
+    finished = [run for run in runs if run.done]
+    done = main_group(finished)
+    chosen = augmentation or _common_augmentation(finished)
+    if chosen is None:
         reason = ["no test-time augmentation is stored by all finished runs"] if done else []
         return Results("none", (), (), tuple(reason))
-    usable, warnings = _usable(done, common[0])
+    usable, warnings = _usable(done, chosen)
     labels = method_labels(usable)
     keys = sorted({(r.config.model.name, labels[r.folder.name]) for r in usable}, key=_order)
     seconds = {run.folder.name: float(run.record()["seconds"]) for run in done}
     arms = []
     for key in keys:
         group = [r for r in usable if (r.config.model.name, labels[r.folder.name]) == key]
-        arms.append(_arm(*key, sorted(group, key=lambda r: r.config.seed), common[0], seconds))
+        arms.append(_arm(*key, sorted(group, key=lambda r: r.config.seed), chosen, seconds))
     everything = (*arms, *_ensembles(arms))
-    return Results(common[0], everything, _comparisons(everything), warnings)
+    return Results(chosen, everything, _comparisons(everything), warnings)
+
+
+def _common_augmentation(done: Sequence[Run]) -> str | None:
+    stored = [set(run.augmentations()) for run in done]
+    common = (a for a in AUGMENTATIONS if done and all(a in names for names in stored))
+    return next(common, None)
 
 
 def method_labels(runs: Sequence[Run]) -> dict[str, str]:
@@ -174,14 +153,6 @@ def method_labels(runs: Sequence[Run]) -> dict[str, str]:
         detail = ", ".join(f"{key.rpartition('.')[2]}={own[key]}" for key in differing)
         labels[run.folder.name] = f"{name} ({detail})" if detail else name
     return labels
-
-
-def scores_difference(baseline: Arm, other: Arm) -> Scores:
-    """other − baseline, on the same resamples of the faces."""
-    first, first_draws = seed_draws(baseline.columns, _scores_of, arm=0)
-    second, second_draws = seed_draws(other.columns, _scores_of, arm=1)
-    difference = (second.mean(0) - first.mean(0))[None]
-    return _scores(difference, second_draws - first_draws)
 
 
 def _usable(done: Sequence[Run], augmentation: str) -> tuple[list[Run], tuple[str, ...]]:
@@ -297,21 +268,6 @@ def _compare(baseline: Arm, other: Arm) -> Comparison:
         second = other.correct[other.seeds.index(seed)]
         by_seed.append((seed, float(second.mean() - first.mean()), mcnemar(first, second)))
     return Comparison(baseline, other, scores_difference(baseline, other), tuple(by_seed))
-
-
-def _scores_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r 10"]:
-    parts = [metrics.accuracy_of(means), metrics.macro_f1_of(means)]
-    parts.append(metrics.balanced_accuracy_of(means))
-    return np.concatenate([np.stack(parts, -1), metrics.per_emotion_of(means)], -1)
-
-
-def _scores(estimates: Float[Array, "s 10"], draws: Float[Array, "r 10"]) -> Scores:
-    found = []
-    for i in range(3 + len(EMOTIONS)):
-        interval = percentile_interval(float(estimates[:, i].mean()), draws[:, i])
-        std = float(estimates[:, i].std(ddof=1)) if len(estimates) > 1 else None
-        found.append(Interval(interval.estimate, interval.low, interval.high, std))
-    return Scores(found[0], found[1], found[2], tuple(found[3:]))
 
 
 def _order(key: tuple[str, str]) -> tuple[str, int, str]:

@@ -13,7 +13,14 @@ from ferturb.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import holm
 from ferturb.report import paper
-from ferturb.report.results import AUGMENTATIONS, Arm, Comparison, Results
+from ferturb.report.results import (
+    AUGMENTATIONS,
+    Arm,
+    Comparison,
+    Results,
+    alteration,
+    describe,
+)
 from ferturb.report.tables import Cell, Column, Table, p_text
 from ferturb.runs import Run
 
@@ -226,6 +233,7 @@ def runs_table(planned: Sequence[Planned]) -> Table:
             Column("state", "State"),
             Column("model", "Model"),
             Column("method", "Method"),
+            Column("faces", "Faces"),
             Column("recipe", "Recipe"),
             Column("seed", "Seed"),
             Column("epochs", "Epochs"),
@@ -246,9 +254,10 @@ def runs_table(planned: Sequence[Planned]) -> Table:
 
 def _run_row(plan: Planned) -> tuple[Cell, ...]:
     if plan.run is None:
-        return (plan.name, plan.state) + (None,) * 12
+        return (plan.name, plan.state) + (None,) * 13
     config = plan.run.config
     head: tuple[Cell, ...] = (plan.name, plan.state, config.model.name, config.method.name)
+    head += (describe(alteration(plan.run)),)
     head += (config.recipe.name, str(config.seed), config.recipe.epochs)
     if not plan.run.done:
         return head + (None,) * 7
@@ -271,12 +280,15 @@ def _run_row(plan: Planned) -> tuple[Cell, ...]:
 
 
 def _paper_accuracy(arm: Arm) -> tuple[Cell, Cell]:
-    found = paper.TABLE_2.get((_family(arm) or "", arm.method))
+    found = paper.TABLE_2.get((family_of(arm) or "", arm.method))
     return found if found else (None, None)
 
 
-def _family(arm: Arm) -> str | None:
-    """The paper's ensemble is of five networks; only one of the same five stands beside it."""
+def family_of(arm: Arm) -> str | None:
+    """The paper's column for an arm, or None.
+
+    Its ensemble is of five networks; only one of the same five stands beside it.
+    """
     if not arm.is_ensemble:
         return paper.family(arm.model)
     families = {paper.family(member) for member in arm.members}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.results import Arm, Comparison, Results
+from ferturb.report.mask_pairs import MaskGroup, mask_headline
+from ferturb.report.results import Arm, Comparison, Results, alteration, describe, main_group
+from ferturb.report.study_tables import Planned
 
+PRIVATE = "contains dataset images: do not publish"
+"""Stands on every picture of faces that were not drawn, and in its caption."""
 PROTOCOL = (
     "Networks are trained on the training split only. The epoch whose weights are kept is the one "
     "with the highest accuracy on the validation split, and everything else that is chosen or "
@@ -48,11 +53,20 @@ def percent(interval: Interval) -> str:
     return f"{100 * interval.estimate:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def headline(results: Results) -> str:
+def question(results: Results, masks: Sequence[MaskGroup] = ()) -> str:
+    """What the study asks first."""
+    if masks and not results.perturb_arms:
+        return "What do face masks take from an emotion classifier?"
+    return "Does leaving facial features behind make an emotion classifier better?"
+
+
+def headline(results: Results, masks: Sequence[MaskGroup] = ()) -> str:
     """One sentence that answers the report's question."""
     singles = [c for c in results.perturb if not c.other.is_ensemble]
     if not results.arms:
         return "No run has finished yet, so there is nothing to report."
+    if masks and not results.perturb_arms:
+        return mask_headline(masks[0])
     if not singles:
         return "No model has finished both ways, so the Perturb Scheme can't be judged yet."
     verdicts: list[str] = [c.change.accuracy.verdict for c in singles]
@@ -96,11 +110,13 @@ def name(arm: Arm) -> str:
     return f"{arm.model}, {arm.method}"
 
 
-def caveats(results: Results) -> list[str]:
+def caveats(results: Results, masks: Sequence[MaskGroup] = ()) -> list[str]:
     """What a careful reader would object, generated from what was run."""
     found = []
     singles = [c for c in results.perturb if not c.other.is_ensemble]
-    if results.comparisons and all(len(c.by_seed) <= 1 for c in results.comparisons):
+    seeds = [len(c.by_seed) for c in results.comparisons]
+    seeds += [len(pair.masks_masks.seeds) for group in masks for pair in group.pairs]
+    if seeds and max(seeds) <= 1:
         found.append(
             "One seed per arm: the intervals cover the choice of the test faces, not the luck of "
             "the training."
@@ -131,6 +147,21 @@ def caveats(results: Results) -> list[str]:
             "come from those views rather than from what was learned."
         )
     return found
+
+
+def altered_runs(planned: Sequence[Planned]) -> list[str]:
+    """Which finished runs are not among the accuracies, because their faces are others."""
+    done = [plan.run for plan in planned if plan.run is not None and plan.run.done]
+    main = {run.folder for run in main_group(done)}
+    others = [run for run in done if run.folder not in main]
+    if not others:
+        return []
+    counts = Counter(describe(alteration(run)) for run in others)
+    kinds = "; ".join(f"{count} on {kind}" for kind, count in counts.items())
+    return [
+        "Runs on altered faces are never compared with these as if the faces were the same, but in "
+        f"sections of their own: {kinds}."
+    ]
 
 
 def _verdict(c: Comparison) -> str:

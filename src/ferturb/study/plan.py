@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Literal
 
 from ferturb.config import (
     FAST,
@@ -49,7 +51,17 @@ class Study:
     """Epochs of phase 1 (the attention classifier)."""
     seeds: tuple[int, ...] = (0,)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    face_masks: tuple[str | None, ...] = (None,)
+    """What the faces wear that networks are trained on, each in turn; None is nothing."""
+    analyses: tuple[str, ...] = ()
+    """What is found out about the finished runs, by the names in `ferturb.study.analyses`."""
+    effort: Literal["light", "full"] = "full"
+    """How thorough the analyses are."""
 
+
+EVERY_ANALYSIS = ("transfer", "ablation", "saliency", "faithfulness")
+ARCHITECTURES = ("compact", "vgg16", "resnet18", "densenet121", "dpn26", "resmasking18")
+"""The paper's five architectures, and the compact network."""
 
 PRESETS: dict[str, Study] = {
     "quick": Study(
@@ -68,15 +80,29 @@ PRESETS: dict[str, Study] = {
         ),
         attention_epochs=2,
         dataset=DatasetConfig(synthetic_faces=2200),
+        analyses=("ablation", "saliency"),
+        effort="light",
     ),
     "cpu": Study(
         "cpu",
         "all five architectures and their ensemble at a budget of hours on two cores",
-        models=("compact", "vgg16", "resnet18", "densenet121", "dpn26", "resmasking18"),
+        models=ARCHITECTURES,
         methods=(BASELINE, PERTURB),
         recipe=FAST,
         attention_epochs=4,
         dataset=DatasetConfig(synthetic_faces=20000),
+        analyses=EVERY_ANALYSIS,
+    ),
+    "masks": Study(
+        "masks",
+        "table 1: trained on faces with and without face masks, each tested on both",
+        models=ARCHITECTURES,
+        methods=(BASELINE,),
+        recipe=FAST,
+        attention_epochs=4,
+        dataset=DatasetConfig(synthetic_faces=20000),
+        face_masks=(None, "mixed"),
+        analyses=EVERY_ANALYSIS,
     ),
     "clusters": Study(
         "clusters",
@@ -106,6 +132,7 @@ PRESETS: dict[str, Study] = {
         recipe=PAPER,
         attention_epochs=200,
         dataset=DatasetConfig(synthetic_faces=35887),
+        analyses=EVERY_ANALYSIS,
     ),
 }
 
@@ -123,11 +150,12 @@ def adapt(
     methods: tuple[str, ...] = (),
     epochs: int | None = None,
     seeds: int | None = None,
+    face_masks: tuple[str, ...] = (),
 ) -> Study:
     """A preset with what the user wants otherwise; empty or None keeps the preset's.
 
     Methods are chosen by name: among the preset's own (all of that name), so that they keep its
-    options, else with the options of `METHOD_PRESETS`.
+    options, else with the options of `METHOD_PRESETS`. Of face masks, "none" is whole faces.
     """
     known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
     known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
@@ -142,22 +170,25 @@ def adapt(
         attention_epochs=max(1, round(share * recipe.epochs)),
         seeds=study.seeds if seeds is None else tuple(range(seeds)),
         dataset=replace(study.dataset, source=source, clean=clean),
+        face_masks=tuple(None if m == "none" else m for m in face_masks) or study.face_masks,
     )
+
+
+def datasets(study: Study) -> tuple[DatasetConfig, ...]:
+    """The faces a study trains on: the dataset, with each of its face masks."""
+    worn = dict.fromkeys(study.face_masks)
+    return tuple(replace(study.dataset, face_masks=kind) for kind in worn)
 
 
 def plan(study: Study) -> list[RunConfig]:
     """Every run of a study, cheapest seeds first, each attention run before its followers."""
     if not study.models or not study.methods or not study.seeds:
         raise FerturbError("a study needs at least one model, one method and one seed")
+    wanted = product(study.seeds, study.models, datasets(study), study.methods)
     runs: dict[RunConfig, None] = {}
-    for seed in study.seeds:
-        for model in study.models:
-            for method in study.methods:
-                for run in chain(
-                    RunConfig(study.dataset, ModelConfig(model), method, study.recipe, seed),
-                    study.attention_epochs,
-                ):
-                    runs[run] = None
+    for seed, model, dataset, method in wanted:
+        last = RunConfig(dataset, ModelConfig(model), method, study.recipe, seed)
+        runs |= dict.fromkeys(chain(last, study.attention_epochs))
     return list(runs)
 
 
@@ -177,6 +208,7 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         run,
         model=replace(run.model, attention=True, attention_at=run.method.attention_from),
         method=MethodConfig("attention"),
-        recipe=replace(run.recipe, epochs=attention_epochs),
+        recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0),
+        teachers=(),
     )
     return [first, replace(run, attention_run=run_folder_name(first))]

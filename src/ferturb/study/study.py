@@ -1,4 +1,4 @@
-"""A whole study: plan, run what is missing, write the report.
+"""A whole study: plan, run and analyse what is missing, write the report.
 
 STUDY/study.json     what is planned, and on what machine
 STUDY/runs/*         the run folders
@@ -16,14 +16,15 @@ from typing import Any
 import torch
 
 from ferturb.data.faces import Faces
-from ferturb.data.sources import load_faces
 from ferturb.errors import FerturbError
+from ferturb.features.datasets import load_dataset
 from ferturb.report.build import build_report
 from ferturb.runs import describe_hardware, describe_software, find_runs
 from ferturb.storage import read_json, write_json
+from ferturb.study.analyses import Desk, Progress, analyse, missing
 from ferturb.study.execute import prepare, prepare_process
 from ferturb.study.local import Job, default_workers, execute_all
-from ferturb.study.plan import Study, plan
+from ferturb.study.plan import Study, datasets, plan
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Outcome:
     report: Path
     done: tuple[str, ...]
     failed: dict[str, str] = field(default_factory=dict)
-    """Run name -> what went wrong."""
+    """Run name, or run name and analysis -> what went wrong."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -47,29 +48,35 @@ def run_study(
     device: str = "cpu",
     workers: int | None = None,
     on_change: Callable[[Sequence[Job]], None] = lambda _: None,
+    on_analysis: Progress = lambda title, done, total: None,
 ) -> Outcome:
-    """Train what is missing below `folder` and write the report.
+    """Train what is missing below `folder`, analyse what is finished, and write the report.
 
-    A study that failed in part still gets its report; what failed is in the outcome.
+    `faces` are those of the study's dataset; faces with face masks are made of it, or come from
+    the cache. A study that failed in part still gets its report; what failed is in the outcome.
     """
-    prepare_process(device)
+    chosen = prepare_process(device)
     configs = plan(study)
+    missing(study, ())  # an unknown analysis fails at once
+    desk = Desk(study, {study.dataset: faces}, chosen)
+    for config in datasets(study):  # once and here, not in every run's process
+        desk.faces_of(config)
     runs = [prepare(folder / "runs", config) for config in configs]
     _write_study(study, folder, [run.name for run in runs], device)
     jobs = execute_all(runs, workers or default_workers(device), device, on_change)
+    failed = {job.run.name: job.error for job in jobs if job.state != "done"}
+    tasks = missing(study, [job.run for job in jobs if job.state == "done"])
+    failed |= analyse(tasks, desk, on_analysis)
     page = build_report(folder, faces)
-    return Outcome(
-        page,
-        tuple(job.run.name for job in jobs if job.state == "done"),
-        {job.run.name: job.error for job in jobs if job.state != "done"},
-    )
+    return Outcome(page, tuple(job.run.name for job in jobs if job.state == "done"), failed)
 
 
 def rebuild_report(folder: Path) -> Path:
     """Write the report again, with the example faces if their source is still there."""
     try:
         configs = [run.config.dataset for run in find_runs(folder / "runs")]
-        faces = load_faces(configs[0]) if configs else None
+        configs.sort(key=lambda config: config.altered)  # whole faces where there are some
+        faces = load_dataset(configs[0]) if configs else None
     except FerturbError:
         faces = None
     return build_report(folder, faces)
@@ -84,6 +91,7 @@ def _write_study(study: Study, folder: Path, names: list[str], device: str) -> N
         {
             "preset": study.preset,
             "source": study.dataset.source,
+            "analyses": list(study.analyses),
             "started": earlier.get("started", datetime.now(UTC).isoformat(timespec="seconds")),
             "runs": list(dict.fromkeys([*names, *earlier.get("runs", [])])),
             "hardware": describe_hardware(torch.device(device), study.recipe.precision),

@@ -1,0 +1,176 @@
+"""The verbs about saliency: `ferturb explain` and `ferturb faithfulness`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.config import DatasetConfig
+
+if TYPE_CHECKING:
+    from ferturb.data.faces import Faces
+    from ferturb.runs import Run
+
+Runs = Annotated[tuple[Path, ...], arg(metavar="RUN...")]
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these verbs to the command line."""
+    app.command(explain)
+    app.command(faithfulness)
+
+
+def explain(
+    runs: Positional[Runs],
+    /,
+    *,
+    data: str | None = None,
+    method: str = "grad-cam-fine",
+    split: Literal["train", "validation", "test"] = "test",
+    faces: int = 30,
+    seed: int = 0,
+    out: Path | None = None,
+    threads: int | None = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Where on the face models look: saliency, and its mass on each facial feature, by emotion.
+
+    The table shows the share of the saliency on a feature over the feature's share of the pixels:
+    1 is no more than its pixels are due. What was found is kept in the run folders for the report.
+
+    Example: ferturb explain runs/vgg16-* --method integrated-gradients --out saliency
+
+    Args:
+        runs: Run folders.
+        data: Faces to explain on: a path, or `synthetic` (default: the first run's own).
+        method: `gradient`, `guided-backprop`, `integrated-gradients`, `smoothgrad`, `grad-cam`,
+            `grad-cam-fine`, `occlusion` or `rise`.
+        split: Which of them.
+        faces: How many of each emotion, drawn by lot.
+        seed: Of the lot, and of the methods that draw.
+        out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
+        threads: Threads of torch.
+        device: `cpu`, `cuda`, …
+        json: Print JSON for a script in place of tables.
+    """
+    from ferturb import terminal
+    from ferturb.evaluation.evidence import explain_run, mass_by_emotion
+    from ferturb.report.explain_figure import explain_figure, run_names
+    from ferturb.report.saliency_items import COLUMNS, enrichment_rows, mass_items, write_items
+    from ferturb.study.execute import prepare_process
+
+    chosen = prepare_process(device, threads)
+    opened, source = _open(runs, data, json)
+    found = {}
+    for name, run in zip(run_names(opened), opened, strict=True):
+        with terminal.working(f"{run.name}: {method}", json) as progress:
+            found[name, method] = explain_run(
+                run,
+                source,
+                method,
+                n=faces,
+                seed=seed,
+                split=split,
+                device=chosen,
+                on_progress=progress,
+            )
+    mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
+    if out is not None:
+        picture = explain_figure(opened, source, method, split, seed)
+        files = write_items([picture, *mass_items(found)], out)
+    if json:
+        rows = {name: [dataclasses.asdict(m) for m in own] for name, own in mass.items()}
+        terminal.print_json({"method": method, "split": split, "mass": rows})
+        return
+    for name, own in mass.items():
+        title = f"{name}: {method}, mass over area ({split}, {own[0].n} faces)"
+        terminal.table(title, ["feature", *COLUMNS], enrichment_rows(own))
+    if out is not None:
+        terminal.facts({"written": ", ".join(map(str, files))})
+
+
+def faithfulness(
+    runs: Positional[Runs],
+    /,
+    *,
+    data: str | None = None,
+    methods: tuple[str, ...] = (),
+    split: Literal["train", "validation", "test"] = "test",
+    faces: int = 8,
+    fill: str = "mean",
+    seed: int = 0,
+    out: Path | None = None,
+    threads: int | None = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Whether saliency maps are true: curves, pointing, randomised weights, and planted features.
+
+    Beside the methods stand two maps that know nothing of the model, `random` and `centre`. On the
+    synthetic faces, where it is known which facial features carry which emotion, it also says how
+    often a method names one of them. What was found is kept in the run folders for the report.
+
+    Example: ferturb faithfulness runs/compact-baseline-fast-s0-1a2b3c --methods grad-cam rise
+
+    Args:
+        runs: Run folders.
+        data: Faces to judge on: a path, or `synthetic` (default: the first run's own).
+        methods: Saliency methods, as in `ferturb explain` (default: all).
+        split: Which of the faces.
+        faces: How many of each emotion, drawn by lot.
+        fill: What stands where pixels are left out: `mean`, `blur`, `black`, `noise`, `inpaint`.
+        seed: Of everything drawn.
+        out: Folder for the curves, and the table as CSV and LaTeX.
+        threads: Threads of torch.
+        device: `cpu`, `cuda`, …
+        json: Print JSON for a script in place of tables.
+    """
+    from ferturb import terminal
+    from ferturb.evaluation.judged_saliency import judge_saliency, summarise
+    from ferturb.evaluation.saliency import METHODS
+    from ferturb.report.explain_figure import run_names
+    from ferturb.report.faithfulness_items import TERMINAL, judged_items, terminal_row
+    from ferturb.report.saliency_items import write_items
+    from ferturb.study.execute import prepare_process
+
+    chosen = prepare_process(device, threads)
+    opened, source = _open(runs, data, json)
+    found = {}
+    for name, run in zip(run_names(opened), opened, strict=True):
+        with terminal.working(f"{run.name}: faithfulness", json) as progress:
+            found[name] = judge_saliency(
+                run,
+                source,
+                methods or tuple(METHODS),
+                n=faces,
+                fill=fill,
+                seed=seed,
+                split=split,
+                device=chosen,
+                on_progress=progress,
+            )
+    rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
+    files = write_items(judged_items(found), out) if out is not None else []
+    if json:
+        terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
+        return
+    for name, own in rows.items():
+        title = f"{name} ({split}, {own[0].n} faces, filled: {fill})"
+        terminal.table(title, TERMINAL, [terminal_row(row) for row in own])
+    if files:
+        terminal.facts({"written": ", ".join(map(str, files))})
+
+
+def _open(folders: tuple[Path, ...], data: str | None, quiet: bool) -> tuple[list[Run], Faces]:
+    """The runs, and the faces to look at them with."""
+    from ferturb.evaluation.evidence import finished_runs
+
+    runs = finished_runs(folders)
+    config = runs[0].config.dataset if data is None else DatasetConfig(absolute(data))
+    return runs, read_faces(config, quiet)

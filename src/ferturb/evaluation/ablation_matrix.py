@@ -1,0 +1,213 @@
+"""The ablation matrix: facial feature × emotion, how much leaving the feature out changes.
+
+For a face i, x_i is what is measured of it (1 if the model names its emotion, else 0; or the
+probability of its emotion), whole, without the feature, or without a random region of the same
+area (the mean over its draws). Over the faces of an emotion, or all:
+
+    change  = mean(x without the feature − x whole)
+    control = mean(x without random regions − x whole)
+    excess  = change − control = mean(x without the feature − x without random regions)
+
+Every difference is paired: the same faces on both sides. Intervals are bootstrap percentiles over
+the faces of the emotion. The p-value is that of Student's t-test that the mean excess is zero,
+two-sided (a resampled one could not go below one over the resamples, too coarse for so many
+cells); `p_holm` is corrected over all cells of the matrix (Holm 1979). A feature is *named* for an
+emotion when its excess is below zero and p_holm below 0.05: the model needs it more than it needs
+as many pixels elsewhere in the face.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import special
+
+from ferturb.config import choose
+from ferturb.emotions import EMOTIONS
+from ferturb.evaluation.ablation import Ablation, Outcomes
+from ferturb.evaluation.significance import (
+    RESAMPLES,
+    Interval,
+    holm,
+    percentile_interval,
+    resampled_means,
+)
+
+Array = np.ndarray
+
+ALL = "all"
+"""The name of the column over the faces of all emotions."""
+
+COLUMNS: tuple[str, ...] = (*EMOTIONS, ALL)
+
+FEW = 20
+"""With fewer faces a cell has no p-value and is marked."""
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix. Changes are shares, −1 … 1; below zero the model gets worse."""
+
+    feature: str
+    emotion: str
+    """One of the seven, or "all"."""
+    measure: str
+    n: int
+    """Faces of this emotion."""
+    pixels: float
+    """Mean area of the feature in these faces."""
+    whole: float
+    """The mean over whole faces, from which the changes count."""
+    change: Interval
+    control: Interval
+    excess: Interval
+    p: float
+    """That the excess is zero; nan with too few faces or without a control."""
+    p_holm: float
+    """Corrected for the number of cells of the matrix."""
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few faces to say anything."""
+        return self.n < FEW
+
+    @property
+    def needed(self) -> bool:
+        """Whether leaving the feature out hurts significantly more than its control."""
+        return self.p_holm < SIGNIFICANT and self.excess.estimate < 0
+
+    @property
+    def spared(self) -> bool:
+        """Whether leaving the feature out hurts significantly less than its control."""
+        return self.p_holm < SIGNIFICANT and self.excess.estimate > 0
+
+
+MEASURES: dict[str, Callable[[Outcomes, Array], Float[Array, "*v n"]]] = {
+    "accuracy": lambda said, labels: np.where(
+        said.predicted < 0, np.nan, (said.predicted == labels).astype(np.float64)
+    ),
+    "probability": lambda said, labels: said.probability.astype(np.float64),
+}
+"""What is measured of each face: whether its emotion is named, or how probable it is held."""
+
+
+def matrix(
+    ablation: Ablation, measure: str = "accuracy", *, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[Cell, ...]:
+    """All cells: for each feature the seven emotions, then "all". Raises for unknown measures."""
+    value = choose("measure", measure, MEASURES)
+    whole = value(ablation.whole, ablation.labels)
+    without = value(ablation.without, ablation.labels)
+    draws = value(ablation.controls, ablation.labels)
+    control = draws.mean(1) if draws.shape[1] else np.full_like(without, np.nan)
+    differences = np.stack([without - whole, control - whole, without - control])
+    columns = []
+    for emotion in COLUMNS:
+        who = _who(ablation, emotion)
+        columns.append(
+            _column(ablation, measure, emotion, whole[who], differences[..., who], seed, resamples)
+        )
+    cells = [column[i] for i in range(len(ablation.features)) for column in columns]
+    tested = [i for i, cell in enumerate(cells) if not math.isnan(cell.p)]
+    for i, p in zip(tested, holm([cells[i].p for i in tested]), strict=True):
+        cells[i] = replace(cells[i], p_holm=p)
+    return tuple(cells)
+
+
+def named(cells: Iterable[Cell]) -> dict[str, frozenset[str]]:
+    """Emotion (or "all") -> the features that the matrix names for it."""
+    found: dict[str, set[str]] = {emotion: set() for emotion in COLUMNS}
+    for cell in cells:
+        if cell.needed:
+            found[cell.emotion].add(cell.feature)
+    return {emotion: frozenset(features) for emotion, features in found.items()}
+
+
+def paired_p(differences: Float[Array, " n"]) -> float:
+    """Student's t-test that paired differences have mean zero, two-sided.
+
+    1 where no face differs; nan with fewer than two faces, or without a value for every face.
+
+    >>> round(paired_p(np.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0])), 4)
+    0.0331
+    """
+    n = len(differences)
+    if n < 2 or bool(np.isnan(differences).any()):
+        return math.nan
+    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
+    if deviation == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * special.stdtr(n - 1, -abs(mean) / deviation * math.sqrt(n)))
+
+
+def to_dict(cell: Cell) -> dict[str, Any]:
+    """A cell as JSON has it: numbers that do not exist are None."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    def interval(value: Interval) -> list[float | None]:
+        return [number(v) for v in (value.estimate, value.low, value.high)]
+
+    return {
+        "feature": cell.feature,
+        "emotion": cell.emotion,
+        "measure": cell.measure,
+        "n": cell.n,
+        "pixels": number(cell.pixels),
+        "whole": number(cell.whole),
+        "change": interval(cell.change),
+        "control": interval(cell.control),
+        "excess": interval(cell.excess),
+        "p": number(cell.p),
+        "p_holm": number(cell.p_holm),
+        "few": cell.few,
+    }
+
+
+def _who(ablation: Ablation, emotion: str) -> Bool[Array, " n"]:
+    if emotion == ALL:
+        return np.ones(len(ablation.labels), dtype=bool)
+    return np.asarray(ablation.labels == EMOTIONS.index(emotion))
+
+
+def _column(
+    ablation: Ablation,
+    measure: str,
+    emotion: str,
+    whole: Float[Array, " m"],
+    differences: Float[Array, "3 f m"],
+    seed: int,
+    resamples: int,
+) -> list[Cell]:
+    """The cells of one emotion, one for each feature."""
+    count, m = len(ablation.features), len(whole)
+    estimates = np.full((3, count), np.nan)
+    draws = np.full((resamples, 3, count), np.nan)
+    area = np.full(count, np.nan)
+    if m:
+        estimates = differences.mean(2)
+        flat = differences.reshape(3 * count, m).T
+        draws = resampled_means(flat, seed=seed, resamples=resamples).reshape(-1, 3, count)
+        area = ablation.area[:, _who(ablation, emotion)].mean(1)
+    cells = []
+    for i, feature in enumerate(ablation.features):
+        change, control, excess = (
+            percentile_interval(float(estimates[k, i]), draws[:, k, i]) for k in range(3)
+        )
+        p = math.nan if m < FEW else paired_p(differences[2, i])
+        base = float(whole.mean()) if m else math.nan
+        cells.append(
+            Cell(
+                *(feature, emotion, measure, m, float(area[i]), base),
+                *(change, control, excess, p, math.nan),
+            )
+        )
+    return cells

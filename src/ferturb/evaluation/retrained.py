@@ -1,0 +1,159 @@
+"""The ablation matrix by retraining: a network that never saw the facial feature.
+
+Leaving a feature out at test time asks what one model needs; training anew without it asks what
+there is to be learnt from the rest. A run that was trained and tested on faces without a feature
+is compared with one trained and tested on whole faces, and with one trained and tested on faces
+without a random region of the same area; the test faces are the same, in the same order.
+
+Both questions have the same form, so the answer is an `Ablation` too, and
+`ferturb.evaluation.ablation_matrix.matrix` makes the matrix of it. Its intervals cover the choice
+of the faces, not the luck of the training, which differs between the runs that are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from ferturb.config import DatasetConfig
+from ferturb.errors import FerturbError
+from ferturb.evaluation.ablation import Ablation, Outcomes, outcomes
+from ferturb.evaluation.ablation_matrix import Cell, matrix
+from ferturb.features.regions import FEATURES
+from ferturb.runs import Run
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Runs that differ by what is left out of their faces alone."""
+
+    baseline: Run
+    """On whole faces."""
+    fill: str
+    """What stands where something is left out."""
+    without: Mapping[str, Run]
+    """Facial feature -> the run on faces without it."""
+    controls: Mapping[str, Run]
+    """Facial feature -> the run on faces without a random region of its area; may lack some."""
+
+
+def find_retrained(runs: Iterable[Run]) -> list[Retrained]:
+    """The finished runs that can be compared: a baseline each, and its runs without something.
+
+    Runs belong together when their configs agree in everything but what is left out of the faces
+    and the names of the other runs they need. Runs that nothing can be compared with are left
+    out.
+    """
+    done = [run for run in runs if run.done]
+    baselines = {_key(run): run for run in done if run.config.dataset.left_out is None}
+    found: dict[tuple[str, str], tuple[dict[str, Run], dict[str, Run]]] = {}
+    for run in done:
+        data = run.config.dataset
+        if data.left_out is not None and _key(run) in baselines:
+            pair = found.setdefault((_key(run), data.left_out_fill), ({}, {}))
+            pair[data.left_out_control].setdefault(data.left_out, run)
+    return [
+        Retrained(baselines[key], fill, _in_order(without), _in_order(controls))
+        for (key, fill), (without, controls) in found.items()
+        if without
+    ]
+
+
+def retrained(group: Retrained, split: str = "test", augmentation: str = "none") -> Ablation:
+    """What the runs of a group said of the same faces.
+
+    Where there is no control run, nothing is measured (nan). Raises `FerturbError` when the runs
+    were tested on other faces, or did not store these logits.
+    """
+    labels, logits = _logits(group.baseline, split, augmentation)
+    whole = outcomes(labels, logits)
+    n, features = len(labels), tuple(group.without)
+    nothing = Outcomes(np.full(n, np.nan, np.float32), np.full(n, -1, np.int8))
+
+    def said(runs: Mapping[str, Run]) -> list[Outcomes]:
+        return [
+            outcomes(labels, _same_faces(runs[f], group.baseline, labels, split, augmentation))
+            if f in runs
+            else nothing
+            for f in features
+        ]
+
+    without, controls = _stack(said(group.without)), _stack(said(group.controls))
+    return Ablation(
+        features,
+        labels,
+        whole,
+        without,
+        Outcomes(controls.probability[:, None], controls.predicted[:, None]),
+        area=np.zeros((len(features), n), np.int32),
+        record={"split": split, "augmentation": augmentation, "fill": group.fill},
+    )
+
+
+def retrained_matrix(
+    baseline: Run,
+    without: Mapping[str, Run],
+    controls: Mapping[str, Run],
+    *,
+    split: str = "test",
+    augmentation: str = "none",
+    measure: str = "accuracy",
+) -> tuple[Cell, ...]:
+    """The matrix of `retrained`: changes of runs without a feature against the baseline."""
+    group = Retrained(baseline, "", without, controls)
+    return matrix(retrained(group, split, augmentation), measure)
+
+
+def _key(run: Run) -> str:
+    """The config without what is left out of the faces, and without names of other runs."""
+    config: dict[str, Any] = run.config.to_dict() | {"attention_run": None, "teachers": []}
+    plain = DatasetConfig()
+    same: dict[str, Any] = {
+        "left_out": None,
+        "left_out_control": False,
+        "left_out_fill": plain.left_out_fill,
+    }
+    if config["dataset"]["face_masks"] is None:
+        same["alteration_seed"] = plain.alteration_seed
+    return json.dumps(config | {"dataset": config["dataset"] | same}, sort_keys=True)
+
+
+def _in_order(runs: Mapping[str, Run]) -> dict[str, Run]:
+    return {feature: runs[feature] for feature in FEATURES if feature in runs}
+
+
+def _logits(
+    run: Run, split: str, augmentation: str
+) -> tuple[Int64[Array, " n"], Float32[Array, "n 7"]]:
+    try:
+        return run.logits(split, augmentation)
+    except KeyError as error:
+        raise FerturbError(
+            f"{run.folder} stored no logits for {split} with augmentation {augmentation!r}; "
+            f"stored: {', '.join(run.augmentations())}"
+        ) from error
+
+
+def _same_faces(
+    run: Run, baseline: Run, labels: Int64[Array, " n"], split: str, augmentation: str
+) -> Float32[Array, "n 7"]:
+    theirs, logits = _logits(run, split, augmentation)
+    if not np.array_equal(theirs, labels):
+        raise FerturbError(
+            f"{run.name} was tested on other {split} faces than {baseline.name}; compare runs "
+            "on the same dataset"
+        )
+    return logits
+
+
+def _stack(parts: list[Outcomes]) -> Outcomes:
+    return Outcomes(
+        np.stack([part.probability for part in parts]), np.stack([part.predicted for part in parts])
+    )

@@ -1,0 +1,108 @@
+"""A finished run on faces it was not trained for: another dataset, or its own with face masks on.
+
+"Masked training" and "masked testing" are different questions, so a run trained on either is
+tested on both. What is stored per face is what a run stores of its own splits: labels and logits
+of validation and test, by test-time augmentation, under a name of the run's analyses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from ferturb.config import DatasetConfig
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.evaluation.predictions import predict_logits
+from ferturb.runs import Run, describe_data
+
+TESTED = ("validation", "test")
+_PREFIX = "on-"
+
+
+def altered_name(config: DatasetConfig) -> str:
+    """Under which name a study keeps how its runs do on these faces.
+
+    >>> altered_name(DatasetConfig()), altered_name(DatasetConfig(face_masks="mixed"))
+    ('on-whole', 'on-maskfer')
+    >>> altered_name(DatasetConfig(face_masks="n95", left_out="eyes"))
+    'on-n95-without-eyes'
+    """
+    words = []
+    if config.face_masks is not None:
+        words.append("maskfer" if config.face_masks == "mixed" else config.face_masks)
+    if config.left_out is not None:
+        feature = config.left_out.replace("_", "-")
+        words.append(f"{'random' if config.left_out_control else 'without'}-{feature}")
+    return _PREFIX + ("-".join(words) or "whole")
+
+
+def data_name(faces: Faces) -> str:
+    """Under which name results on any faces are kept: "on-" and twelve digits of their hash."""
+    return _PREFIX + faces.content_hash()[:12]
+
+
+def measure_on(
+    run: Run,
+    faces: Faces,
+    name: str,
+    augmentations: Sequence[str] | None = None,
+    device: torch.device | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Store the logits of a finished run on the validation and test splits of other faces.
+
+    `augmentations` None takes those that the run stored of its own faces. Nothing is computed
+    again that is stored of the same faces. Raises `FerturbError` for a run that is not finished,
+    and for faces without a test split.
+    """
+    if not run.done:
+        raise FerturbError(f"{run.folder} is not finished; go on with `ferturb train --resume`")
+    splits = {split: faces.split(split) for split in TESTED}
+    if not len(splits["test"]):
+        raise FerturbError(f"{faces.source} has no test faces; give a source with a test split")
+    wanted = tuple(augmentations or run.augmentations())
+    data = describe_data(faces)
+    arrays = _of_the_same_faces(run, name, data["hash"])
+    missing = [(s, a) for s in TESTED for a in wanted if f"{s}_{a}" not in arrays]
+    if not missing:
+        return
+    model = run.load_model().to(device or torch.device("cpu"))
+    for split, part in splits.items():
+        arrays[f"labels_{split}"] = part.labels.numpy()
+    for done, (split, augmentation) in enumerate(missing):
+        on_progress(done, len(missing))
+        images = splits[split].images
+        logits = predict_logits(model, images, augmentation, device=device)
+        arrays[f"{split}_{augmentation}"] = logits.numpy()
+    run.store_analysis(name, arrays, {"data": data})
+    on_progress(len(missing), len(missing))
+
+
+def logits_on(
+    run: Run, name: str | None, split: str, augmentation: str
+) -> tuple[Int[NDArray[np.int64], " n"], Float[NDArray[np.float32], "n 7"]]:
+    """(labels, logits) of a run on the faces measured under `name`; None is the run's own faces.
+
+    KeyError when that combination is not stored.
+    """
+    if name is None:
+        return run.logits(split, augmentation)
+    found = run.analysis(name)
+    if found is None:
+        raise KeyError(f"{run.name} keeps nothing under {name}")
+    arrays = found[0]
+    return (
+        arrays[f"labels_{split}"].astype(np.int64),
+        arrays[f"{split}_{augmentation}"].astype(np.float32),
+    )
+
+
+def _of_the_same_faces(run: Run, name: str, content: str) -> dict[str, NDArray[np.generic]]:
+    """What is stored under a name, if it is of these faces."""
+    found = run.analysis(name)
+    return dict(found[0]) if found is not None and found[1]["data"]["hash"] == content else {}

@@ -1,0 +1,247 @@
+"""What the report shows of ablations: heatmaps, the matrix with intervals, and every cell.
+
+ablation_items(runs)      what `ferturb ablate` and studies stored with the runs, and the
+                          matrix by retraining where there are runs without a feature
+cells_table, matrix_table one table each, of any matrix
+heatmap_picture           one heatmap
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ferturb.errors import FerturbError
+from ferturb.evaluation.ablation import ANALYSIS, Ablation, ablations
+from ferturb.evaluation.ablation_matrix import COLUMNS, MEASURES, Cell, matrix
+from ferturb.evaluation.retrained import find_retrained, retrained
+from ferturb.evaluation.significance import Interval
+from ferturb.report.ablation_figure import NEEDED, SPARED, heatmap, points
+from ferturb.report.figures import Picture
+from ferturb.report.results import method_labels
+from ferturb.report.tables import Column, Table
+from ferturb.runs import Run
+
+QUANTITIES = {"accuracy": "accuracy", "probability": "the true emotion's probability"}
+
+HOW = (
+    "In brackets the same with as many pixels left out at random in the same face, which is what "
+    f"hiding that much of a face costs anyway. {NEEDED} marks a change significantly worse than "
+    f"that, {SPARED} one significantly better (paired t-test over the faces, p < 0.05 after "
+    "Holm's correction for all cells). The row heads are drawn, not faces of the dataset."
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One ablation and how it is called in the report."""
+
+    key: str
+    """What files and tables are called after, unique."""
+    title: str
+    """The model, in print."""
+    ablation: Ablation
+    by_retraining: bool = False
+
+    @property
+    def fill(self) -> str:
+        """What stands where a feature is left out."""
+        return str(self.ablation.record.get("fill", "mean"))
+
+
+def ablation_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
+    """Pictures and tables of everything that is stored; empty where there is nothing.
+
+    For each ablation two heatmaps (accuracy, probability) and the matrix with intervals; at the
+    end one table with every cell of all of them.
+    """
+    items: list[Table | Picture] = []
+    cells: list[tuple[str, Cell]] = []
+    for shown in shown_ablations(runs):
+        found = {measure: matrix(shown.ablation, measure) for measure in MEASURES}
+        items += _items_of(shown, found)
+        cells += [(shown.title, cell) for some in found.values() for cell in some]
+    return (*items, cells_table(cells)) if cells else ()
+
+
+def run_items(run: Run, ablation: Ablation) -> tuple[Table | Picture, ...]:
+    """The same of one ablation of one run, called "ablation" whatever the run is."""
+    shown = Shown(ANALYSIS, _titles([run])[run.name] + _unusual(ablation), ablation)
+    found = {measure: matrix(ablation, measure) for measure in MEASURES}
+    cells = [(shown.title, cell) for some in found.values() for cell in some]
+    return (*_items_of(shown, found), cells_table(cells))
+
+
+def terminal_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the terminal's table: changes in points, the control's in brackets."""
+    emotions = list(dict.fromkeys(cell.emotion for cell in cells))
+    rows: dict[str, list[str]] = {}
+    for cell in cells:
+        row = rows.setdefault(cell.feature, [cell.feature.replace("_", " ")])
+        row.append(_terminal_cell(cell))
+    return ["left out", *emotions], list(rows.values())
+
+
+def shown_ablations(runs: Sequence[Run]) -> list[Shown]:
+    """Every ablation stored with finished runs, then every one by retraining.
+
+    Of a retrained group whose runs can't be compared (other faces), nothing is shown.
+    """
+    done = [run for run in runs if run.done]
+    titles, found = _titles(done), []
+    for run in done:
+        for name, ablation in ablations(run).items():
+            key = f"{run.name}{name.removeprefix(ANALYSIS)}".replace("-", "_")
+            title = titles[run.name] + _unusual(ablation)
+            found.append(Shown(f"ablation_{key}", title, ablation))
+    for group in find_retrained(done):
+        try:
+            ablation = retrained(group)
+        except FerturbError:
+            continue
+        key = f"{group.baseline.name}_{group.fill}".replace("-", "_")
+        title = titles[group.baseline.name]
+        found.append(Shown(f"retrained_{key}", title, ablation, by_retraining=True))
+    return found
+
+
+def heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
+    """The heatmap of one matrix, with its caption."""
+    measure = cells[0].measure
+    where = (
+        "Networks trained and tested without the facial feature at the left, against the network "
+        "trained and tested on whole faces"
+        if shown.by_retraining
+        else "The facial feature at the left left out of the test faces"
+    )
+    split = shown.ablation.record.get("split", "test")
+    whole = next((c.whole for c in cells if c.emotion == COLUMNS[-1]), math.nan)
+    caption = (
+        f"{where} (filled: {shown.fill}): change of {QUANTITIES[measure]} in points, by emotion, "
+        f"on {shown.ablation.labels.size:,} {split} faces; on whole faces it is "
+        f"{100 * whole:.1f} % over all. {HOW}"
+    )
+    word = "Retrained without it" if shown.by_retraining else "Left out at test time"
+    title = f"{word}: {QUANTITIES[measure]}, {shown.title}"
+    return Picture(
+        f"{shown.key}_{measure}", title, caption, strongest(cells), heatmap(cells, shown.fill)
+    )
+
+
+def matrix_table(shown: Shown, cells: Sequence[Cell]) -> Table:
+    """Rows: facial features; columns: emotions and all; changes with their intervals."""
+    features = list(dict.fromkeys(cell.feature for cell in cells))
+    emotions = list(dict.fromkeys(cell.emotion for cell in cells))
+    by = {(cell.feature, cell.emotion): cell for cell in cells}
+    measure = cells[0].measure
+    columns = [Column("feature", "Left out")]
+    columns += [Column(e, e, scale=100, signed=True) for e in emotions]
+    rows = [
+        (f.replace("_", " "), *(None if by[f, e].few else by[f, e].change for e in emotions))
+        for f in features
+    ]
+    how = "networks retrained" if shown.by_retraining else "left out at test time"
+    worse = "; ".join(
+        f"{emotion} without {', '.join(found)}"
+        for emotion in emotions
+        if (found := [f.replace("_", " ") for f in features if by[f, emotion].needed])
+    )
+    note = (
+        f"Points, with 95 % intervals over the faces ({how}, filled: {shown.fill}). Significantly "
+        f"worse than as many pixels left out at random: {worse or 'no cell'}."
+    )
+    return Table(
+        f"{shown.key}_matrix",
+        f"Change of {QUANTITIES[measure]} without each facial feature, {shown.title}",
+        tuple(columns),
+        tuple(rows),
+        note,
+    )
+
+
+def cells_table(cells: Iterable[tuple[str, Cell]], key: str = "ablation_cells") -> Table:
+    """One row a cell, of any number of matrices, each with its model's name."""
+    columns = (
+        Column("model", "Model"),
+        Column("measure", "Measure"),
+        Column("feature", "Left out"),
+        Column("emotion", "Emotion"),
+        Column("n", "n"),
+        Column("pixels", "Pixels", digits=0),
+        Column("whole", "Whole, %", scale=100),
+        Column("change", "Change", "points", scale=100, signed=True),
+        Column("control", "Control", "points", scale=100, signed=True),
+        Column("excess", "Excess", "points", scale=100, signed=True),
+        Column("p", "p", "of the excess", p_value=True),
+        Column("p_holm", "p, Holm", "of the excess", p_value=True),
+        Column("remark", "Remark"),
+    )
+    rows = tuple(
+        (
+            *(name, c.measure, c.feature, c.emotion, c.n, c.pixels or None, c.whole),
+            *(_known(c.change), _known(c.control), _known(c.excess)),
+            *(None if math.isnan(p) else p for p in (c.p, c.p_holm)),
+            "too few faces" if c.few else "",
+        )
+        for name, c in cells
+    )
+    return Table(
+        key,
+        "Every cell of the ablation matrices",
+        columns,
+        rows,
+        "Change: without the feature against whole faces. Control: without as many pixels at "
+        "random. Excess: change minus control, paired by face.",
+    )
+
+
+def strongest(cells: Sequence[Cell], most: int = 5) -> str:
+    """The largest changes of the features that the model needs, in words."""
+    needed = sorted((c for c in cells if c.needed), key=lambda c: c.excess.estimate)[:most]
+    if not needed:
+        return "No change is significantly worse than that of as many pixels left out at random."
+    parts = [
+        f"{c.emotion} without {c.feature.replace('_', ' ')} {points(c.change.estimate)} points "
+        f"(control {points(c.control.estimate)})"
+        for c in needed
+    ]
+    return f"Furthest below their controls: {'; '.join(parts)}."
+
+
+def _items_of(shown: Shown, found: Mapping[str, Sequence[Cell]]) -> list[Table | Picture]:
+    """The heatmaps of each measure, and the table of the first."""
+    pictures = [heatmap_picture(shown, cells) for cells in found.values()]
+    return [*pictures, matrix_table(shown, next(iter(found.values())))]
+
+
+def _terminal_cell(cell: Cell) -> str:
+    if cell.few:
+        return f"n = {cell.n}"
+    text = points(cell.change.estimate) + (NEEDED if cell.needed else SPARED if cell.spared else "")
+    if math.isnan(cell.control.estimate):
+        return text
+    return f"{text} ({points(cell.control.estimate)})"
+
+
+def _titles(runs: Sequence[Run]) -> dict[str, str]:
+    """Run name -> model, method and, where that is not enough, seed."""
+    labels = method_labels(runs)
+    titles = {run.name: f"{run.config.model.name}, {labels[run.name]}" for run in runs}
+    several = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    return {
+        run.name: titles[run.name]
+        + (f", seed {run.config.seed}" if titles[run.name] in several else "")
+        for run in runs
+    }
+
+
+def _unusual(ablation: Ablation) -> str:
+    """What a title must say besides the model."""
+    record = ablation.record
+    usual = {"split": "test", "fill": "mean", "augmentation": "none"}
+    return "".join(f", {record[key]}" for key, value in usual.items() if record[key] != value)
+
+
+def _known(interval: Interval) -> Interval | None:
+    return None if math.isnan(interval.estimate) else interval

@@ -1,0 +1,130 @@
+"""Figures 1 and 6: a face of each emotion, and the saliency of each model below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ferturb.data.faces import Faces
+from ferturb.emotions import EMOTIONS
+from ferturb.evaluation.probability import how_many_summed
+from ferturb.evaluation.saliency import saliency
+from ferturb.report.example_faces import example_faces
+from ferturb.report.figures import Picture
+from ferturb.report.results import alteration, describe
+from ferturb.report.saliency_figures import faces_and_saliency
+from ferturb.report.words import PRIVATE
+from ferturb.runs import Run
+
+_MODELS = 5
+_PAPERS = "vgg16"
+"""The network of the paper's figures 1 and 6."""
+
+
+def paper_figures(
+    runs: Sequence[Run], faces: Faces, method: str = "grad-cam-fine"
+) -> tuple[Picture, ...]:
+    """Figures 1 and 6 where the runs for them are there, else one figure of the runs there are.
+
+    Figure 1: a network trained on whole faces beside the same trained on MaskFer. Figure 6: one
+    trained on whole faces beside the same trained by the Perturb Scheme. VGG16, the paper's
+    network, where it is there; else the first.
+    """
+    done = [run for run in runs if run.done and run.config.method.name != "attention"]
+    first = _first_seeds(done)
+    pictures = []
+    masked = _pair(first, lambda run: run.config.dataset.face_masks is not None)
+    if masked:
+        title = "Saliency of networks trained on whole and on masked faces"
+        pictures.append(explain_figure(masked, faces, method, key="figure1", title=title))
+    perturbed = _pair(
+        [run for run in first if not run.config.dataset.altered],
+        lambda run: run.config.method.name == "perturb",
+    )
+    if perturbed:
+        title = "Saliency with and without the Perturb Scheme"
+        pictures.append(explain_figure(perturbed, faces, method, key="figure6", title=title))
+    rest = [run for run in first if not run.config.dataset.altered][:_MODELS]
+    if not pictures and rest:
+        pictures.append(explain_figure(rest, faces, method))
+    return tuple(pictures)
+
+
+def explain_figure(
+    runs: Sequence[Run],
+    faces: Faces,
+    method: str = "grad-cam-fine",
+    split: str = "test",
+    seed: int = 0,
+    key: str = "saliency_faces",
+    title: str = "Where the models look",
+) -> Picture:
+    """A face of each emotion, and below it the saliency of each run's model for that emotion.
+
+    The faces are chosen by the rule of `example_faces`, which the caption states. The picture of
+    real faces is marked as private.
+    """
+    models = [run.load_model() for run in runs]
+    names = run_names(runs)
+    shown = example_faces(runs, models, faces, split)
+    batch = shown.faces.images.unsqueeze(1).float().div(255)
+    maps = {
+        name: saliency(model, batch, shown.faces.labels, method, seed).numpy()
+        for name, model in zip(names, models, strict=True)
+    }
+    notes = {
+        name: [f"{100 * p:.0f} %" for p in row]
+        for name, row in zip(names, shown.probability, strict=True)
+    }
+    mark = "" if faces.kind == "synthetic" else PRIVATE
+    summed = max(how_many_summed(model) for model in models) > 1
+    caption = (
+        f"Saliency by {method} for the labelled emotion, each map scaled to its own highest value; "
+        "below it the probability that the model gives this emotion"
+        f"{' (of its mean view)' if summed else ''}. {shown.rule}"
+    )
+    if mark:
+        caption += f" ({mark[0].upper()}{mark[1:]}.)"
+    titles = [EMOTIONS[label] for label in shown.faces.labels.tolist()]
+    png = faces_and_saliency(shown.faces.images.numpy(), titles, maps, notes, mark)
+    alt = f"Faces showing {', '.join(titles)}, with {method} maps of {'; '.join(names)}."
+    return Picture(key, title, caption, alt, png)
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """A name for each run that tells it from the others: the model, and what is special."""
+    seeds = {run.config.seed for run in runs}
+    names = [_run_name(run, len(seeds) > 1) for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({run.name})"
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _run_name(run: Run, with_seed: bool) -> str:
+    config = run.config
+    words = [config.model.name]
+    words += [config.method.name] if config.method.name != "baseline" else []
+    words += [describe(alteration(run)).removeprefix("faces ")] if config.dataset.altered else []
+    words += [f"seed {config.seed}"] if with_seed else []
+    return ", ".join(words)
+
+
+def _first_seeds(runs: Sequence[Run]) -> list[Run]:
+    """Of runs that differ in the seed alone, the first."""
+    first: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: run.config.seed):
+        config = run.config
+        first.setdefault(repr((config.dataset, config.model, config.method, config.recipe)), run)
+    return list(first.values())
+
+
+def _pair(runs: Sequence[Run], special: Callable[[Run], bool]) -> list[Run]:
+    """A plain baseline and a run of the same network that is special in one way, if there are."""
+    order = sorted(runs, key=lambda run: run.config.model.name != _PAPERS)
+    for plain in order:
+        if plain.config.method.name != "baseline" or plain.config.dataset.altered:
+            continue
+        for other in order:
+            if other.config.model.name == plain.config.model.name and special(other):
+                return [plain, other]
+    return []

@@ -1,0 +1,131 @@
+"""What the report says of the faithfulness of saliency maps: a table and the curves behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ferturb.evaluation.judged_saliency import (
+    Faithful,
+    Judgement,
+    chance_of_naming,
+    judgements,
+    summarise,
+)
+from ferturb.evaluation.significance import Interval
+from ferturb.report.explain_figure import run_names
+from ferturb.report.figures import Picture
+from ferturb.report.saliency_figures import faithfulness_curves
+from ferturb.report.tables import Cell, Column, Table
+from ferturb.runs import Run
+
+_CURVES = 3
+
+
+def faithfulness_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
+    """The judgement of saliency methods that is kept with the runs; () where none is."""
+    found = {
+        f"{name}{analysis.removeprefix('faithfulness').replace('-', ' ')}": judgement
+        for name, run in zip(run_names(runs), runs, strict=True)
+        for analysis, judgement in judgements(run).items()
+    }
+    return judged_items(found)
+
+
+def judged_items(found: Mapping[str, Judgement]) -> tuple[Table | Picture, ...]:
+    """A table and the curves of judgements by the model's name; () where there are none."""
+    return (faithfulness_table(found), _curves_picture(found)) if found else ()
+
+
+TERMINAL = ("saliency", "deletion", "insertion", "points %", "names %", "rank corr.", "SSIM")
+"""The columns of a terminal's table."""
+
+
+def terminal_row(row: Faithful) -> list[str]:
+    """One row of a terminal's table."""
+
+    def shown(value: Interval | None, scale: float = 1.0, digits: int = 2) -> str:
+        return "–" if value is None else f"{scale * value.estimate:.{digits}f}"
+
+    return [
+        row.method,
+        shown(row.deletion, digits=3),
+        shown(row.insertion, digits=3),
+        shown(row.pointing, 100, 0),
+        shown(row.names_right, 100, 0),
+        shown(row.correlation),
+        shown(row.similarity),
+    ]
+
+
+def faithfulness_table(found: Mapping[str, Judgement]) -> Table:
+    """One row per model and saliency method, the maps that know nothing last."""
+    known = any(len(judgement.planted) for judgement in found.values())
+    rows: list[tuple[Cell, ...]] = []
+    for name, judgement in found.items():
+        rows += [(name, *_faithful_cells(row, known)) for row in summarise(judgement)]
+    truth = (
+        Column("names_right", "names, %", group="carrying feature", scale=100, digits=0),
+        Column("points_right", "points to, %", group="carrying feature", scale=100, digits=0),
+    )
+    columns = (
+        Column("model", "Model"),
+        Column("saliency", "Saliency"),
+        Column("n", "Faces"),
+        Column("deletion", "deletion", group="area under curve", digits=3),
+        Column("insertion", "insertion", group="area under curve", digits=3),
+        Column("pointing", "Points to eyes, brows, nose, mouth, %", scale=100, digits=0),
+        *(truth if known else ()),
+        Column("correlation", "rank corr.", group="random weights", digits=2),
+        Column("similarity", "SSIM", group="random weights", digits=2),
+    )
+    title = "Faithfulness of the saliency methods"
+    return Table("faithfulness", title, columns, tuple(rows), _faithfulness_note(found))
+
+
+def _faithful_cells(row: Faithful, known: bool) -> tuple[Cell, ...]:
+    truth = (row.names_right, row.points_right) if known else ()
+    cells = (row.method, row.n, row.deletion, row.insertion, row.pointing)
+    return (*cells, *truth, row.correlation, row.similarity)
+
+
+def _faithfulness_note(found: Mapping[str, Judgement]) -> str:
+    fills = ", ".join(dict.fromkeys(str(j.record["fill"]) for j in found.values()))
+    note = (
+        "Area under the curve of the mean probability of the labelled emotion while pixels are "
+        "left out (deletion, lower is better) or put in (insertion, higher is better), most "
+        f"salient first; filled: {fills}. Random weights: how alike the maps are before and "
+        "after the weights are shuffled; near 0 shows that a map depends on what was learnt. "
+        "“random” are smooth blobs and “centre” a Gaussian in the middle: they know nothing of "
+        "the model. 95 % intervals over faces."
+    )
+    chances = [chance_of_naming(j) for j in found.values()]
+    known = [chance for chance in chances if chance is not None]
+    if known:
+        note += (
+            " Carrying feature: how often the feature with the most mass for its area, or the one "
+            "with the maximum, is one whose action units carry the emotion; a feature drawn by lot "
+            f"is in {100 * sum(known) / len(known):.0f} % (neutral, which no feature carries, is "
+            "left out)."
+        )
+    return note
+
+
+def _curves_picture(found: Mapping[str, Judgement]) -> Picture:
+    shown = dict(list(found.items())[:_CURVES])
+    caption = (
+        "Mean probability of the labelled emotion while the most salient pixels are left out "
+        "(left; it should fall fast) or put in (right; it should rise fast). Black lines: maps "
+        "that know nothing of the model."
+    )
+    if len(found) > len(shown):
+        caption += f" The first {len(shown)} of {len(found)}; the table has all."
+    parts = []
+    for name, judgement in shown.items():
+        best = min(summarise(judgement), key=lambda row: row.deletion.estimate)
+        parts.append(
+            f"{name}: {best.method} has the smallest area under the deletion curve, "
+            f"{best.deletion.estimate:.3f}."
+        )
+    png = faithfulness_curves(shown)
+    title = "Deletion and insertion curves"
+    return Picture("faithfulness_curves", title, caption, " ".join(parts), png)

@@ -1,0 +1,156 @@
+"""What the report says of saliency: faces with maps, and the mass per facial feature."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.data.faces import Faces
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.evaluation.evidence import (
+    ANALYSIS,
+    PARTS,
+    Explanation,
+    Mass,
+    explanations,
+    mass_by_emotion,
+)
+from ferturb.report.explain_figure import paper_figures, run_names
+from ferturb.report.figures import Picture
+from ferturb.report.saliency_figures import mass_heatmaps
+from ferturb.report.tables import Cell, Column, Table
+from ferturb.runs import Run
+from ferturb.storage import write_bytes, write_text
+
+COLUMNS = (*EMOTIONS, "all")
+_PANELS = 6
+_WHO = (Column("model", "Model"), Column("saliency", "Saliency"))
+
+Found = Mapping[tuple[str, str], Explanation]
+"""(model, saliency method and what is special about the faces) -> what was found."""
+
+
+def saliency_items(
+    runs: Sequence[Run], faces: Faces | None = None, method: str = "grad-cam-fine"
+) -> tuple[Table | Picture, ...]:
+    """Figures 1 and 6 (with `faces`; drawn with `method`), and the mass per facial feature that is
+    kept with the runs; () where nothing is."""
+    items: list[Table | Picture] = []
+    if faces is not None:
+        with contextlib.suppress(FerturbError):  # a network that this method can't explain
+            items += paper_figures(runs, faces, method)
+    return (*items, *mass_items(kept_mass(runs)))
+
+
+def kept_mass(runs: Sequence[Run]) -> Found:
+    """Every explanation that is kept with the runs."""
+    return {
+        (name, analysis.removeprefix(f"{ANALYSIS}-")): explanation
+        for name, run in zip(run_names(runs), runs, strict=True)
+        for analysis, explanation in explanations(run).items()
+    }
+
+
+def mass_items(found: Found) -> tuple[Table | Picture, ...]:
+    """A heatmap and two tables of the mass per facial feature; () where nothing was found."""
+    if not found:
+        return ()
+    mass = {key: mass_by_emotion(one) for key, one in found.items()}
+    return (_mass_picture(mass), mass_table(found, mass), emotion_table(found, mass))
+
+
+def mass_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Table:
+    """Mass per facial feature over all faces: one row per model, saliency method and feature."""
+    rows: list[tuple[Cell, ...]] = [
+        (*key, m.part, m.n, m.area, m.share, m.enrichment)
+        for key in found
+        for m in mass[key]
+        if m.emotion == "all"
+    ]
+    columns = (
+        *_WHO,
+        Column("feature", "Feature"),
+        Column("n", "Faces"),
+        Column("area", "Area, %", scale=100),
+        Column("share", "Mass, %", scale=100),
+        Column("enrichment", "Mass / area", digits=2),
+    )
+    note = (
+        "Share of each face's saliency on each part of it, averaged over faces; parts add up to "
+        "100 %. Mass / area is 1 for a map that says nothing. 95 % intervals over faces. Faces "
+        f"were drawn by lot, {_counts(found)} of each emotion at most; each counts the same."
+    )
+    return Table("saliency_mass", "Saliency per facial feature", columns, tuple(rows), note)
+
+
+def emotion_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Table:
+    """Mass over area, with intervals: one row per model, saliency method and emotion."""
+    rows: list[tuple[Cell, ...]] = []
+    for key in found:
+        for emotion in COLUMNS:
+            own = [m for m in mass[key] if m.emotion == emotion]
+            if own:
+                rows.append((*key, emotion, own[0].n, *(m.enrichment for m in own)))
+    group = "mass / area"
+    columns = (
+        *_WHO,
+        Column("emotion", "Emotion"),
+        Column("n", "Faces"),
+        *(Column(part, part, group=group, digits=2) for part in PARTS),
+    )
+    note = "95 % intervals over faces. 1: no more than the feature's pixels are due."
+    title = "Saliency per facial feature and emotion"
+    return Table("saliency_emotions", title, columns, tuple(rows), note)
+
+
+def enrichment_rows(mass: Sequence[Mass]) -> list[list[str]]:
+    """Rows of a terminal's table: the feature, then mass over area by emotion and over all."""
+    values = {(m.part, m.emotion): m.enrichment.estimate for m in mass}
+    return [
+        [part, *(f"{values[part, e]:.2f}" if (part, e) in values else "–" for e in COLUMNS)]
+        for part in PARTS
+    ]
+
+
+def write_items(items: Sequence[Table | Picture], folder: Path) -> list[Path]:
+    """Write tables as CSV and LaTeX and pictures as PNG into a folder; the files, in order."""
+    files: list[Path] = []
+    for item in items:
+        path = folder / item.key
+        if isinstance(item, Table):
+            write_text(path.with_suffix(".csv"), item.to_csv())
+            write_text(path.with_suffix(".tex"), item.to_latex())
+            files += [path.with_suffix(".csv"), path.with_suffix(".tex")]
+        else:
+            write_bytes(path.with_suffix(".png"), item.png)
+            files.append(path.with_suffix(".png"))
+    return files
+
+
+def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:
+    shown = list(mass)[:_PANELS]
+    panels, parts = {}, []
+    for key in shown:
+        values = {(m.part, m.emotion): m.enrichment.estimate for m in mass[key]}
+        matrix = [[values.get((part, e), np.nan) for e in COLUMNS] for part in PARTS]
+        panels[", ".join(key)] = np.array(matrix)
+        most = max(PARTS, key=lambda part: values.get((part, "all"), 0.0))
+        parts.append(f"{', '.join(key)}: most on the {most}, {values[most, 'all']:.1f} times.")
+    caption = (
+        "Share of the saliency on each facial feature over the feature's share of the pixels, by "
+        "emotion. 1 (white): no more than its pixels are due; orange more, purple less."
+    )
+    if len(mass) > len(shown):
+        caption += f" The first {len(shown)} of {len(mass)}; the table has all."
+    title = "Saliency per facial feature and emotion"
+    png = mass_heatmaps(panels, COLUMNS)
+    return Picture("saliency_heatmap", title, caption, " ".join(parts), png)
+
+
+def _counts(found: Found) -> str:
+    counts = sorted({int(one.record["faces_per_emotion"]) for one in found.values()})
+    return " or ".join(map(str, counts))

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferturb.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.data.faces import Faces
+from ferturb.data.synthetic import EVIDENCE, synthetic_faces
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.evaluation.evidence import PARTS
+from ferturb.evaluation.faithfulness import planted
+from ferturb.evaluation.judged_saliency import (
+    Judgement,
+    chance_of_naming,
+    judge_saliency,
+    judgements,
+    load_judgement,
+    summarise,
+)
+from ferturb.runs import Run
+from ferturb.study.execute import execute_run, prepare
+
+RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Faces:
+    return synthetic_faces(140, seed=3)
+
+
+@pytest.fixture
+def run(tiny: str, drawn: Faces, tmp_path: Path) -> Run:
+    made = prepare(tmp_path, RunConfig(model=ModelConfig(tiny), recipe=RECIPE))
+    execute_run(made, drawn)
+    return made
+
+
+def made_up(faces: Faces, picked: list[str]) -> Judgement:
+    """One method that names and points at one feature for each emotion, on seven faces."""
+    index = np.array([[PARTS.index(feature) for feature in picked]])
+    curve = np.tile(np.linspace(1, 0, 5, dtype=np.float32), (1, 7, 1))
+    truth = planted(faces)
+    assert truth is not None
+    return Judgement(
+        ("rise",),
+        np.arange(7),
+        np.arange(7),
+        area=np.full((7, 8), 0.125, np.float32),
+        share=np.full((1, 7, 8), 0.125, np.float32),
+        deletion=curve,
+        insertion=curve[..., ::-1].copy() ** 2,
+        pointed=index,
+        named=index,
+        correlation=np.array([[0.2, np.nan, 0.4]]),
+        similarity=np.full((1, 3), np.nan),
+        planted=truth,
+    )
+
+
+def test_a_summary_counts_what_is_right(drawn: Faces) -> None:
+    picked = ["mouth", "nose", "jaw", "nose", "forehead", "cheeks", "nose"]
+    right = [feature in EVIDENCE[e] for e, feature in zip(EMOTIONS, picked, strict=True)][:6]
+    (row,) = summarise(made_up(drawn, picked))
+    assert row.names_right is not None
+    assert row.names_right.estimate == pytest.approx(np.mean(right))  # neutral isn't counted
+    assert row.points_right == row.names_right
+    assert row.pointing.estimate == pytest.approx(4 / 7)
+    assert row.deletion.estimate == pytest.approx(0.5)
+    assert row.insertion.estimate == pytest.approx((0 + 2 * (0.0625 + 0.25 + 0.5625) + 1) / 8)
+    assert row.correlation is not None
+    assert row.correlation.estimate == pytest.approx(0.3)
+    assert row.similarity is None
+    assert row.n == 7
+
+
+def test_chance_is_the_share_of_features_that_carry(drawn: Faces) -> None:
+    judgement = made_up(drawn, ["mouth"] * 7)
+    expected = np.mean([len(EVIDENCE[e]) / 7 for e in EMOTIONS[:6]])
+    assert chance_of_naming(judgement) == pytest.approx(expected)
+    unknown = replace(judgement, planted=judgement.planted[:0])
+    assert chance_of_naming(unknown) is None
+    assert summarise(unknown)[0].names_right is None
+
+
+def test_methods_are_judged_beside_maps_that_know_nothing(run: Run, drawn: Faces) -> None:
+    calls: list[tuple[int, int]] = []
+    found = judge_saliency(
+        run, drawn, ("gradient", "grad-cam"), n=1, on_progress=lambda *c: calls.append(c)
+    )
+    assert found.methods == ("gradient", "grad-cam", "random", "centre")
+    assert calls == [(i, 4) for i in range(5)]
+    np.testing.assert_allclose(found.share.sum(2), 1, rtol=1e-5)
+    whole = found.deletion[:, :, 0]
+    np.testing.assert_allclose(whole, np.broadcast_to(whole[0], whole.shape), rtol=1e-5)
+    np.testing.assert_allclose(found.insertion[:, :, -1], whole, rtol=1e-5)
+    assert np.isnan(found.correlation[2:]).all()
+    assert (np.abs(found.correlation[:2]) <= 1).all()
+    kept = load_judgement(run)
+    assert kept is not None
+    assert kept.methods == found.methods
+    for name, array in found.arrays().items():
+        np.testing.assert_array_equal(kept.arrays()[name], array)
+    again = judge_saliency(run, drawn, ("gradient", "grad-cam"), n=1)
+    for name, array in found.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array)
+
+
+def test_real_faces_have_no_known_truth_and_other_fills_another_name(
+    run: Run, toy_faces: Faces
+) -> None:
+    found = judge_saliency(run, toy_faces, ("gradient",), n=1, fill="blur")
+    assert found.planted.shape == (0, len(PARTS))
+    assert list(judgements(run)) == [f"faithfulness-blur-on-{toy_faces.content_hash()[:12]}"]
+
+
+def test_errors(run: Run, drawn: Faces) -> None:
+    for arguments, words in (
+        ({"methods": ("lime",)}, "unknown saliency method"),
+        ({"methods": ()}, "at least one saliency method"),
+        ({"fill": "grey"}, "unknown fill"),
+        ({"split": "exam"}, "unknown split"),
+    ):
+        with pytest.raises(FerturbError, match=words):
+            judge_saliency(run, drawn, **arguments)  # type: ignore[arg-type]

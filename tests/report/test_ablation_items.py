@@ -1,0 +1,203 @@
+"""Heatmaps by what is in them; tables by their numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferturb.config import RunConfig
+from ferturb.evaluation.ablation import FORMAT, Ablation, Outcomes
+from ferturb.evaluation.ablation_matrix import Cell, matrix
+from ferturb.report import ablation_figure
+from ferturb.report.ablation_items import (
+    ablation_items,
+    cells_table,
+    run_items,
+    shown_ablations,
+    terminal_rows,
+)
+from ferturb.report.figures import BLUE, VERMILLION, Picture
+from ferturb.report.tables import Table
+from ferturb.runs import Run
+
+FEATURES = ("mouth", "left_eye", "upper_face")
+
+
+def made_up(hurt: str = "mouth", few: bool = True) -> Ablation:
+    """Without `hurt` every happy face is lost; whatever else is left out changes nothing."""
+    labels = np.repeat(np.arange(7), (40, 5 if few else 40, 40, 40, 40, 40, 40))
+    n = len(labels)
+    without = np.stack([labels] * 3)
+    without[FEATURES.index(hurt), labels == 3] = 0
+
+    def said(predicted: np.ndarray) -> Outcomes:
+        return Outcomes(
+            np.where(predicted == labels, 0.9, 0.1).astype(np.float32), predicted.astype(np.int8)
+        )
+
+    control = np.stack([np.stack([labels] * 2)] * 3)
+    area = np.full((3, n), 97, np.int32)
+    record = {"split": "test", "fill": "mean", "augmentation": "none", "features": list(FEATURES)}
+    return Ablation(
+        FEATURES,
+        labels,
+        said(labels),
+        said(without),
+        said(control),
+        area,
+        record | {"format": FORMAT},
+    )
+
+
+def finished(folder: Path, seed: int = 0) -> Run:
+    run = Run.create(folder / f"compact-s{seed}", RunConfig(seed=seed))
+    labels = made_up().labels
+    run.write_record({"best_epoch": 1})
+    run.finish({"labels_test": labels, "test_none": np.zeros((len(labels), 7), np.float32)})
+    return run
+
+
+def store(run: Run, ablation: Ablation, name: str = "ablation", **changed: str) -> None:
+    run.store_analysis(name, ablation.arrays(), {**ablation.record, **changed})
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def block(png: bytes, colour: str) -> tuple[slice, slice] | None:
+    """The rectangle that is filled with a colour, above the colour bar: rows and columns."""
+    image = pixels(png)[: int(0.75 * pixels(png).shape[0])]
+    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    full = np.abs(image - rgb).max(-1) <= 8
+    rows, columns = (np.nonzero(full.sum(axis) > 50)[0] for axis in (1, 0))
+    if not len(rows) or not len(columns):
+        return None
+    return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+
+
+def test_the_worst_cell_is_the_reddest_and_stands_in_its_row_and_column() -> None:
+    """A cell of full colour, found by its place: the row of the feature, the column of happy."""
+    places = {}
+    for hurt in FEATURES:
+        found = block(ablation_figure.heatmap(matrix(made_up(hurt), resamples=50)), VERMILLION)
+        assert found is not None
+        rows, columns = places[hurt] = found
+        assert rows.stop - rows.start == pytest.approx(200 * 0.47, abs=6)
+        assert columns.stop - columns.start == pytest.approx(200 * 0.80, abs=6)
+    tops = [rows.start for rows, _ in places.values()]
+    assert tops[1] - tops[0] == pytest.approx(200 * 0.47, abs=2)
+    assert tops[2] - tops[1] > 200 * 0.47 + 5  # halves stand apart
+    assert len({columns.start for _, columns in places.values()}) == 1
+
+
+def test_better_is_blue() -> None:
+    a = made_up()
+    turned = Ablation(
+        a.features, a.labels, Outcomes(a.without.probability[0], a.without.predicted[0]),
+        Outcomes(np.stack([a.whole.probability] * 3), np.stack([a.whole.predicted] * 3)),
+        a.controls, a.area,
+    )  # fmt: skip
+    png = ablation_figure.heatmap(matrix(turned, resamples=50))
+    assert block(png, BLUE) is not None
+    assert block(png, VERMILLION) is None
+
+
+def test_row_heads_leave_out_what_the_row_says() -> None:
+    heads = ablation_figure.row_heads(("mouth", "upper_face"), "black")
+    for name, (image, left_out) in heads.items():
+        assert not image[left_out].any(), name
+        assert image[~left_out].mean() > 0.2
+    shown = ~(heads["mouth"][1] | heads["upper_face"][1])
+    assert np.array_equal(heads["mouth"][0][shown], heads["upper_face"][0][shown])
+    rows = [np.nonzero(left_out)[0].mean() for _, left_out in heads.values()]
+    assert rows[0] > 48 > rows[1]  # of 96: the mouth is below, the upper face above
+
+
+def test_items_of_stored_ablations(tmp_path: Path) -> None:
+    runs = [finished(tmp_path, 0), finished(tmp_path, 1)]
+    assert ablation_items(runs) == ()
+    store(runs[0], made_up())
+    store(runs[1], made_up("left_eye"))
+    store(runs[1], made_up(), "ablation-blur", fill="blur")
+    store(runs[1], made_up(), "ablation-old", format="another")
+    store(runs[1], made_up(), "saliency")
+    shown = shown_ablations(runs)
+    assert [one.key for one in shown] == [
+        *("ablation_compact_s0", "ablation_compact_s1", "ablation_compact_s1_blur")
+    ]
+    assert [one.title for one in shown] == [
+        "compact, baseline, seed 0",
+        "compact, baseline, seed 1",
+        "compact, baseline, seed 1, blur",
+    ]
+    items = ablation_items(runs)
+    assert len({item.key for item in items}) == len(items) == 3 * 3 + 1
+    pictures = [item for item in items if isinstance(item, Picture)]
+    assert [p.key.rpartition("_")[2] for p in pictures] == ["accuracy", "probability"] * 3
+    assert "happy without mouth −100.0 points (control 0.0)" in pictures[0].alt
+    assert "happy without left eye" in pictures[2].alt
+    assert "filled: blur" in pictures[4].caption
+    assert pictures[0].width >= 700
+
+
+def test_every_cell_is_in_the_long_table(tmp_path: Path) -> None:
+    found = run_items(finished(tmp_path), made_up())
+    assert [item.key for item in found] == [
+        *("ablation_accuracy", "ablation_probability", "ablation_matrix", "ablation_cells")
+    ]
+    *_, short, long = found
+    assert isinstance(long, Table)
+    rows = list(csv.DictReader(io.StringIO(long.to_csv())))
+    assert len(rows) == 2 * 3 * 8
+    by = {(r["measure"], r["feature"], r["emotion"]): r for r in rows}
+    worst = by["accuracy", "mouth", "happy"]
+    assert (worst["change"], worst["change_low"], worst["n"]) == ("-1", "-1", "40")
+    assert (worst["control"], worst["excess_high"], worst["pixels"]) == ("0", "-1", "97")
+    assert float(worst["p_holm"]) == 0
+    assert by["probability", "mouth", "happy"]["change"] == "-0.8"
+    few = by["accuracy", "mouth", "disgust"]
+    assert (few["remark"], few["p"], few["n"]) == ("too few faces", "", "5")
+    assert isinstance(short, Table)
+    assert "Significantly worse than as many pixels left out at random: happy without mouth" in (
+        short.note
+    )
+    cells = list(csv.DictReader(io.StringIO(short.to_csv())))
+    assert (cells[0]["feature"], cells[0]["happy"], cells[0]["disgust"]) == ("mouth", "-1", "")
+    assert cells[1]["feature"] == "left eye"
+    for table in (short, long):
+        assert all(ord(c) < 128 for c in table.to_latex())
+
+
+def test_the_terminal_marks_what_is_needed() -> None:
+    headings, rows = terminal_rows(matrix(made_up(), resamples=50))
+    assert headings[0] == "left out"
+    happy, disgust = headings.index("happy"), headings.index("disgust")
+    assert rows[0][happy] == "−100.0* (0.0)"
+    assert rows[1][happy] == "0.0 (0.0)"
+    assert rows[2][0] == "upper face"
+    assert rows[0][disgust] == "n = 5"
+
+
+def test_without_controls_nothing_stands_in_brackets() -> None:
+    a = made_up()
+    bare = Ablation(
+        a.features, a.labels, a.whole, a.without,
+        Outcomes(a.controls.probability[:, :0], a.controls.predicted[:, :0]), a.area, a.record,
+    )  # fmt: skip
+    cells: Sequence[Cell] = matrix(bare, resamples=50)
+    assert terminal_rows(cells)[1][0][4] == "−100.0"
+    assert ablation_figure.heatmap(cells)
+    rows = list(csv.DictReader(io.StringIO(cells_table([("m", c) for c in cells]).to_csv())))
+    assert {row["control"] for row in rows} == {""}
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.1234, "−12.3"), (0.0004, "0.0"), (0.05, "+5.0")])
+def test_points(value: float, text: str) -> None:
+    assert ablation_figure.points(value) == text

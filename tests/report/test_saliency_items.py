@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ferturb.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.data.faces import Faces
+from ferturb.data.synthetic import synthetic_faces
+from ferturb.evaluation.evidence import PARTS, explain_run, mass_by_emotion
+from ferturb.evaluation.judged_saliency import judge_saliency, summarise
+from ferturb.report.example_faces import example_faces
+from ferturb.report.explain_figure import explain_figure, paper_figures, run_names
+from ferturb.report.faithfulness_items import faithfulness_items
+from ferturb.report.figures import Picture
+from ferturb.report.saliency_items import saliency_items, write_items
+from ferturb.report.tables import Table
+from ferturb.report.words import PRIVATE
+from ferturb.runs import Run
+from ferturb.study.execute import execute_run, prepare
+
+RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Faces:
+    return synthetic_faces(140, seed=3)
+
+
+def trained(folder: Path, drawn: Faces, tiny: str, method: str = "baseline", **data: str) -> Run:
+    config = RunConfig(
+        DatasetConfig(**data),  # type: ignore[arg-type]
+        ModelConfig(tiny),
+        MethodConfig(method, intensity="pixels") if method == "perturb" else MethodConfig(method),
+        RECIPE,
+    )
+    run = prepare(folder, config)
+    execute_run(run, drawn)
+    return run
+
+
+@pytest.fixture
+def run(tiny: str, drawn: Faces, tmp_path: Path) -> Run:
+    return trained(tmp_path, drawn, tiny)
+
+
+def test_tables_hold_what_is_kept_with_the_runs(run: Run, drawn: Faces) -> None:
+    assert saliency_items([run]) == ()
+    mass = mass_by_emotion(explain_run(run, drawn, "gradient", n=2))
+    heatmap, features, emotions = saliency_items([run])
+    assert isinstance(heatmap, Picture)
+    assert heatmap.png.startswith(PNG)
+    assert isinstance(features, Table)
+    assert [row[2] for row in features.rows] == list(PARTS)
+    expected = {m.part: m for m in mass if m.emotion == "all"}
+    for row in features.rows:
+        one = expected[str(row[2])]
+        assert row[:2] == ("tiny", "gradient")
+        assert row[3:] == (one.n, one.area, one.share, one.enrichment)
+    assert isinstance(emotions, Table)
+    assert len(emotions.rows) == 8
+    most = max(expected.values(), key=lambda m: m.enrichment.estimate)
+    assert f"most on the {most.part}" in heatmap.alt
+
+
+def test_faithfulness_says_what_was_judged(run: Run, drawn: Faces) -> None:
+    assert faithfulness_items([run]) == ()
+    rows = summarise(judge_saliency(run, drawn, ("gradient",), n=1))
+    table, curves = faithfulness_items([run])
+    assert isinstance(table, Table)
+    assert [row[1] for row in table.rows] == ["gradient", "random", "centre"]
+    names = [column.key for column in table.columns]
+    for shown, row in zip(table.rows, rows, strict=True):
+        assert shown[names.index("deletion")] == row.deletion
+        assert shown[names.index("names_right")] == row.names_right
+        assert shown[names.index("correlation")] == row.correlation
+    assert "a feature drawn by lot is in" in table.note
+    assert isinstance(curves, Picture)
+    assert curves.png.startswith(PNG)
+
+
+def test_figures_choose_their_runs_and_say_so(tiny: str, drawn: Faces, tmp_path: Path) -> None:
+    plain = trained(tmp_path, drawn, tiny)
+    (alone,) = paper_figures([plain], drawn)
+    assert alone.key == "saliency_faces"
+    perturbed = trained(tmp_path, drawn, tiny, "perturb")
+    masked = trained(tmp_path, drawn, tiny, face_masks="mixed")
+    first, sixth = paper_figures([masked, perturbed, plain], drawn)
+    assert (first.key, sixth.key) == ("figure1", "figure6")
+    assert "tiny; tiny, with face masks (mixed)" in first.alt
+    assert "tiny; tiny, perturb" in sixth.alt
+    assert "of its mean view" in sixth.caption
+    assert PRIVATE.lower() not in sixth.caption.lower()
+    assert run_names([plain, plain]) == [f"tiny ({plain.name})"] * 2
+
+
+def test_faces_are_those_of_the_stored_logits(run: Run, drawn: Faces) -> None:
+    model = run.load_model()
+    stored = example_faces([run], [model], drawn)
+    other = replace(drawn, images=drawn.images.clone().add_(1))
+    asked = example_faces([run], [model], other)
+    assert len(stored.faces) == len(asked.faces) == 7
+    assert "drawn by lot" in asked.rule
+    assert "drawn by lot" not in stored.rule
+    labels = stored.faces.labels.tolist()
+    assert labels == sorted(labels)
+
+
+def test_pictures_of_real_faces_are_private(run: Run, drawn: Faces) -> None:
+    real = replace(drawn, kind="fer2013")
+    picture = explain_figure([run], real, "gradient")
+    assert PRIVATE.lower() in picture.caption.lower()
+
+
+def test_items_are_written(run: Run, drawn: Faces, tmp_path: Path) -> None:
+    explain_run(run, drawn, "gradient", n=1)
+    files = write_items(saliency_items([run], drawn, "gradient"), tmp_path / "out")
+    assert [path.name for path in files] == [
+        "saliency_faces.png",
+        "saliency_heatmap.png",
+        "saliency_mass.csv",
+        "saliency_mass.tex",
+        "saliency_emotions.csv",
+        "saliency_emotions.tex",
+    ]
+    assert all(path.stat().st_size > 100 for path in files)

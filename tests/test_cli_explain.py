@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ferturb.cli import main
+from ferturb.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.evaluation.evidence import PARTS
+from ferturb.features.datasets import load_dataset
+from ferturb.runs import Run
+from ferturb.study.execute import execute_run, prepare
+
+RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
+
+
+@pytest.fixture
+def run(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    data = DatasetConfig(synthetic_faces=140)
+    made = prepare(tmp_path / "runs", RunConfig(data, ModelConfig(tiny), recipe=RECIPE))
+    execute_run(made, load_dataset(data))
+    return made
+
+
+def test_explain_prints_writes_and_keeps(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--method", "gradient", "--faces", "1", "--out", str(out)]
+    main(["explain", str(run.folder), *options])
+    shown = capsys.readouterr().out
+    assert all(part in shown for part in PARTS)
+    assert "gradient, mass over area (test, 7 faces)" in shown
+    assert {"saliency_faces.png", "saliency_mass.csv"} <= {path.name for path in out.iterdir()}
+    assert run.analyses() == ("saliency-gradient",)
+
+
+def test_explain_in_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", str(run.folder), "--method", "gradient", "--faces", "1", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    mass = found["mass"][run.name]
+    shares = [m["share"]["estimate"] for m in mass if m["emotion"] == "all"]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+
+
+def test_faithfulness_prints_and_keeps(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--methods", "gradient", "--faces", "1"]
+    main(["faithfulness", str(run.folder), *options])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("gradient", "random", "centre", "names %"))
+    assert run.analyses() == ("faithfulness",)
+    main(["faithfulness", str(run.folder), *options, "--json"])
+    rows = json.loads(capsys.readouterr().out)[run.name]
+    assert [row["method"] for row in rows] == ["gradient", "random", "centre"]
+
+
+def test_bad_input_is_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["explain", str(run.folder), "--method", "lime"])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert "unknown saliency method 'lime'" in error
+    assert len(error.splitlines()) == 1
