@@ -159,7 +159,7 @@ def evaluate(
         augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
         ensemble: Also judge the sum of all runs' logits.
         data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
-        face_masks: What those faces wear: `mixed`, `surgical`, `cloth`, `n95`, …
+        face_masks: What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …
         json: Print JSON for a script in place of tables.
         device: `cpu`, `cuda`, …
     """
@@ -225,15 +225,17 @@ def _measure_on(
 ) -> str:
     """Test runs on other faces; the name under which each keeps the results."""
     from ferturb import terminal
-    from ferturb.evaluation.transfer import data_name, measure_on
+    from ferturb.evaluation.transfer import altered_name, data_name, measure_on
     from ferturb.runs import Run
     from ferturb.study.execute import prepare_process
 
     opened = [Run.open(folder) for folder in folders]
     own = opened[0].config.dataset if opened else DatasetConfig()
     dataset = DatasetConfig(absolute(data)) if data is not None else own
-    faces = read_faces(replace(dataset, face_masks=face_masks), quiet)
-    name, chosen = data_name(faces), prepare_process(device)
+    dataset = replace(dataset, face_masks=None if face_masks == "none" else face_masks)
+    faces = read_faces(dataset, quiet)
+    name = altered_name(dataset) if data is None else data_name(faces)
+    chosen = prepare_process(device)
     for run in opened:
         with terminal.working(run.name, quiet) as progress:
             measure_on(run, faces, name, (augmentation,), chosen, progress)

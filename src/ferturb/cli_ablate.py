@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.cli_data import Device, Json, absolute, read_faces
@@ -18,7 +18,7 @@ def register(app: SubcommandApp) -> None:
 
 
 def ablate(
-    run: Positional[Path],
+    run: Positional[Annotated[Path, arg(metavar="RUN")]],
     /,
     *,
     data: str | None = None,
@@ -36,10 +36,10 @@ def ablate(
 ) -> None:
     """Leave each facial feature out of the faces at test time and see what the model loses.
 
-    For each feature and emotion: the change of accuracy, in points, beside the change when as
-    many pixels are left out at random in the same face (in brackets). A star marks what is
-    significantly worse than that, after Holm's correction for all cells. What was measured of
-    each face is kept in the run folder.
+    For each feature and emotion: the change of accuracy, in points, and the change when as many
+    pixels are left out at random in the same face. A star marks what is significantly worse than
+    that, after Holm's correction for all cells. What was measured of each face is kept in the run
+    folder.
 
     Example: ferturb ablate runs/compact-baseline-fast-s0-1a2b3c --fill blur --out ablation
 
@@ -61,7 +61,7 @@ def ablate(
     from ferturb import terminal
     from ferturb.evaluation.ablation import ablate_run
     from ferturb.evaluation.ablation_matrix import MEASURES, matrix, to_dict
-    from ferturb.report.ablation_items import run_items, terminal_rows
+    from ferturb.report.ablation_items import run_items, terminal_tables
     from ferturb.report.saliency_items import write_items
     from ferturb.runs import Run
     from ferturb.study.execute import prepare_process
@@ -88,8 +88,8 @@ def ablate(
     if json:
         terminal.print_json([to_dict(cell) for found in cells.values() for cell in found])
         return
-    faces_seen = len(ablation.labels)
-    title = f"{opened.name}: change of accuracy, points ({split}, {faces_seen:,} faces, {fill})"
-    terminal.table(title, *terminal_rows(cells["accuracy"]))
+    where = f"{split}, {len(ablation.labels):,} faces, filled: {fill}"
+    for title, headings, rows in terminal_tables(cells["accuracy"]):
+        terminal.table(f"{title} ({where})", headings, rows)
     if files:
         terminal.facts({"written": ", ".join(map(str, files))})

@@ -1,9 +1,10 @@
 """On drawn faces it is known which feature carries which emotion: does the matrix say so?
 
-Disgust is left out of the data, as it alone wrinkles the nose: then the nose carries nothing for
-anyone, and must not be named. (With disgust there, an unwrinkled nose is evidence against it, so
-other emotions truly need the nose too.) The network has seen faces with holes, of features and at
-random, so that what it loses is what a feature told it, not its surprise at a hole.
+The network has seen faces with holes, in the place of features and at random, so that what it
+loses is what a feature told it, not its surprise at a hole. And it must be a good one: with 40 %
+of these faces (79 % right where this one has 88 %) 10 of 14 named features were planted, since
+such a network mixes up emotions when something beside their signs is hidden. Neutral is not
+judged: it is the absence of all signs, so that whatever is hidden might have been one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ferturb.config import AugmentConfig, ModelConfig
-from ferturb.data.faces import Faces
-from ferturb.data.synthetic import planted_features, synthetic_faces
+from ferturb.data.synthetic import draw, planted_features, synthetic_faces
 from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.ablation import ablate
-from ferturb.evaluation.ablation_matrix import ALL, matrix, named
+from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import regions
@@ -33,54 +34,52 @@ from ferturb.study.plan import PRESETS
 from ferturb.training.loop import MODEL, Training, train
 
 PARTS = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
-DISGUST = EMOTIONS.index("disgust")
+CARRIED = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
+_CHUNK = 512
 
 
-def without_disgust(n: int, seed: int) -> Faces:
-    drawn = synthetic_faces(n, seed)
-    return drawn.select(torch.nonzero(drawn.labels != DISGUST).flatten())
-
-
-def with_holes(images: Tensor) -> Tensor:
-    """Copies of faces (14, n, h, w): without each feature, and without a control of each."""
-    found = regions(find_landmarks(images).points, (48, 48), (*PARTS, "face"))
-    holes = [found[part] for part in PARTS]
-    holes += [control_regions(hole, found["face"], seed) for seed, hole in enumerate(holes)]
-    faces = images.unsqueeze(1).float().div(255)
-    return torch.stack(
-        [(remove(faces, ~hole, "mean")[:, 0] * 255).round().to(torch.uint8) for hole in holes]
-    )
+def with_holes(images: UInt8[Tensor, "n h w"]) -> UInt8[Tensor, "14 n h w"]:
+    """Copies of faces: without each feature, and without a random region of each one's area."""
+    landmarks = find_landmarks(images)
+    chunks = []
+    for start in range(0, len(images), _CHUNK):
+        found = regions(landmarks.points[start : start + _CHUNK], (48, 48), (*PARTS, "face"))
+        holes = [found[part] for part in PARTS]
+        holes += [
+            control_regions(hole, found["face"], 1000 * start + k) for k, hole in enumerate(holes)
+        ]
+        faces = images[start : start + _CHUNK].unsqueeze(1).float().div(255)
+        left = [(remove(faces, ~hole, "mean")[:, 0] * 255).round() for hole in holes]
+        chunks.append(torch.stack(left).to(torch.uint8))
+    return torch.cat(chunks, 1)
 
 
 @pytest.mark.slow
 def test_the_matrix_names_the_planted_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    narrow = {"narrow": lambda: compact(widths=(16, 32, 64, 96), blocks=(1, 1, 1, 1))}
-    monkeypatch.setitem(BACKBONES, "narrow", narrow["narrow"])
-    torch.set_flush_denormal(True)
+    """Some three minutes of one core."""
+    monkeypatch.setitem(BACKBONES, "narrow", lambda: compact((16, 32, 64, 96), (1, 1, 1, 1)))
     torch.manual_seed(0)
     classifier = Classifier(ModelConfig("narrow"))
-    faces = without_disgust(4200, seed=1)
+    faces = synthetic_faces(14_000, seed=1)
     images = faces.split("train").images
-    views = AlteredCopies(images, with_holes(images), 0.75)
+    views = AlteredCopies(images, with_holes(images), 0.85)
     light = AugmentConfig(flip=0.5, rotate=5.0, shift=0.03)
-    recipe = replace(PRESETS["quick"].recipe, epochs=10, augment=light)
+    recipe = replace(PRESETS["quick"].recipe, epochs=12, augment=light)
     train(Training(classifier, faces, views, recipe, 0, tmp_path, "", torch.device("cpu")))
-    model = Classifier.load(tmp_path / MODEL)
 
-    fresh = without_disgust(1400, seed=77)  # 200 of each emotion
-    found = find_landmarks(fresh.images)
-    measured = ablate(model, fresh.images, fresh.labels, found, features=PARTS, seed=1)
-    assert (measured.whole.predicted == measured.labels).mean() > 0.7
+    fresh = draw(1400, seed=77)
+    landmarks = find_landmarks(fresh.images)
+    model = Classifier.load(tmp_path / MODEL)
+    measured = ablate(model, fresh.images, fresh.labels, landmarks, features=PARTS, seed=1)
+    assert (measured.whole.predicted == measured.labels).mean() > 0.85
     planted = planted_features()
     for measure in ("accuracy", "probability"):
-        names = named(matrix(measured, measure))
-        assert not any("nose" in features for features in names.values()), names
-    carried = [e for e in EMOTIONS if e not in ("disgust", "neutral")]
-    for emotion in carried:
-        assert names[emotion] & planted[emotion], (emotion, names)
-    assert names[ALL] & {"brows", "mouth"}
-    right = sum(len(names[e] & planted[e]) for e in carried)
-    assert right >= 2 * sum(len(names[e] - planted[e]) for e in carried), names
-    print({e: sorted(names[e]) for e in names})
+        said = named(matrix(measured, measure))
+        right = sum(len(said[emotion] & planted[emotion]) for emotion in CARRIED)
+        wrong = sum(len(said[emotion] - planted[emotion]) for emotion in CARRIED)
+        assert right >= 5, (measure, said)
+        assert wrong <= right / 5, (measure, said)  # drawn blindly, right / wrong would be 22 / 20
+    for emotion in CARRIED:
+        assert said[emotion] & planted[emotion], (emotion, said)

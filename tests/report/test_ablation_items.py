@@ -20,7 +20,7 @@ from ferturb.report.ablation_items import (
     cells_table,
     run_items,
     shown_ablations,
-    terminal_rows,
+    terminal_tables,
 )
 from ferturb.report.figures import BLUE, VERMILLION, Picture
 from ferturb.report.tables import Table
@@ -176,13 +176,15 @@ def test_every_cell_is_in_the_long_table(tmp_path: Path) -> None:
 
 
 def test_the_terminal_marks_what_is_needed() -> None:
-    headings, rows = terminal_rows(matrix(made_up(), resamples=50))
+    (_, headings, rows), (title, _, controls) = terminal_tables(matrix(made_up(), resamples=50))
     assert headings[0] == "left out"
     happy, disgust = headings.index("happy"), headings.index("disgust")
-    assert rows[0][happy] == "−100.0* (0.0)"
-    assert rows[1][happy] == "0.0 (0.0)"
+    assert rows[0][happy] == "−100.0*"
+    assert rows[1][happy] == "0.0"
     assert rows[2][0] == "upper face"
     assert rows[0][disgust] == "n = 5"
+    assert "random" in title
+    assert controls[0][happy] == "0.0"
 
 
 def test_without_controls_nothing_stands_in_brackets() -> None:
@@ -192,10 +194,11 @@ def test_without_controls_nothing_stands_in_brackets() -> None:
         Outcomes(a.controls.probability[:, :0], a.controls.predicted[:, :0]), a.area, a.record,
     )  # fmt: skip
     cells: Sequence[Cell] = matrix(bare, resamples=50)
-    assert terminal_rows(cells)[1][0][4] == "−100.0"
+    ((_, _, rows),) = terminal_tables(cells)
+    assert rows[0][4] == "−100.0"
     assert ablation_figure.heatmap(cells)
-    rows = list(csv.DictReader(io.StringIO(cells_table([("m", c) for c in cells]).to_csv())))
-    assert {row["control"] for row in rows} == {""}
+    written = csv.DictReader(io.StringIO(cells_table([("m", c) for c in cells]).to_csv()))
+    assert {row["control"] for row in written} == {""}
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.1234, "−12.3"), (0.0004, "0.0"), (0.05, "+5.0")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.config import MethodConfig
+from ferturb.config import DatasetConfig, MethodConfig
 from ferturb.errors import FerturbError
 from ferturb.runs import run_folder_name
 from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
@@ -61,3 +61,10 @@ def test_unknown_names() -> None:
         choose_preset("quik")
     with pytest.raises(FerturbError, match="unknown method"):
         adapt(PRESETS["quick"], methods=("nothing",))
+
+
+def test_a_study_of_real_faces_shares_its_runs_with_train() -> None:
+    study = adapt(choose_preset("cpu"), source="faces.zip")
+    assert study.dataset == DatasetConfig("faces.zip")
+    drawn = adapt(choose_preset("cpu"))
+    assert drawn.dataset.synthetic_faces == choose_preset("cpu").dataset.synthetic_faces

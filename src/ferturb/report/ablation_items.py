@@ -73,14 +73,22 @@ def run_items(run: Run, ablation: Ablation) -> tuple[Table | Picture, ...]:
     return (*_items_of(shown, found), cells_table(cells))
 
 
-def terminal_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of the terminal's table: changes in points, the control's in brackets."""
+def terminal_tables(cells: Sequence[Cell]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, headings and rows of the terminal's tables: the changes, and their controls'."""
     emotions = list(dict.fromkeys(cell.emotion for cell in cells))
-    rows: dict[str, list[str]] = {}
+    changes: dict[str, list[str]] = {}
+    controls: dict[str, list[str]] = {}
     for cell in cells:
-        row = rows.setdefault(cell.feature, [cell.feature.replace("_", " ")])
-        row.append(_terminal_cell(cell))
-    return ["left out", *emotions], list(rows.values())
+        name = cell.feature.replace("_", " ")
+        for rows, text in ((changes, _changed(cell)), (controls, _plain(cell, cell.control))):
+            rows.setdefault(name, [name]).append(text)
+    what = f"change of {QUANTITIES[cells[0].measure]}, points"
+    headings = ["left out", *emotions]
+    tables = [(what, headings, list(changes.values()))]
+    if any(not math.isnan(cell.control.estimate) for cell in cells):
+        random = ["as many pixels", *emotions]
+        tables.append(("the same at random places in the face", random, list(controls.values())))
+    return tables
 
 
 def shown_ablations(runs: Sequence[Run]) -> list[Shown]:
@@ -215,13 +223,15 @@ def _items_of(shown: Shown, found: Mapping[str, Sequence[Cell]]) -> list[Table |
     return [*pictures, matrix_table(shown, next(iter(found.values())))]
 
 
-def _terminal_cell(cell: Cell) -> str:
+def _changed(cell: Cell) -> str:
+    mark = NEEDED if cell.needed else SPARED if cell.spared else ""
+    return _plain(cell, cell.change) + mark
+
+
+def _plain(cell: Cell, value: Interval) -> str:
     if cell.few:
         return f"n = {cell.n}"
-    text = points(cell.change.estimate) + (NEEDED if cell.needed else SPARED if cell.spared else "")
-    if math.isnan(cell.control.estimate):
-        return text
-    return f"{text} ({points(cell.control.estimate)})"
+    return "–" if math.isnan(value.estimate) else points(value.estimate)
 
 
 def _titles(runs: Sequence[Run]) -> dict[str, str]:

@@ -169,7 +169,7 @@ def adapt(
         recipe=recipe,
         attention_epochs=max(1, round(share * recipe.epochs)),
         seeds=study.seeds if seeds is None else tuple(range(seeds)),
-        dataset=replace(study.dataset, source=source, clean=clean),
+        dataset=_dataset(study, source, clean),
         face_masks=tuple(None if m == "none" else m for m in face_masks) or study.face_masks,
     )
 
@@ -178,6 +178,14 @@ def datasets(study: Study) -> tuple[DatasetConfig, ...]:
     """The faces a study trains on: the dataset, with each of its face masks."""
     worn = dict.fromkeys(study.face_masks)
     return tuple(replace(study.dataset, face_masks=kind) for kind in worn)
+
+
+def _dataset(study: Study, source: str, clean: bool) -> DatasetConfig:
+    """The source; how many faces the preset draws counts only where they are drawn, so that a
+    study and `ferturb train` share their runs on any other."""
+    if source != DatasetConfig().source:
+        return DatasetConfig(source=source, clean=clean)
+    return replace(study.dataset, source=source, clean=clean)
 
 
 def plan(study: Study) -> list[RunConfig]:
