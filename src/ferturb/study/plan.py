@@ -79,7 +79,7 @@ PRESETS: dict[str, Study] = {
             augment=AugmentConfig(flip=0.5, rotate=5.0, shift=0.03, erase=0.2),
         ),
         attention_epochs=2,
-        dataset=DatasetConfig(synthetic_faces=2200),
+        dataset=DatasetConfig(synthetic_faces=2000),
         analyses=("ablation", "saliency"),
         effort="light",
     ),
