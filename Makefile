@@ -10,6 +10,9 @@ READY   = $(VENV)/.ready
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# Two processes of one thread each: more threads than cores would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
+
 .PHONY: setup study test check bench docs clean
 
 setup: $(READY)
@@ -29,14 +32,14 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --quiet
+	$(PYTEST)
 
 # The same without what takes more than a few seconds.
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --quiet -m 'not slow and not real_data'
+	$(PYTEST) -m 'not slow and not real_data'
 
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py --data $(DATA)

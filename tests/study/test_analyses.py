@@ -89,8 +89,8 @@ def test_a_study_of_masks_trains_on_both_kinds_of_faces() -> None:
     study = adapt(PRESETS["masks"], models=("compact",), source="faces.zip")
     configs = [run.dataset for run in plan(study)]
     assert configs == [
-        DatasetConfig("faces.zip", synthetic_faces=20000),
-        DatasetConfig("faces.zip", synthetic_faces=20000, face_masks="mixed"),
+        DatasetConfig("faces.zip"),
+        DatasetConfig("faces.zip", face_masks="mixed"),
     ]
     only = adapt(PRESETS["masks"], face_masks=("none", "n95"))
     assert only.face_masks == (None, "n95")
