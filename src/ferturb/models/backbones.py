@@ -43,7 +43,8 @@ def check_backbone(name: str) -> None:
     if name in BACKBONES or timm.is_model(name):
         return
     names = list(BACKBONES)
-    near = difflib.get_close_matches(name, [*names, *timm.list_models()], n=3, cutoff=0.6)
+    every = list(dict.fromkeys([*names, *timm.list_models()]))
+    near = difflib.get_close_matches(name, every, n=3, cutoff=0.6)
     hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ";"
     raise FerturbError(f"unknown model {name!r}{hint} known: {', '.join(names)}, or any timm name")
 
