@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ferturb.config import MethodConfig
 from ferturb.errors import FerturbError
 from ferturb.perturb.altered import AlteredCopies
+from ferturb.perturb.methods import METHODS
 
 
 def marked(n: int = 40, copies: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,3 +47,13 @@ def test_copies_of_other_faces_are_refused() -> None:
     images, copies = marked()
     with pytest.raises(FerturbError, match="copies of all training faces"):
         AlteredCopies(images, copies[:, :20], 0.5)
+
+
+def test_method_robust_is_made_of_copies_and_refuses_to_go_without() -> None:
+    images, copies = marked()
+    config = MethodConfig("robust", altered=0.25)
+    views = METHODS["robust"](config, None, images, copies)
+    assert isinstance(views, AlteredCopies)
+    assert views.share == 0.25
+    with pytest.raises(FerturbError, match="needs the altered copies"):
+        METHODS["robust"](config, None, images)

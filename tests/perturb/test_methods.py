@@ -68,12 +68,13 @@ PERTURB = MethodConfig("perturb", attention_faces=24)
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_trains_and_tests_on_its_views(name: str, attention: Classifier) -> None:
     config = replace(METHOD_PRESETS[name], attention_faces=24)
-    views = METHODS[name](config, attention, IMAGES)
+    copies = torch.stack([IMAGES, 255 - IMAGES]) if METHODS[name].shows_copies else None
+    views = METHODS[name](config, attention, IMAGES, copies)
     views.start_epoch(1, rng(1), 0.5)
     inputs = views(FACES, rng(2), own_maps(views))
     assert len(inputs) == len(FACES) * passes(config)
     assert torch.isfinite(inputs).all()
-    again = METHODS[name](config, attention, IMAGES)
+    again = METHODS[name](config, attention, IMAGES, copies)
     again.start_epoch(1, rng(1), 0.5)
     assert torch.equal(inputs, again(FACES, rng(2), own_maps(again)))  # same seed, same bits
     model = views.at_test_time(attention).eval()

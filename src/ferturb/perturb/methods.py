@@ -14,6 +14,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
 from ferturb.config import MethodConfig, choose
+from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.controls import random_partitions
@@ -36,7 +37,7 @@ class Method:
     """One entry of `METHODS`; calling it gives the views of a training."""
 
     about: str
-    build: Callable[[Method, MethodConfig, Classifier | None, Tensor], TrainingViews]
+    build: Callable[[Method, MethodConfig, Classifier | None, Tensor, Tensor | None], TrainingViews]
     has_views: bool = True
     attends: bool = True
     """Whether its maps come from the intensity of Equation 1."""
@@ -59,9 +60,7 @@ class Method:
     ) -> TrainingViews:
         """The views of a training; `attention` is the classifier of phase 1 and `copies` the
         training faces with something hidden, where needed."""
-        if copies is not None:
-            return AlteredCopies(training_images, copies, config.altered)
-        return self.build(self, config, attention, training_images)
+        return self.build(self, config, attention, training_images, copies)
 
     def by_face(self, config: MethodConfig) -> bool:
         """Whether every face has a map of its own."""
@@ -69,19 +68,43 @@ class Method:
 
 
 def _whole(
-    method: Method, config: MethodConfig, attention: Classifier | None, images: Tensor
+    method: Method,
+    config: MethodConfig,
+    attention: Classifier | None,
+    images: Tensor,
+    copies: Tensor | None,
 ) -> TrainingViews:
     return WholeFaces()
 
 
 def _erased(
-    method: Method, config: MethodConfig, attention: Classifier | None, images: Tensor
+    method: Method,
+    config: MethodConfig,
+    attention: Classifier | None,
+    images: Tensor,
+    copies: Tensor | None,
 ) -> TrainingViews:
     return ErasedViews(config)
 
 
+def _altered(
+    method: Method,
+    config: MethodConfig,
+    attention: Classifier | None,
+    images: Tensor,
+    copies: Tensor | None,
+) -> TrainingViews:
+    if copies is None:
+        raise FerturbError(f"method {config.name!r} needs the altered copies of the training faces")
+    return AlteredCopies(images, copies, config.altered)
+
+
 def _clusters(
-    method: Method, config: MethodConfig, attention: Classifier | None, images: Tensor
+    method: Method,
+    config: MethodConfig,
+    attention: Classifier | None,
+    images: Tensor,
+    copies: Tensor | None,
 ) -> TrainingViews:
     intensity = intensity_of(config, attention) if method.attends else nowhere
     find = _finding(method, config, attention)
@@ -136,7 +159,7 @@ METHODS: dict[str, Method] = {
     "anneal": _views("views early, whole faces at the end"),
     "view-consistency": _views("views should predict what the whole face does"),
     "robust": Method(
-        "faces with something hidden among whole ones", _whole, has_views=False, shows_copies=True
+        "faces with something hidden among whole ones", _altered, has_views=False, shows_copies=True
     ),
 }
 """Method name -> what it is."""
