@@ -9,6 +9,7 @@ import pytest
 
 from ferturb.config import (
     FAST,
+    FULL_SIZE,
     PAPER,
     RECIPES,
     AugmentConfig,
@@ -126,7 +127,7 @@ def test_values_out_of_range_are_refused(make: object, words: str) -> None:
 
 
 def test_presets_are_the_papers_and_ours() -> None:
-    assert RECIPES == {"fast": FAST, "paper": PAPER}
+    assert RECIPES == {"fast": FAST, "full-size": FULL_SIZE, "paper": PAPER}
     assert all(name == recipe.name for name, recipe in RECIPES.items())
     p = PAPER  # section 4.2
     assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)

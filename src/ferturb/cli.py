@@ -44,6 +44,7 @@ def train(
     method: str = "baseline",
     recipe: str = "fast",
     epochs: int | None = None,
+    learning_rate: float | None = None,
     seed: int = 0,
     out: Path = Path("runs"),
     options: OmitArgPrefixes[MethodConfig] = DEFAULT_METHOD,
@@ -57,6 +58,8 @@ def train(
     alteration_seed: int = 0,
     teachers: tuple[Path, ...] = (),
     distillation: float = 0.7,
+    distillation_views: int = 0,
+    start_from: Path | None = None,
     resume: Path | None = None,
     threads: int | None = None,
     device: Device = "cpu",
@@ -76,8 +79,9 @@ def train(
             name.
         method: `baseline`, `perturb`, or `attention` (phase 1 of the Perturb Scheme; trained on
             its own when `perturb` needs it).
-        recipe: `fast` or `paper`.
+        recipe: `fast`, `full-size` (the same without epochs on smaller faces) or `paper`.
         epochs: In place of the recipe's.
+        learning_rate: In place of the recipe's.
         seed: Every random decision follows from it.
         out: Folder of run folders.
         options: Options of the method.
@@ -92,6 +96,9 @@ def train(
         alteration_seed: Of face masks, noise and random regions.
         teachers: Finished runs whose ensemble teaches this one.
         distillation: Weight of what the teachers say against the labels, 0 to 1.
+        distillation_views: Repeat this many augmentations of each face, so that the teachers are
+            asked about each but once; 0 draws new ones every epoch and asks every time.
+        start_from: A finished run of the same network whose weights this one starts from.
         resume: A run folder to go on with; all other options but the last three are ignored.
         threads: Threads of torch.
         quiet: Say nothing but errors.
@@ -108,8 +115,10 @@ def train(
     chosen = choose("recipe", recipe, RECIPES)
     if epochs is not None:
         chosen = replace(chosen, epochs=epochs)
+    if learning_rate is not None:
+        chosen = replace(chosen, learning_rate=learning_rate)
     if teachers:
-        chosen = replace(chosen, distillation=distillation)
+        chosen = replace(chosen, distillation=distillation, distillation_views=distillation_views)
     run = RunConfig(
         DatasetConfig(
             absolute(data),
@@ -126,6 +135,7 @@ def train(
         chosen,
         seed,
         teachers=tuple(os.path.relpath(teacher, out) for teacher in teachers),
+        start=None if start_from is None else os.path.relpath(start_from, out),
     )
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
     read_faces(run.dataset, quiet)

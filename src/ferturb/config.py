@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from ferturb.config_dataset import DatasetConfig as DatasetConfig
@@ -206,6 +206,9 @@ class RecipeConfig:
     """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
     distillation_temperature: float = field(default=2.0, metadata=LATER)
     """What teachers' and student's logits are divided by."""
+    distillation_views: int = field(default=0, metadata=LATER)
+    """How many augmentations of each face the training repeats, so that the teachers are asked
+    about each but once; 0 draws a new one every epoch and asks every time."""
 
     def __post_init__(self) -> None:
         _in_range("epochs", self.epochs, 1, None)
@@ -213,6 +216,7 @@ class RecipeConfig:
         _in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
         _in_range("distillation", self.distillation, 0.0, 1.0)
         _in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
+        _in_range("distillation_views", self.distillation_views, 0, None)
 
 
 PAPER = RecipeConfig(
@@ -245,7 +249,10 @@ FAST = RecipeConfig(
 )
 """The recipe with the best validation accuracy per CPU minute that was found."""
 
-RECIPES: dict[str, RecipeConfig] = {"fast": FAST, "paper": PAPER}
+FULL_SIZE = replace(FAST, name="full-size", sizes=())
+"""`fast` without its epochs on smaller faces."""
+
+RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, PAPER)}
 
 
 @dataclass(frozen=True)
@@ -263,6 +270,9 @@ class RunConfig:
     teachers: tuple[str, ...] = field(default=(), metadata=LATER)
     """Folders of finished runs whose ensemble teaches this one (`recipe.distillation`), relative
     to the run's own parent folder."""
+    start: str | None = field(default=None, metadata=LATER)
+    """Folder of a finished run of the same network, relative to the run's own parent folder, whose
+    weights this one starts from; None starts from random ones."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for JSON."""

@@ -176,6 +176,12 @@ class Run:
             return None
         return self._needed(self.config.attention_run, "attention run").load_classifier()
 
+    def load_start(self) -> Classifier | None:
+        """The network whose weights this run starts from; None if it starts from random ones."""
+        if self.config.start is None:
+            return None
+        return self._needed(self.config.start, "run to start from").load_classifier()
+
     def load_teachers(self) -> tuple[nn.Module, ...]:
         """The models of the runs that teach this one, each as its method uses it."""
         return tuple(self._needed(name, "teacher").load_model() for name in self.config.teachers)

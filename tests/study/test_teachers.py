@@ -20,7 +20,9 @@ from ferturb.features.datasets import load_dataset
 from ferturb.runs import Run
 from ferturb.storage import load_tensors
 from ferturb.study.execute import execute_run, prepare
+from ferturb.training.batches import steps_per_epoch
 from ferturb.training.loop import MODEL
+from ferturb.training.teaching import Teacher
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -76,6 +78,57 @@ def test_a_student_of_weight_one_comes_to_say_what_its_teacher_says(
     _, told = teacher.logits("test", "none")
     agreement = (said.argmax(1) == told.argmax(1)).mean()
     assert agreement > 0.5  # chance is 1 in 7
+
+
+def test_repeated_augmentations_ask_the_teacher_once_and_resume_to_the_same_bits(
+    toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = prepare(tmp_path, PLAIN)
+    execute_run(teacher, toy_faces)
+    config = taught(teacher.name)
+    recipe = replace(config.recipe, epochs=4, distillation_views=2, sizes=((0.5, 24),))
+    asked = []
+    logits = Teacher.logits
+
+    def counting(self: Teacher, faces: torch.Tensor) -> torch.Tensor:
+        asked.append(faces.shape[-1])
+        return logits(self, faces)
+
+    monkeypatch.setattr(Teacher, "logits", counting)
+    whole = prepare(tmp_path, replace(config, recipe=recipe))
+    execute_run(whole, toy_faces)
+    steps = steps_per_epoch(len(toy_faces.split("train")), recipe.batch_size)
+    side = toy_faces.images.shape[-1]
+    assert asked == [side] * (2 * steps)  # at full size, in the epochs on small faces too
+    parts = prepare(
+        tmp_path / "again", replace(config, recipe=recipe, teachers=whole_path(teacher))
+    )
+    assert not execute_run(parts, toy_faces, pause_after=3)
+    assert execute_run(parts, toy_faces)
+    assert torch.equal(weights(parts), weights(whole))
+
+
+def whole_path(run: Run) -> tuple[str, ...]:
+    return (f"../{run.name}",)
+
+
+def test_a_run_starts_from_anothers_weights(toy_faces: Faces, tmp_path: Path) -> None:
+    first = prepare(tmp_path, PLAIN)
+    execute_run(first, toy_faces)
+    still = replace(RECIPE, epochs=1, learning_rate=0.0)
+    second = prepare(tmp_path, replace(PLAIN, recipe=still, seed=9, start=first.name))
+    execute_run(second, toy_faces)
+    before, after = first.load_classifier(), second.load_classifier()
+    for (name, a), b in zip(before.named_parameters(), after.parameters(), strict=True):
+        assert torch.equal(a, b), name
+    other = prepare(
+        tmp_path, replace(PLAIN, model=ModelConfig("tiny", dropout=0.5), start=first.name)
+    )
+    with pytest.raises(FerturbError, match="start from a run of the same network"):
+        execute_run(other, toy_faces)
+    missing = prepare(tmp_path, replace(PLAIN, seed=11, start="nowhere"))
+    with pytest.raises(FerturbError, match="nowhere is no run folder"):
+        execute_run(missing, toy_faces)
 
 
 def test_an_unfinished_teacher_is_named(toy_faces: Faces, tmp_path: Path) -> None:

@@ -64,4 +64,25 @@ def test_blending_weighs_labels_and_teacher_and_serves_all_views(weight: float) 
     hard = torch.tensor(0.7)
     told = torch.tensor([[1.0, 0.0]] * 4)
     expected = (1 - weight) * 0.7 + weight * float(distillation_loss(logits, told, 2.0))
-    assert float(teacher.blend(hard, logits, torch.zeros(2, 1, 4, 4))) == pytest.approx(expected)
+    taught = teacher.logits(torch.zeros(2, 1, 4, 4))
+    assert float(teacher.blend(hard, logits, taught)) == pytest.approx(expected)
+
+
+def test_a_teacher_that_remembers_is_asked_once_about_each_batch() -> None:
+    asked = []
+
+    def faces(value: float) -> Tensor:
+        asked.append(value)
+        return torch.full((2, 1, 4, 4), value)
+
+    class Echo(nn.Module):
+        def forward(self, faces: Tensor) -> Tensor:
+            return faces.mean((1, 2, 3))[:, None].expand(-1, 2)
+
+    for remember, times in ((True, 2), (False, 4)):
+        asked.clear()
+        teacher = Teacher([Echo()], 0.5, 1.0, "float32", CPU, remember)
+        for value in (1.0, 2.0) * 2:
+            answer = teacher.answer((1, int(value)), lambda v=value: faces(v))  # type: ignore[misc]
+            assert torch.equal(answer, torch.full((2, 2), value))
+        assert len(asked) == times

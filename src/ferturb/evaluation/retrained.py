@@ -113,7 +113,11 @@ def retrained_matrix(
 
 def _key(run: Run) -> str:
     """The config without what is left out of the faces, and without names of other runs."""
-    config: dict[str, Any] = run.config.to_dict() | {"attention_run": None, "teachers": []}
+    config: dict[str, Any] = run.config.to_dict() | {
+        "attention_run": None,
+        "teachers": [],
+        "start": None,
+    }
     plain = DatasetConfig()
     same: dict[str, Any] = {
         "left_out": None,

@@ -47,7 +47,7 @@ def execute_run(
     if run.done:
         return True
     config, device = run.config, device or torch.device("cpu")
-    classifier = new_classifier(config)
+    classifier = _first_classifier(run)
     views = _views(run, faces)
     remove_leftovers(run.folder)
     run.begin(describe_software())
@@ -109,6 +109,20 @@ def new_classifier(config: RunConfig) -> Classifier:
         return Classifier(config.model)
 
 
+def _first_classifier(run: Run) -> Classifier:
+    """The network before the first epoch: fresh, or with another run's weights."""
+    classifier, start = new_classifier(run.config), run.load_start()
+    if start is None:
+        return classifier
+    if start.config != run.config.model:
+        raise FerturbError(
+            f"{run.name} trains {run.config.model}, but {run.config.start} holds {start.config}; "
+            "start from a run of the same network"
+        )
+    classifier.load_state_dict(start.state_dict())
+    return classifier
+
+
 def _views(run: Run, faces: Faces) -> TrainingViews:
     method = run.config.method
     build = choose("method", method.name, METHODS)
@@ -122,7 +136,12 @@ def _teacher(run: Run, device: torch.device) -> Teacher | None:
     if not models:
         return None
     return Teacher(
-        models, recipe.distillation, recipe.distillation_temperature, recipe.precision, device
+        models,
+        recipe.distillation,
+        recipe.distillation_temperature,
+        recipe.precision,
+        device,
+        remember=recipe.distillation_views > 0,
     )
 
 

@@ -216,7 +216,8 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         run,
         model=replace(run.model, attention=True, attention_at=run.method.attention_from),
         method=MethodConfig("attention"),
-        recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0),
+        recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0, distillation_views=0),
         teachers=(),
+        start=None,
     )
     return [first, replace(run, attention_run=run_folder_name(first))]

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -170,7 +171,9 @@ def _epoch(
 ) -> Epoch:
     """One epoch of steps and its validation."""
     start = time.perf_counter()
-    generator = generator_of(t.seed, epoch, "augment")
+    draws = _draws(t.recipe, epoch)
+    generator = generator_of(t.seed, draws, "augment")
+    pictures = generator_of(t.seed, epoch, "pictures")
     steps = steps_per_epoch(len(images), t.recipe.batch_size)
     past = [e.validation_accuracy for e in history]
     size = training_size(t.recipe, epoch, images.shape[-1])
@@ -180,17 +183,19 @@ def _epoch(
     model.train()
     with torch.random.fork_rng(devices=[t.device] if t.device.type == "cuda" else []):
         torch.manual_seed(seed_of(t.seed, epoch, "dropout"))
-        for step, index in enumerate(batches(len(images), t.recipe.batch_size, t.seed, epoch)):
+        for step, index in enumerate(batches(len(images), t.recipe.batch_size, t.seed, draws)):
             number = (epoch - 1) * steps + step
             rate = learning_rate(t.recipe, number, steps, past)
             set_learning_rate(optimizer, rate)
-            inputs, whole = _inputs(t, images, index, generator, size)
+            again = same_draws(generator)
+            inputs = _inputs(t, images, index, generator, pictures, size)
             target = labels[index.to(t.device)].repeat_interleave(len(inputs) // len(index))
             with autocast(t.recipe.precision, t.device):
                 logits = model(inputs).float()
             loss = F.cross_entropy(logits, target, label_smoothing=t.recipe.label_smoothing)
             if t.teacher is not None:
-                loss = t.teacher.blend(loss, logits, whole)
+                whole = partial(augment, images[index.to(t.device)], t.recipe.augment, again)
+                loss = t.teacher.blend(loss, logits, t.teacher.answer((draws, step), whole))
             extra = t.views.extra_loss(logits, len(index))
             loss = loss if extra is None else loss + extra
             optimizer.zero_grad(set_to_none=True)
@@ -226,26 +231,31 @@ def _epoch(
     )
 
 
+def _draws(recipe: RecipeConfig, epoch: int) -> int:
+    """The epoch whose order and augmentations this one repeats; itself where none repeats."""
+    repeated = recipe.distillation_views
+    return (epoch - 1) % repeated + 1 if repeated else epoch
+
+
 def _inputs(
-    t: Training, images: Tensor, index: Tensor, generator: torch.Generator, size: int
-) -> tuple[Tensor, Tensor]:
-    """What the network sees in one step, (v, 1, h, w), and the augmented faces (b, 1, h, w) that a
-    teacher is asked about: whole, where the method shows other pictures of them."""
-    faces, recipe = images[index.to(t.device)], t.recipe
-    pictures = t.views.pictures_of(index, generator)
-    again = same_draws(generator)
+    t: Training,
+    images: Tensor,
+    index: Tensor,
+    generator: torch.Generator,
+    pictures: torch.Generator,
+    size: int,
+) -> Tensor:
+    """What the network sees in one step, (v, 1, h, w)."""
+    shown = t.views.pictures_of(index, pictures)
     maps = t.views.maps_of(index)
-    shown, maps = augment_with_maps(
-        faces if pictures is None else pictures.to(t.device),
+    faces, maps = augment_with_maps(
+        images[index.to(t.device)] if shown is None else shown.to(t.device),
         None if maps is None else maps.to(t.device),
-        recipe.augment,
+        t.recipe.augment,
         generator,
-        _resize(recipe, size),
+        _resize(t.recipe, size),
     )
-    whole = shown
-    if t.teacher is not None and pictures is not None:
-        whole = augment(faces, recipe.augment, again, _resize(recipe, size))
-    return t.views(shown, generator, maps), whole
+    return t.views(faces, generator, maps)
 
 
 def _resize(recipe: RecipeConfig, size: int) -> int | None:

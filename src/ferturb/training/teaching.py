@@ -7,13 +7,15 @@ probabilities p = softmax(t / T) and student probabilities q = softmax(s / T)
 
 where t is the mean of the teachers' logits (their ensemble). Teacher and student see the same
 augmented face (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
-CVPR 2022); a student that is shown a face with something hidden is told what the teacher says of
-the whole face. FER2013's labels are noisy, and a teacher's probabilities say how open a face is.
+CVPR 2022); a student that is shown a face smaller, or with something hidden, is told what the
+teacher says of the whole face at its full size. FER2013's labels are noisy, and a teacher's
+probabilities say how open a face is. Where the training repeats its augmentations
+(`RecipeConfig.distillation_views`), the teacher's answers are kept and it is asked but once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -33,13 +35,30 @@ class Teacher:
         temperature: float,
         precision: str,
         device: torch.device,
+        remember: bool = False,
     ) -> None:
-        """`weight` is w, 0 … 1; `temperature` is T > 0."""
+        """`weight` is w, 0 … 1; `temperature` is T > 0; `remember` keeps what was answered."""
         self.models = [m.to(device).eval().requires_grad_(False) for m in models]
         self.weight = weight
         self.temperature = temperature
         self.precision = precision
         self.device = device
+        self.remember = remember
+        self._answers: dict[tuple[int, int], Tensor] = {}
+
+    def answer(
+        self, batch: tuple[int, int], faces: Callable[[], Float[Tensor, "b 1 h w"]]
+    ) -> Float[Tensor, "b e"]:
+        """The logits of a batch's faces, which are asked for only if they aren't remembered.
+
+        `batch` (augmentation, step) names the batch: the same name, the same faces.
+        """
+        if batch in self._answers:
+            return self._answers[batch]
+        logits = self.logits(faces())
+        if self.remember:
+            self._answers[batch] = logits
+        return logits
 
     @torch.no_grad()
     def logits(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
@@ -51,13 +70,13 @@ class Teacher:
         self,
         hard: Float[Tensor, ""],
         logits: Float[Tensor, "v e"],
-        faces: Float[Tensor, "b 1 h w"],
+        taught: Float[Tensor, "b e"],
     ) -> Float[Tensor, ""]:
-        """The loss, from the labels' loss `hard`, the student's logits and the faces taught about.
+        """The loss, from the labels' loss `hard`, the student's logits and the teacher's.
 
         v may be a multiple of b: the views of a face stand together and are all told the same.
         """
-        taught = self.logits(faces).repeat_interleave(len(logits) // len(faces), 0)
+        taught = taught.repeat_interleave(len(logits) // len(taught), 0)
         return (1 - self.weight) * hard + self.weight * distillation_loss(
             logits, taught, self.temperature
         )
