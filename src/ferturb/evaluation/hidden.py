@@ -1,0 +1,116 @@
+"""How a model does when something of the face is hidden: the same test faces, hidden in many ways.
+
+Each way of hiding is a change of the `DatasetConfig` (worn things, a facial feature left out), or
+what others have reported: the lower half of the picture grey. The seeds are none that the method
+`robust` trains with; nor is the fill "inpaint".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ferturb.config import DatasetConfig
+from ferturb.data.faces import SPLITS, Faces
+from ferturb.evaluation.significance import Interval, bootstrap, paired_bootstrap
+from ferturb.features.datasets import alter, landmarks_of
+
+FEATURES = ("eyes", "brows", "nose", "mouth", "upper_face", "lower_face")
+"""The facial features that are left out in turn, and whose mean is taken."""
+
+WAYS: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "MaskFer": {"face_masks": "mixed"},
+    **{kind: {"face_masks": kind} for kind in ("glasses", "hand", "random")},
+    **{f"without {feature}": {"left_out": feature} for feature in FEATURES},
+    **{
+        f"without {feature}, inpainted": {"left_out": feature, "left_out_fill": "inpaint"}
+        for feature in FEATURES
+    },
+}
+"""What is changed of the `DatasetConfig`, by a name for tables."""
+
+GREY_ROWS = "rows 25 to 47 grey"
+MEANS: dict[str, tuple[str, ...]] = {
+    "mean of features left out": tuple(f"without {f}" for f in FEATURES),
+    "mean of features left out, inpainted": tuple(f"without {f}, inpainted" for f in FEATURES),
+}
+"""Means over ways of hiding, by a name for tables."""
+
+Predict = Callable[[UInt8[Tensor, "n h w"]], Float[NDArray[np.float32], "n e"]]
+Right = dict[str, Bool[NDArray[np.bool_], " n"]]
+
+
+def grey_rows(
+    images: UInt8[Tensor, "n h w"], first: int = 25, grey: int = 127
+) -> UInt8[Tensor, "n h w"]:
+    """The same faces with all rows from `first` on in one grey."""
+    hidden = images.clone()
+    hidden[:, first:] = grey
+    return hidden
+
+
+def hidden_faces(faces: Faces, split: str = "test") -> Iterator[tuple[str, UInt8[Tensor, "n h w"]]]:
+    """The faces of a split, hidden in each of `WAYS`, and with grey rows."""
+    part = faces.split(split)
+    chosen = torch.nonzero(faces.splits == SPLITS.index(split)).flatten()
+    landmarks = landmarks_of(faces).select(chosen)
+    for name, change in WAYS.items():
+        shown = part
+        if change:
+            shown = alter(part, replace(DatasetConfig(), **change), landmarks)
+        yield name, shown.images
+    yield GREY_ROWS, grey_rows(part.images)
+
+
+def right_when_hidden(
+    predict: Predict,
+    faces: Faces,
+    split: str = "test",
+    tell: Callable[[str], None] = lambda _: None,
+) -> Right:
+    """Which faces of the split a model gets right, hidden in each way."""
+    labels = faces.split(split).labels.numpy()
+    right = {}
+    for name, images in hidden_faces(faces, split):
+        tell(name)
+        right[name] = predict(images).argmax(1) == labels
+    return right
+
+
+@dataclass(frozen=True)
+class HiddenScore:
+    """A model's accuracy on faces that are hidden in one way, or the mean over several."""
+
+    way: str
+    n: int
+    accuracy: Interval
+    change: Interval | None
+    """Against another model on the same faces, paired."""
+
+
+def hidden_scores(right: Right, other: Right | None = None) -> list[HiddenScore]:
+    """Accuracies with their intervals, and changes against `other`; faces are resampled.
+
+    A mean over ways resamples each face with all its pictures.
+    """
+    rows = []
+    for way, names in {**{name: (name,) for name in right}, **MEANS}.items():
+        if not set(names) <= set(right):
+            continue
+        own = _share(right, names)
+        change = None if other is None else paired_bootstrap(_share(other, names), own)
+        rows.append(HiddenScore(way, len(own), bootstrap(own), change))
+    return rows
+
+
+def _share(right: Right, names: tuple[str, ...]) -> Float[NDArray[np.float64], "n 1"]:
+    """How many of these pictures of each face are right, 0 … 1."""
+    return np.stack([right[name] for name in names]).mean(0)[:, None]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferturb.config import DatasetConfig
+from ferturb.data.sources import load_faces
+from ferturb.evaluation.hidden import (
+    FEATURES,
+    GREY_ROWS,
+    MEANS,
+    WAYS,
+    grey_rows,
+    hidden_faces,
+    hidden_scores,
+    right_when_hidden,
+)
+from ferturb.features.copies import COPIES
+
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+
+
+def test_grey_rows_hide_the_lower_half_and_nothing_else() -> None:
+    images = torch.arange(2 * 48 * 48).remainder(120).to(torch.uint8).view(2, 48, 48)
+    hidden = grey_rows(images)
+    assert torch.equal(hidden[:, :25], images[:, :25])
+    assert bool((hidden[:, 25:] == 127).all())
+    assert int(images.max()) == 119
+
+
+def test_no_way_of_hiding_is_one_that_robust_trains_with() -> None:
+    worn = [change for change in WAYS.values() if "face_masks" in change]
+    assert all(change.get("alteration_seed", 0) == 0 for change in worn)
+    assert all(copy["alteration_seed"] != 0 for copy in COPIES)
+    assert not any(copy.get("left_out_fill") == "inpaint" for copy in COPIES)
+
+
+def test_every_way_hides_something_of_every_face_and_the_first_nothing() -> None:
+    faces = load_faces(DatasetConfig(synthetic_faces=60))
+    whole = faces.split("test").images
+    seen = dict(hidden_faces(faces))
+    assert list(seen) == [*WAYS, GREY_ROWS]
+    for name, images in seen.items():
+        assert images.shape == whole.shape
+        changed = (images != whole).flatten(1).any(1)
+        assert not bool(changed.any()) if name == "whole" else float(changed.float().mean()) > 0.8
+
+
+def test_right_is_asked_of_the_split_in_order() -> None:
+    faces = load_faces(DatasetConfig(synthetic_faces=60))
+    labels = faces.split("test").labels.numpy()
+
+    def predict(images: torch.Tensor) -> np.ndarray:
+        answers = np.eye(7, dtype=np.float32)[labels]
+        answers[0] = np.roll(answers[0], 1)
+        return answers
+
+    right = right_when_hidden(predict, faces)
+    assert all(not r[0] and r[1:].all() for r in right.values())
+
+
+def test_scores_and_means_by_hand() -> None:
+    whole = np.array([True, True, False, True])
+    half = np.array([True, False, False, True])
+    own = {"whole": whole, **{f"without {f}": half for f in FEATURES}}
+    own["without mouth"] = whole
+    other = {name: np.array([True, False, False, False]) for name in own}
+    rows = {row.way: row for row in hidden_scores(own, other)}
+    assert rows["whole"].accuracy.estimate == 0.75
+    mean = rows["mean of features left out"]
+    assert mean.accuracy.estimate == pytest.approx((5 * 0.5 + 0.75) / 6)
+    assert mean.change is not None
+    assert mean.change.estimate == pytest.approx((5 * 0.5 + 0.75) / 6 - 0.25)
+    assert mean.change.low <= mean.change.estimate <= mean.change.high
+    assert [name for name in MEANS if name in rows] == ["mean of features left out"]
+
+
+def test_a_card_gets_its_section_once() -> None:
+    from measure_pretrained import with_section
+
+    rows = hidden_scores({"whole": np.array([True, True, False, True])})
+    card = "# The model\n\nText.\n\n## Limits\n\nMany.\n"
+    once = with_section(card, rows)
+    assert "| whole | 75.0 |" in once
+    assert with_section(once, rows) == once
+    assert once.startswith("# The model\n\nText.\n\n## When")
+    assert once.endswith("## Limits\n\nMany.\n")
