@@ -4,8 +4,8 @@ The sets are cluster coordinates (Equation 1) of attention-like maps: smooth ran
 several scales, thresholded at half their range, as ferturb clusters them. Everyone gets the same
 points and K and stops at the same tolerance (centres' squared moves ≤ 1e-4 of the mean variance).
 
-- **ours**: all sets in one call, with its default of several k-means++ starts for each set.
-- **ours, 12 starts**, **ours, 32 starts**: the same with fewer starts, and worse clusters.
+- **ours**: all sets in one call, as pictures, with its default number of k-means++ starts.
+- **ours, points**: the same without being told that the points are the pixels of a picture.
 - **scikit-learn**: a Python loop of `KMeans(n_init=1)`, one fit a set.
 - **torch-kmeans**: the batched package of that name (`pip install torch-kmeans`), `num_init=1`;
   left out with a note where it is not installed.
@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.perturb.clusters import coordinates, intensity
-from ferturb.perturb.kmeans import STARTS, kmeans
+from ferturb.perturb.kmeans import kmeans
 
 TOLERANCE = 1e-4
 
@@ -45,6 +45,7 @@ def parsed() -> argparse.Namespace:
     add = parser.add_argument
     add("--maps", type=int, default=512)
     add("--side", type=int, default=48)
+    add("--seed", type=int, default=0, help="of the maps")
     add("--clusters", type=int, default=3)
     add("--rounds", type=int, default=5)
     add("--loop", type=int, default=64, help="maps of a round that the slower peers are given")
@@ -70,20 +71,20 @@ def per_map(run: Callable[[], object], maps: int, clock: Callable[[], float]) ->
     return 1000 * (clock() - start) / maps
 
 
-def contenders(points: Tensor, k: int, loop: int) -> dict[str, tuple[Callable[[], object], int]]:
+def contenders(
+    points: Tensor, picture: tuple[int, int], k: int, loop: int
+) -> dict[str, tuple[Callable[[], object], int]]:
     """Name -> (what to run, how many maps that is)."""
     few = points[:loop]
     arrays = [p.numpy() for p in few]
 
-    def ours(starts: int | None) -> object:
+    def ours(picture: tuple[int, int] | None) -> object:
         generator = torch.Generator().manual_seed(0)
-        options = {} if starts is None else {"starts": starts}
-        return kmeans(points, k, generator, tolerance=TOLERANCE, **options)
+        return kmeans(points, k, generator, tolerance=TOLERANCE, picture=picture)
 
     found: dict[str, tuple[Callable[[], object], int]] = {
-        "ours": (lambda: ours(None), len(points)),
-        "ours, 12 starts": (lambda: ours(12), len(points)),
-        "ours, 32 starts": (lambda: ours(32), len(points)),
+        "ours": (lambda: ours(picture), len(points)),
+        "ours, points": (lambda: ours(None), len(points)),
         "scikit-learn": (
             lambda: [KMeans(k, n_init=1, tol=TOLERANCE, random_state=0).fit(a) for a in arrays],
             len(few),
@@ -101,14 +102,14 @@ def contenders(points: Tensor, k: int, loop: int) -> dict[str, tuple[Callable[[]
     return found
 
 
-def quality(points: Tensor, k: int) -> dict[str, dict[str, float]]:
-    """Inertia of ours over scikit-learn's best of ten starts, over all maps, by our starts."""
+def quality(points: Tensor, picture: tuple[int, int], k: int) -> dict[str, dict[str, float]]:
+    """Inertia of ours over scikit-learn's best of ten starts, over all maps."""
     best = [KMeans(k, n_init=10, random_state=0).fit(p).inertia_ for p in points.numpy()]
     found = {}
-    for starts in (12, 32, STARTS):
-        ours = kmeans(points, k, torch.Generator().manual_seed(0), starts).inertia.double()
-        ratio = ours / torch.tensor(best)
-        found[f"{starts} starts"] = {
+    for name, shape in (("ours", picture), ("ours, points", None)):
+        generator = torch.Generator().manual_seed(0)
+        ratio = kmeans(points, k, generator, picture=shape).inertia.double() / torch.tensor(best)
+        found[name] = {
             "largest ratio": round(float(ratio.max()), 4),
             "maps more than 1 % above": int((ratio > 1.01).sum()),
             "maps more than 1 % below": int((ratio < 0.99).sum()),
@@ -122,9 +123,9 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     clock = time.perf_counter if options.wall else time.process_time
-    values = intensity(attention_like(options.maps, options.side), 0.5)
-    points = coordinates(values, 1.5, 1.2)
-    runs = contenders(points, options.clusters, options.loop)
+    values = intensity(attention_like(options.maps, options.side, options.seed), 0.5)
+    points, picture = coordinates(values, 1.5, 1.2), (options.side, options.side)
+    runs = contenders(points, picture, options.clusters, options.loop)
     for run, _ in runs.values():
         run()  # warm
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -146,7 +147,7 @@ def main() -> None:
         "times_of_ours": {n: round(r, 2) for n, r in ratios.items()},
     }
     if not options.without_quality:
-        result["inertia_over_best_of_ten"] = quality(points, options.clusters)
+        result["inertia_over_best_of_ten"] = quality(points, picture, options.clusters)
     if options.json:
         print(json.dumps(result, indent=1))
         return

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ferturb.perturb.kmeans import STARTS, kmeans
+from ferturb.perturb.kmeans import kmeans
 
 
 def unit_range(maps: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
@@ -72,7 +72,7 @@ def cluster_maps(
     distance_weight: float = 1.5,
     intensity_weight: float = 1.2,
     threshold: float = 0.5,
-    starts: int = STARTS,
+    starts: int | None = None,
 ) -> Int64[Tensor, "b h w"]:
     """A cluster map 0 … k−1 for each attention map, clusters in the order of `by_position`.
 
@@ -82,7 +82,7 @@ def cluster_maps(
     usable = ~degenerate(attention, threshold)[:, None, None]
     values = intensity(torch.where(usable, attention, 0.0), threshold)
     points = coordinates(values, distance_weight, intensity_weight)
-    labels = kmeans(points, k, generator, starts).labels.view(b, h, w)
+    labels = kmeans(points, k, generator, starts, picture=(h, w)).labels.view(b, h, w)
     return by_position(labels, k)
 
 

@@ -21,7 +21,6 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, degenerate, matched
-from ferturb.perturb.kmeans import STARTS
 from ferturb.perturb.views import resized
 
 M = TypeVar("M", bound=nn.Module)
@@ -79,7 +78,7 @@ def clustered(
     values: Float[Tensor, "b h w"],
     config: MethodConfig,
     generator: torch.Generator,
-    starts: int = STARTS,
+    starts: int | None = None,
 ) -> FaceMaps:
     """Equation 1's clusters of each map of intensity, with the method's K, λ, α and threshold."""
     threshold = config.attention_threshold if config.intensity == "attention" else 0.0
