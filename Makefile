@@ -41,8 +41,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(PYTEST) -m 'not slow and not real_data'
 
+# The documentation, to be opened at site/index.html; what is made from the program is written first.
+docs: $(READY)
+	$(BIN)/python tools/write_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py --data $(DATA)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist site

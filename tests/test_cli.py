@@ -242,6 +242,21 @@ def test_train_evaluate_and_go_on(
     assert "accuracy per emotion" in capsys.readouterr().out
 
 
+def test_evaluate_clean_leaves_copies_of_training_faces_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: str
+) -> None:
+    archive(tmp_path / "faces.zip")
+    with zipfile.ZipFile(tmp_path / "faces.zip", "a") as file:
+        copy = next(n for n in file.namelist() if "Training" in n)
+        file.writestr("test/happy/PrivateTest_99999.jpg", file.read(copy))
+    main(["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"])
+    (run,) = (tmp_path / "runs").iterdir()
+    capsys.readouterr()
+    for clean, n in ((False, 8), (True, 7)):
+        main(["evaluate", str(run), "--json", *(["--clean"] if clean else [])])
+        assert json.loads(capsys.readouterr().out)[0]["n"] == n
+
+
 def test_leave_out_and_mask_write_what_can_be_read_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -6,18 +6,25 @@ on standard error and exit code 2; Ctrl-C is exit code 130.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 from tyro.extras import SubcommandApp
 
-from ferturb import cli_ablate, cli_explain, cli_features, cli_predict, cli_study
-from ferturb.cli_data import Device, Json, absolute, data, read_faces
+from ferturb import (
+    cli_ablate,
+    cli_app,
+    cli_evaluate,
+    cli_explain,
+    cli_features,
+    cli_predict,
+    cli_study,
+)
+from ferturb.cli_data import Device, absolute, data, read_faces
 from ferturb.config import (
     RECIPES,
     DatasetConfig,
@@ -143,65 +150,13 @@ def train(
         _train(prepare(out, config), threads, device, quiet)
 
 
-@app.command
-def evaluate(
-    runs: Positional[tuple[Path, ...]],
-    /,
-    *,
-    split: Literal["validation", "test"] = "test",
-    augmentation: str = "flip",
-    ensemble: bool = False,
-    data: str | None = None,
-    face_masks: str | None = None,
-    device: Device = "cpu",
-    json: Json = False,
-) -> None:
-    """Accuracy, F1, calibration and per-emotion accuracy of trained runs, with intervals.
-
-    By default on the faces each run kept for it; with --data or --face-masks on other faces, and
-    what came out is kept with the run.
-
-    Example: ferturb evaluate runs/* --ensemble --augmentation flip
-
-    Args:
-        runs: Run folders.
-        split: `validation` to choose on, `test` to report.
-        augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
-        ensemble: Also judge the sum of all runs' logits.
-        data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
-        face_masks: What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …
-        json: Print JSON for a script in place of tables.
-        device: `cpu`, `cuda`, …
-    """
-    from ferturb import terminal
-    from ferturb.evaluation.judge import judge_runs
-
-    on = None
-    if data is not None or face_masks is not None:
-        on = _measure_on(runs, data, face_masks, augmentation, device, json)
-    judged = judge_runs(runs, split, augmentation, ensemble, on)
-    if json:
-        terminal.print_json([dataclasses.asdict(row) for row in judged])
-        return
-    terminal.table(
-        f"{split}, {augmentation} (95 % intervals over faces)",
-        ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
-        [row.cells() for row in judged],
-    )
-    from ferturb.emotions import EMOTIONS
-
-    terminal.table(
-        "accuracy per emotion, %",
-        ["run", *EMOTIONS],
-        [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in judged],
-    )
-
-
+cli_evaluate.register(app)
 cli_features.register(app)
 cli_study.register(app)
 cli_ablate.register(app)
 cli_explain.register(app)
 cli_predict.register(app)
+cli_app.register(app)
 app.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 
@@ -223,33 +178,6 @@ def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
                 "minutes": f"{record['seconds'] / 60:.1f}",
             }
         )
-
-
-def _measure_on(
-    folders: tuple[Path, ...],
-    data: str | None,
-    face_masks: str | None,
-    augmentation: str,
-    device: str,
-    quiet: bool,
-) -> str:
-    """Test runs on other faces; the name under which each keeps the results."""
-    from ferturb import terminal
-    from ferturb.evaluation.transfer import altered_name, data_name, measure_on
-    from ferturb.runs import Run
-    from ferturb.study.execute import prepare_process
-
-    opened = [Run.open(folder) for folder in folders]
-    own = opened[0].config.dataset if opened else DatasetConfig()
-    dataset = DatasetConfig(absolute(data)) if data is not None else own
-    dataset = replace(dataset, face_masks=None if face_masks == "none" else face_masks)
-    faces = read_faces(dataset, quiet)
-    name = altered_name(dataset) if data is None else data_name(faces)
-    chosen = prepare_process(device)
-    for run in opened:
-        with terminal.working(run.name, quiet) as progress:
-            measure_on(run, faces, name, (augmentation,), chosen, progress)
-    return name
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -140,17 +140,22 @@ def clean_variant(faces: Faces) -> Faces:
 
     Training faces are never removed.
     """
-    splits = faces.splits.tolist()
-    leaked = _in_training(exact_groups(faces.images), splits)
-    removed = [sum(splits[i] == code for i in leaked) for code in range(len(SPLITS))]
-    kept = torch.ones(len(faces), dtype=torch.bool)
-    kept[torch.tensor(leaked, dtype=torch.int64)] = False
+    leaked = copied(faces)
+    removed = [int((leaked & (faces.splits == code)).sum()) for code in range(len(SPLITS))]
     note = (
         f"clean variant: {removed[1]} validation and {removed[2]} test faces with an exact copy "
         "in training removed"
     )
-    clean = faces.select(torch.nonzero(kept).flatten())
+    clean = faces.select(torch.nonzero(~leaked).flatten())
     return replace(clean, source=f"{faces.source}, clean", notes=(*faces.notes, note))
+
+
+def copied(faces: Faces) -> Bool[Tensor, " n"]:
+    """True for the validation and test faces that have an exact copy in training."""
+    found = torch.zeros(len(faces), dtype=torch.bool)
+    index = _in_training(exact_groups(faces.images), faces.splits.tolist())
+    found[torch.tensor(index, dtype=torch.int64)] = True
+    return found
 
 
 def exact_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:

@@ -113,4 +113,5 @@ def hidden_scores(right: Right, other: Right | None = None) -> list[HiddenScore]
 
 def _share(right: Right, names: tuple[str, ...]) -> Float[NDArray[np.float64], "n 1"]:
     """How many of these pictures of each face are right, 0 … 1."""
-    return np.stack([right[name] for name in names]).mean(0)[:, None]
+    share: NDArray[np.float64] = np.stack([right[name] for name in names]).mean(0)
+    return share[:, None]

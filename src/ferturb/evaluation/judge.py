@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from ferturb.emotions import EMOTIONS
@@ -66,18 +66,28 @@ def judge_runs(
     augmentation: str,
     ensemble: bool = False,
     on: str | None = None,
+    kept: Bool[NDArray[np.bool_], " n"] | None = None,
 ) -> list[Judged]:
     """One row a finished run and, if wanted, one for the sum of their logits.
 
     `on` is the name under which `ferturb.evaluation.transfer` kept results on other faces; None
-    takes the run's own. A run that is not finished, that did not store this augmentation, or
-    whose faces are not the others' (for an ensemble) raises `FerturbError`.
+    takes the run's own. `kept` judges some of the split's faces only. A run that is not finished,
+    that did not store this augmentation, or whose faces are not the others' (for an ensemble)
+    raises `FerturbError`.
     """
     if not folders:
         raise FerturbError(
             "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
     loaded = [_logits(Run.open(folder), split, augmentation, on) for folder in folders]
+    if kept is not None:
+        for folder, (labels, _) in zip(folders, loaded, strict=True):
+            if len(labels) != len(kept):
+                raise FerturbError(
+                    f"{folder} was judged on {len(labels)} faces of {split}, and {len(kept)} were "
+                    "to choose from; judge runs on the same data only"
+                )
+        loaded = [(labels[kept], logits[kept]) for labels, logits in loaded]
     rows = [
         judge(folder.resolve().name, labels, logits)
         for folder, (labels, logits) in zip(folders, loaded, strict=True)

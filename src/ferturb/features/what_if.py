@@ -28,7 +28,7 @@ def left_out_faces(
             f"{face.shape}; give the `face` of a prediction"
         )
     names = tuple(n for n in FEATURES if n != "face") if features is None else tuple(features)
-    image = torch.from_numpy(np.ascontiguousarray(face))[None]
+    image = torch.from_numpy(np.array(face))[None]  # a copy: the face may not be writable
     found = regions(find_landmarks(image).points, (face.shape[0], face.shape[1]), names)
     keep = ~torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
     copies = (image[:, None].float() / 255).expand(len(names), 1, *face.shape)

@@ -14,7 +14,7 @@ from ferturb.photos.reading import Photo
 from ferturb.photos.results import FacePrediction, PhotoPrediction
 from ferturb.storage import write_bytes
 
-_HIDDEN = 0.8
+HIDDEN = 0.8
 """From this probability on a feature is said to be hidden."""
 _SURE, _UNSURE = (46, 160, 67), (150, 150, 150)
 
@@ -58,7 +58,7 @@ def sentence(prediction: PhotoPrediction) -> str:
 
 
 def _words(face: FacePrediction) -> str:
-    hidden = [name.replace("_", " ") for name, p in (face.hidden or {}).items() if p > _HIDDEN]
+    hidden = [name.replace("_", " ") for name, p in (face.hidden or {}).items() if p > HIDDEN]
     return label(face) + (f" ({', '.join(hidden)} hidden?)" if hidden else "")
 
 

@@ -1,0 +1,287 @@
+"""The web page: `ferturb app`. See what the model sees, switch features off, watch the answer.
+
+    app = create_app({"clean": load_pretrained("clean")})   # an ASGI application
+    serve(port=7860)                                        # what `ferturb app` calls
+
+Images stay on the machine: the page loads nothing from elsewhere, the server keeps, writes and
+logs nothing of what it is given, and listens on 127.0.0.1 alone unless it is told otherwise.
+
+The page talks to this API; a script may do so too. Answers are JSON; a refusal has a status of
+400 or more and ``{"error": "one line"}``. A *face* is 48×48 grey bytes, row by row, as base64. An
+*answer* is ``{"probabilities": {emotion: 0 … 1}, "most_probable": emotion, "emotion": emotion or
+null}``, null meaning that the model doesn't know.
+
+- ``GET /api/about``: models (name, purpose, ``abstain_below``), emotions, ``features`` that can be
+  left out, face masks that can be ``worn``, ``fills``, limits, and what is known of the attention
+  network (null without one).
+- ``POST /api/photo?cropped=0``: an image file as the body (any ``image/*`` type, or
+  application/octet-stream; 32 MiB and 120 million pixels at most). ``cropped=1``: the image is one
+  face already. Answer: ``size`` and ``faces``, each with ``box`` (left, top, right, bottom),
+  ``score``, ``landmark_confidence``, ``hidden`` (feature -> probability, or null), ``face``, and
+  ``answers`` by model. At most 100 faces, the most certain first.
+- ``POST /api/face``: ``{"face", "left_out": [feature …], "worn": kind or null, "fill": "mean",
+  "models": [name …]}``. Answer: the altered ``face``, and ``answers`` by model.
+- ``POST /api/what-if``: ``{"face", "model", "fill"}``. Answer: ``before``, and ``rows``: an answer
+  for each feature left out and each face mask, with ``change`` ("left_out" or "worn"), ``name``
+  and the altered ``face``.
+- ``POST /api/saliency``: ``{"face", "model"}``. Answer: ``saliency`` by emotion (occlusion: the
+  fall of its probability when an 8×8 window is grey; bytes, 255 at the value in ``peaks``).
+- ``POST /api/attention``: ``{"face", "clusters": 3}``. Answer: the attention network's
+  ``attention`` (bytes) and ``clusters`` (bytes 0 … K−1, the most attended first); both null
+  without such a network.
+
+Statuses: 400 for what can't be read or understood, 403 for requests that come from other
+websites or by another name, 404, 405, 408 too slow, 413 too large, 415 no image, 503 busy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ferturb.errors import FerturbError
+from ferturb.photos.attention import GRAPH
+from ferturb.photos.detection import Detector
+from ferturb.pretrained import NAMES, PretrainedModel, load_pretrained
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import FileResponse, JSONResponse, Response
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+except ModuleNotFoundError as missing:
+    raise FerturbError(
+        f"the web page needs the package {missing.name}; pip install 'ferturb[app]'"
+    ) from missing
+
+from ferturb.web.answers import UPLOAD, Answers, Change, unpacked
+from ferturb.web.guard import Guard, Line, RefusedError, body
+
+PAGE = Path(__file__).parent / "web" / "page"
+QUESTION = 64 * 2**10
+"""Bytes of a question in JSON at most."""
+PORT, HOST = 7860, "127.0.0.1"
+
+Ask = Callable[[Answers, Mapping[str, Any]], dict[str, Any]]
+
+
+def create_app(
+    models: Mapping[str, PretrainedModel],
+    host: str = HOST,
+    detector: str | Detector = "centerface",
+    attention: Path = GRAPH,
+    threads: int | None = None,
+) -> Starlette:
+    """The page and its API as an ASGI application; the first model is the one to start with."""
+    answers, line = Answers(models, detector, attention, threads), Line()
+
+    async def about(request: Request) -> Response:
+        return JSONResponse(answers.about())
+
+    async def photo(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind.startswith("image/") and kind != "application/octet-stream":
+            raise RefusedError(415, "give an image file, with a Content-Type of image/…")
+        cropped = request.query_params.get("cropped", "0")
+        if cropped not in ("0", "1"):
+            raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
+        async with line.place():
+            data = await body(request, UPLOAD.bytes)
+            return JSONResponse(await line.work(answers.photo, data, cropped == "1"))
+
+    def asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            if not request.headers.get("content-type", "").startswith("application/json"):
+                raise RefusedError(415, "give JSON, with the Content-Type application/json")
+            async with line.place():
+                question = _question(await body(request, QUESTION))
+                return JSONResponse(await line.work(ask, answers, question))
+
+        return answer
+
+    api = [
+        Route("/about", about),
+        Route("/photo", photo, methods=["POST"]),
+        *(Route(f"/{name}", asking(ask), methods=["POST"]) for name, ask in QUESTIONS.items()),
+    ]
+    routes = [
+        Route("/", lambda request: FileResponse(PAGE / "index.html")),
+        Mount("/api", routes=api),
+        Mount("/", StaticFiles(directory=PAGE)),
+    ]
+    handlers: Any = {
+        RefusedError: _refused,
+        FerturbError: _not_understood,
+        HTTPException: _http_error,
+        ClientDisconnect: _gone,
+        Exception: _failed,
+    }
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, host=host)],
+        exception_handlers=handlers,
+    )
+    app.state.answers = answers
+    return app
+
+
+def _ask_face(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
+    models = _names(q, "models", [next(iter(answers.models))])
+    worn = q.get("worn")
+    change = Change(
+        tuple(_names(q, "left_out", [])),
+        None if worn is None else _word(q, "worn", ""),
+        _word(q, "fill", "mean"),
+    )
+    return answers.face(unpacked(q.get("face")), change, models)
+
+
+def _ask_what_if(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
+    model = _word(q, "model", next(iter(answers.models)))
+    return answers.what_if(unpacked(q.get("face")), model, _word(q, "fill", "mean"))
+
+
+def _ask_saliency(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
+    return answers.saliency(unpacked(q.get("face")), _word(q, "model", next(iter(answers.models))))
+
+
+def _ask_attention(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
+    clusters = q.get("clusters", 3)
+    if not isinstance(clusters, int) or isinstance(clusters, bool):
+        raise FerturbError(f'"clusters" must be a whole number, got {str(clusters)[:40]!r}')
+    return answers.attention(unpacked(q.get("face")), clusters)
+
+
+QUESTIONS: dict[str, Ask] = {
+    "face": _ask_face,
+    "what-if": _ask_what_if,
+    "saliency": _ask_saliency,
+    "attention": _ask_attention,
+}
+"""What can be asked of a face."""
+
+
+def _question(data: bytes) -> Mapping[str, Any]:
+    try:
+        question = json.loads(data)
+    except (ValueError, RecursionError):
+        question = None
+    if not isinstance(question, dict):
+        raise FerturbError("give a JSON object; the API is described in ferturb.app")
+    return question
+
+
+def _word(q: Mapping[str, Any], key: str, default: str) -> str:
+    value = q.get(key, default)
+    if not isinstance(value, str) or len(value) > 200:
+        raise FerturbError(f'"{key}" must be a word')
+    return value
+
+
+def _names(q: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
+    value = q.get(key, default)
+    fits = isinstance(value, list) and len(value) <= 50
+    if not fits or not all(isinstance(v, str) and len(v) <= 200 for v in value):
+        raise FerturbError(f'"{key}" must be a list of words')
+    return list(dict.fromkeys(value))
+
+
+async def _refused(request: Request, error: RefusedError) -> Response:
+    return error.response()
+
+
+async def _not_understood(request: Request, error: FerturbError) -> Response:
+    return JSONResponse({"error": str(error)}, 400)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    return JSONResponse({"error": error.detail.lower()}, error.status_code, headers=error.headers)
+
+
+async def _gone(request: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=499)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "something went wrong in the server"}, 500)
+
+
+def available(model: str | Path, threads: int | None = None) -> dict[str, PretrainedModel]:
+    """The model to start with, and every pretrained model that this version comes with."""
+    first = load_pretrained(model, threads=threads)
+    foreign = str(model) not in NAMES and first.name in NAMES  # an export of *clean*, say
+    found = {Path(model).name if foreign else first.name: first}
+    for name in NAMES:
+        if name not in found:
+            try:
+                found[name] = load_pretrained(name, threads=threads)
+            except FerturbError:
+                continue
+    return found
+
+
+def serve(
+    model: str | Path = "clean",
+    host: str = HOST,
+    port: int = PORT,
+    browser: bool = True,
+    on_ready: Callable[[str], None] = lambda address: None,
+    threads: int | None = None,
+) -> None:
+    """Serve the page until it is interrupted. `on_ready` is told its address.
+
+    A port that is taken, or a host that isn't this machine, raises `FerturbError`.
+    """
+    app = create_app(available(model, threads), host, threads=threads)
+    listening = _listening(host, port)
+    shown = f"[{host}]" if ":" in host else {"0.0.0.0": HOST}.get(host, host)
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        limit_concurrency=64,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=16 * 2**10,
+    )
+    threading.Thread(target=app.state.answers.warm, daemon=True).start()
+    on_ready(address)
+    if browser:
+        threading.Timer(0.3, webbrowser.open, [address]).start()
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(sys.platform != "win32"))
+    try:
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FerturbError(
+            f"can't listen on {host} port {port}: {reason}; give another --host or --port"
+        ) from error
+    return found
+
+
+def _without_tracebacks(record: logging.LogRecord) -> bool:
+    """Keeps what a request held out of the log: a traceback may quote it."""
+    record.exc_info = None
+    return True

@@ -1,0 +1,44 @@
+"""The verb `ferturb app`: the web page."""
+
+from __future__ import annotations
+
+from tyro.extras import SubcommandApp
+
+
+def register(commands: SubcommandApp) -> None:
+    """Add this verb to the command line."""
+    commands.command(app)
+
+
+def app(
+    *,
+    model: str = "clean",
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    no_browser: bool = False,
+    threads: int | None = None,
+) -> None:
+    """Open a web page: drop a picture, see the emotion, switch features off, watch it change.
+
+    Pictures stay on this machine. Needs `ferturb[app]`.
+
+    Example: ferturb app --port 8000
+
+    Args:
+        model: The model to start with: `clean`, `robust` or `tiny`, an ONNX file, or a run folder.
+        host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
+        port: The port to listen on; 0 takes a free one.
+        no_browser: Don't open a browser.
+        threads: Threads of onnxruntime (default: all cores).
+    """
+    from ferturb import terminal
+    from ferturb.app import serve
+
+    serve(
+        model,
+        host,
+        port,
+        browser=not no_browser,
+        on_ready=lambda address: terminal.facts({"page": address, "to stop": "Ctrl-C"}),
+        threads=threads,
+    )

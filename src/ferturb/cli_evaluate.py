@@ -1,0 +1,121 @@
+"""The verb `ferturb evaluate`: trained runs judged, on their own faces or on others."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+from tyro.extras import SubcommandApp
+
+from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.config import DatasetConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def register(app: SubcommandApp) -> None:
+    """Add this verb to the command line."""
+    app.command(evaluate)
+
+
+def evaluate(
+    runs: Positional[tuple[Path, ...]],
+    /,
+    *,
+    split: Literal["validation", "test"] = "test",
+    augmentation: str = "flip",
+    ensemble: bool = False,
+    data: str | None = None,
+    face_masks: str | None = None,
+    clean: bool = False,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Accuracy, F1, calibration and per-emotion accuracy of trained runs, with intervals.
+
+    By default on the faces each run kept for it; with --data or --face-masks on other faces, and
+    what came out is kept with the run.
+
+    Example: ferturb evaluate runs/* --ensemble --augmentation flip
+
+    Args:
+        runs: Run folders.
+        split: `validation` to choose on, `test` to report.
+        augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
+        ensemble: Also judge the sum of all runs' logits.
+        data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
+        face_masks: What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …
+        clean: Judge only the faces without an exact copy in training (FER2013 has hundreds).
+        json: Print JSON for a script in place of tables.
+        device: `cpu`, `cuda`, …
+    """
+    from ferturb import terminal
+    from ferturb.evaluation.judge import judge_runs
+
+    on = None
+    if data is not None or face_masks is not None:
+        on = _measure_on(runs, data, face_masks, augmentation, device, json)
+    kept = _uncopied(runs, data, split, json) if clean else None
+    judged = judge_runs(runs, split, augmentation, ensemble, on, kept)
+    if json:
+        terminal.print_json([dataclasses.asdict(row) for row in judged])
+        return
+    terminal.table(
+        f"{split}, {augmentation} (95 % intervals over faces)",
+        ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
+        [row.cells() for row in judged],
+    )
+    from ferturb.emotions import EMOTIONS
+
+    terminal.table(
+        "accuracy per emotion, %",
+        ["run", *EMOTIONS],
+        [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in judged],
+    )
+
+
+def _measure_on(
+    folders: tuple[Path, ...],
+    data: str | None,
+    face_masks: str | None,
+    augmentation: str,
+    device: str,
+    quiet: bool,
+) -> str:
+    """Test runs on other faces; the name under which each keeps the results."""
+    from ferturb import terminal
+    from ferturb.evaluation.transfer import altered_name, data_name, measure_on
+    from ferturb.runs import Run
+    from ferturb.study.execute import prepare_process
+
+    opened = [Run.open(folder) for folder in folders]
+    own = opened[0].config.dataset if opened else DatasetConfig()
+    dataset = DatasetConfig(absolute(data)) if data is not None else own
+    dataset = replace(dataset, face_masks=None if face_masks == "none" else face_masks)
+    faces = read_faces(dataset, quiet)
+    name = altered_name(dataset) if data is None else data_name(faces)
+    chosen = prepare_process(device)
+    for run in opened:
+        with terminal.working(run.name, quiet) as progress:
+            measure_on(run, faces, name, (augmentation,), chosen, progress)
+    return name
+
+
+def _uncopied(
+    folders: tuple[Path, ...], data: str | None, split: str, quiet: bool
+) -> NDArray[np.bool_]:
+    """Which faces of a split have no exact copy in training."""
+    from ferturb.data.audit import copied
+    from ferturb.data.faces import SPLITS
+    from ferturb.runs import Run
+
+    own = Run.open(folders[0]).config.dataset if folders else DatasetConfig()
+    dataset = replace(own, face_masks=None, left_out=None, left_out_control=False)
+    faces = read_faces(dataset if data is None else DatasetConfig(absolute(data)), quiet)
+    kept: NDArray[np.bool_] = ~copied(faces)[faces.splits == SPLITS.index(split)].numpy()
+    return kept

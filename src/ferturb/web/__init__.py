@@ -1,0 +1,1 @@
+"""The parts of the web page: what it answers, and what it lets in."""

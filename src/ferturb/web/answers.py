@@ -1,0 +1,233 @@
+"""What the web page answers: photos and faces in, plain JSON values out. No HTTP here.
+
+Nothing of a photo is kept between two answers: the faces cut out of it go to the browser, which
+sends them back with each question.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ferturb.emotions import EMOTIONS
+from ferturb.errors import FerturbError
+from ferturb.photos.altering import Alterer
+from ferturb.photos.annotation import HIDDEN
+from ferturb.photos.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
+from ferturb.photos.detection import Detections, Detector, make_detector
+from ferturb.photos.occlusion import occlusion_maps
+from ferturb.photos.reading import LIMITS, Limits, photo_of, read_photo
+from ferturb.photos.results import FacePrediction
+from ferturb.predictor import Predictor
+from ferturb.pretrained import NAMES, SIDE, PretrainedModel
+
+MOST_FACES = 100
+"""Faces of one photo at most; the most certain ones are kept."""
+UPLOAD = Limits(bytes=32 * 2**20, pixels=LIMITS.pixels, frames=1)
+"""What a photo may be at most."""
+_BYTES = SIDE * SIDE
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to a face."""
+
+    left_out: tuple[str, ...] = ()
+    worn: str | None = None
+    fill: str = "mean"
+
+
+class Answers:
+    """The networks behind the page, open, and what they say."""
+
+    def __init__(
+        self,
+        models: Mapping[str, PretrainedModel],
+        detector: str | Detector = "centerface",
+        attention: Path = GRAPH,
+        threads: int | None = None,
+    ) -> None:
+        """`models`: by name, the one to start with first. No file at `attention`: no clusters."""
+        if not models:
+            raise FerturbError("the page needs a model; give a name, an ONNX file or a run folder")
+        self.models = dict(models)
+        first = next(iter(self.models.values()))
+        found = make_detector(detector, threads) if isinstance(detector, str) else detector
+        self._predictor = Predictor(first, at_most(found, MOST_FACES), threads=threads)
+        self._alterer = Alterer(threads)
+        self._attention = AttentionFinder(attention, threads) if attention.is_file() else None
+
+    def warm(self) -> None:
+        """Run everything once: onnxruntime prepares its memory at the first run."""
+        blank = np.arange(_BYTES, dtype=np.uint32).reshape(SIDE, SIDE).astype(np.uint8)
+        self._predictor.predict([photo_of(blank).pixels])
+        self.what_if(blank, next(iter(self.models)))
+
+    def about(self) -> dict[str, Any]:
+        """What there is to choose from."""
+        return {
+            "emotions": list(EMOTIONS),
+            "models": [_described(name, model) for name, model in self.models.items()],
+            "missing": [
+                {"name": n, "purpose": p} for n, p in NAMES.items() if n not in self.models
+            ],
+            "features": list(self._alterer.features),
+            "worn": list(self._alterer.kinds),
+            "fills": list(self._alterer.fills),
+            "hidden_from": HIDDEN,
+            "most_faces": MOST_FACES,
+            "most_clusters": MOST_CLUSTERS,
+            "upload": {"bytes": UPLOAD.bytes, "pixels": UPLOAD.pixels},
+            "attention": None if self._attention is None else self._attention.about,
+        }
+
+    def photo(self, data: bytes, cropped: bool = False) -> dict[str, Any]:
+        """The faces in a file's bytes. What can't be read raises `FerturbError`."""
+        photo = read_photo(data, UPLOAD)
+        found = self._predictor.predict([photo.pixels], cropped)[0]
+        faces = np.array([face.face for face in found.faces], np.uint8).reshape(-1, SIDE, SIDE)
+        answers = self._answers(faces, self.models)
+        shown = [
+            self._face(face, photo.scale) | {"answers": {name: rows[i] for name, rows in answers}}
+            for i, face in enumerate(found.faces)
+        ]
+        return {"size": list(photo.size), "cropped": cropped, "faces": shown}
+
+    def face(
+        self, face: UInt8[np.ndarray, "48 48"], change: Change, models: Collection[str]
+    ) -> dict[str, Any]:
+        """The face with something left out or worn, and what the models say of it."""
+        shown = self.altered(face, change)
+        answers = self._answers(shown[None], models)
+        return {"face": packed(shown), "answers": {name: rows[0] for name, rows in answers}}
+
+    def altered(
+        self, face: UInt8[np.ndarray, "48 48"], change: Change
+    ) -> UInt8[np.ndarray, "48 48"]:
+        """The face wearing what is worn, and then without what is left out."""
+        if change.worn is None and not change.left_out:
+            return face
+        points = self._predictor.finder(face[None]).points[0]
+        worn = face if change.worn is None else self._alterer.worn(face, points, change.worn)
+        if not change.left_out:
+            return worn
+        copies = self._alterer.left_out(worn, points, [change.left_out], change.fill)
+        return np.asarray(copies[0])
+
+    def what_if(
+        self, face: UInt8[np.ndarray, "48 48"], model: str, fill: str = "mean"
+    ) -> dict[str, Any]:
+        """What the model says with each facial feature left out, and under each face mask."""
+        points = self._predictor.finder(face[None]).points[0]
+        features, kinds = self._alterer.features, self._alterer.kinds
+        without = self._alterer.left_out(face, points, [(name,) for name in features], fill)
+        worn = [self._alterer.worn(face, points, kind) for kind in kinds]
+        shown = np.concatenate([face[None], without, np.array(worn).reshape(-1, SIDE, SIDE)])
+        ((_, rows),) = self._answers(shown, [model])
+        names = [*(("left_out", n) for n in features), *(("worn", n) for n in kinds)]
+        table = [
+            {"change": change, "name": name, "face": packed(picture)} | row
+            for (change, name), picture, row in zip(names, shown[1:], rows[1:], strict=True)
+        ]
+        return {"model": model, "before": rows[0], "rows": table}
+
+    def saliency(self, face: UInt8[np.ndarray, "48 48"], model: str) -> dict[str, Any]:
+        """For each emotion, which pixels speak for it.
+
+        Maps are bytes, 255 at the largest value, which `peaks` gives in units of probability.
+        """
+        maps = occlusion_maps(self._model(model).predict_proba, face)
+        return {
+            "model": model,
+            "saliency": {e: packed(_scaled(m)) for e, m in zip(EMOTIONS, maps, strict=True)},
+            "peaks": {e: float(m.max()) for e, m in zip(EMOTIONS, maps, strict=True)},
+        }
+
+    def attention(self, face: UInt8[np.ndarray, "48 48"], clusters: int = 3) -> dict[str, Any]:
+        """Where the attention network looks, and its clusters; None and None without one."""
+        if self._attention is None:
+            return {"attention": None, "clusters": None}
+        attention = self._attention(face[None])[0]
+        labels = attention_clusters(attention, clusters).astype(np.uint8)
+        return {
+            "attention": packed(_scaled(attention - attention.min())),
+            "clusters": packed(labels),
+        }
+
+    def _answers(
+        self, faces: UInt8[np.ndarray, "n 48 48"], models: Collection[str]
+    ) -> list[tuple[str, list[dict[str, Any]]]]:
+        """By model, what it says of each face."""
+        found = []
+        for name in models:
+            model = self._model(name)
+            rows = model.predict_proba(faces)
+            found.append((name, [_answer(row, model.about.abstain_below) for row in rows]))
+        return found
+
+    def _model(self, name: str) -> PretrainedModel:
+        if name not in self.models:
+            raise FerturbError(f"unknown model {name!r}; known: {', '.join(self.models)}")
+        return self.models[name]
+
+    @staticmethod
+    def _face(face: FacePrediction, scale: float) -> dict[str, Any]:
+        said = face.to_dict()
+        kept = {key: said[key] for key in ("score", "landmark_confidence", "hidden")}
+        box = [round(v * scale, 1) for v in face.box]
+        return {"box": box, "face": packed(face.face)} | kept
+
+
+def at_most(detector: Detector, faces: int) -> Detector:
+    """The same detector, giving only its most certain faces."""
+
+    def detect(pixels: UInt8[np.ndarray, "h w 3"]) -> Detections:
+        found = detector(pixels)
+        return Detections(found.boxes[:faces], found.scores[:faces])
+
+    return detect
+
+
+def packed(face: UInt8[np.ndarray, "h w"]) -> str:
+    """A face's bytes, row by row, as base64."""
+    return base64.b64encode(np.ascontiguousarray(face).tobytes()).decode("ascii")
+
+
+def unpacked(text: object) -> UInt8[np.ndarray, "48 48"]:
+    """A face from base64; anything but 48×48 bytes raises `FerturbError`."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        data = b""
+    if len(data) != _BYTES:
+        raise FerturbError(f'"face" must be {_BYTES} bytes (48×48, row by row) as base64')
+    return np.frombuffer(data, np.uint8).reshape(SIDE, SIDE)
+
+
+def _described(name: str, model: PretrainedModel) -> dict[str, Any]:
+    return {
+        "name": name,
+        "purpose": NAMES.get(name, "yours"),
+        "abstain_below": model.about.abstain_below,
+    }
+
+
+def _answer(row: Float[np.ndarray, " 7"], abstain_below: float) -> dict[str, Any]:
+    most = EMOTIONS[int(row.argmax())]
+    return {
+        "probabilities": {e: round(float(p), 5) for e, p in zip(EMOTIONS, row, strict=True)},
+        "most_probable": most,
+        "emotion": most if float(row.max()) >= abstain_below else None,
+    }
+
+
+def _scaled(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    top = float(values.max())
+    return np.asarray((values * (255 / top if top > 0 else 0)).round().astype(np.uint8))

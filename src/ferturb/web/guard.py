@@ -1,0 +1,179 @@
+"""What the web page lets in: its own page's requests, of bounded size, a few at a time.
+
+- *DNS rebinding*: a foreign website can give its own name the address 127.0.0.1, and then talk
+  to a local server as if it were its own. The Host header shows the foreign name; only known
+  names and plain addresses are answered.
+- *Cross-site requests*: a browser says where a request comes from (Origin, Sec-Fetch-Site); only
+  the page itself is answered, and it can't be framed.
+- *Nothing from outside*: the Content-Security-Policy lets the page load its own files alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""On every answer."""
+AT_ONCE = 2
+"""Questions that are worked on at the same time."""
+IN_LINE = 8
+"""Questions that are read or wait their turn, at most; the others are told to come back."""
+PATIENCE = 60.0
+"""Seconds a question may take to arrive."""
+
+
+class RefusedError(Exception):
+    """A request that isn't answered: an HTTP status and one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+    def response(self) -> JSONResponse:
+        """As JSON."""
+        again = {"Retry-After": "1"} if self.status == 503 else None
+        return JSONResponse({"error": self.reason}, self.status, headers=again)
+
+
+class Guard:
+    """ASGI middleware: checks where a request comes from, and puts `HEADERS` on every answer."""
+
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1") -> None:
+        """`host`: the address or name the server listens on."""
+        self.app, self.host = app, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; what isn't HTTP is not answered."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        try:
+            check_source(Headers(scope=scope), self.host)
+        except RefusedError as refused:
+            await refused.response()(scope, receive, with_headers)
+            return
+        await self.app(scope, receive, with_headers)
+
+
+def check_source(headers: Mapping[str, str], host: str) -> None:
+    """Raise `RefusedError` for a request that is not for this server or not from its own page."""
+    asked = headers.get("host", "")
+    if not _is_ours(_name(asked), host):
+        raise RefusedError(403, "this server is not known by the name in the Host header")
+    origin = headers.get("origin")
+    if origin is not None and (not asked or urlsplit(origin).netloc.lower() != asked.lower()):
+        raise RefusedError(403, "requests from other websites are refused")
+    site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
+    if site not in (None, "same-origin", "none") and mode != "navigate":
+        raise RefusedError(403, "requests from other websites are refused")
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_ours(name: str, host: str) -> bool:
+    """A loopback name; for a server open to the network also an address, or the machine's name.
+
+    A plain address can't be rebound: there is no name whose meaning could change.
+    """
+    loopback = _loopback(host)
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback or not loopback
+    own = {"localhost", host.lower()}
+    if not loopback:
+        own |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+    return name in own
+
+
+def _loopback(host: str) -> bool:
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+class Line:
+    """Bounds how many questions are there at once, and how many are worked on."""
+
+    def __init__(self, at_once: int = AT_ONCE, in_line: int = IN_LINE) -> None:
+        self.limiter = anyio.CapacityLimiter(at_once)
+        self._free = in_line
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place in the line; `RefusedError` when there is none."""
+        if self._free <= 0:
+            raise RefusedError(503, "busy; try again in a moment")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+    async def work(self, function: Any, *arguments: Any) -> Any:
+        """Call a function in a thread, when it is its turn."""
+        return await anyio.to_thread.run_sync(function, *arguments, limiter=self.limiter)
+
+
+async def body(request: Request, most: int, patience: float = PATIENCE) -> bytes:
+    """A request's body; `RefusedError` if it is too long (none of it is kept) or too slow."""
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise RefusedError(413, f"over {_size(most)}; make the file smaller")
+    parts, length = [], 0
+    try:
+        with anyio.fail_after(patience):
+            async for part in request.stream():
+                length += len(part)
+                if length > most:
+                    raise RefusedError(413, f"over {_size(most)}; make the file smaller")
+                parts.append(part)
+    except TimeoutError:
+        raise RefusedError(408, f"the request took over {patience:.0f} s to arrive") from None
+    return b"".join(parts)
+
+
+def _size(most: int) -> str:
+    return f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 2**10} KiB"

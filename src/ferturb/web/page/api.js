@@ -1,0 +1,56 @@
+// What the page asks the server. Every function gives what was answered, or throws an Error whose
+// message is one line for the person in front of the page.
+
+async function answered(request) {
+  let response;
+  try {
+    response = await request;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("the server doesn’t answer; is ferturb app still running?");
+  }
+  let said = {};
+  try {
+    said = await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+  }
+  if (!response.ok) throw new Error(said.error ?? `the server refused (${response.status})`);
+  return said;
+}
+
+export const about = () => answered(fetch("api/about"));
+
+export const example = async (name) => (await fetch(`examples/${name}.png`)).blob();
+
+export function photo(blob, cropped, signal) {
+  const type = blob.type.startsWith("image/") ? blob.type : "application/octet-stream";
+  return answered(fetch(`api/photo?cropped=${cropped ? 1 : 0}`, {
+    method: "POST", body: blob, headers: { "Content-Type": type }, signal,
+  }));
+}
+
+export function ask(what, question, signal) {
+  return answered(fetch(`api/${what}`, {
+    method: "POST",
+    body: JSON.stringify(question),
+    headers: { "Content-Type": "application/json" },
+    signal,
+  }));
+}
+
+// Runs one call at a time: a newer call makes the older one give up, and its result never shows.
+export function latest() {
+  let controller = null;
+  return async (call) => {
+    controller?.abort();
+    const mine = (controller = new AbortController());
+    try {
+      const found = await call(mine.signal);
+      return mine === controller ? found : null;
+    } catch (error) {
+      if (mine !== controller || error.name === "AbortError") return null;
+      throw error;
+    }
+  };
+}

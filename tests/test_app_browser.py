@@ -1,0 +1,385 @@
+"""The web page in a real headless Chromium: what a person does with it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferturb import app as web
+from ferturb.emotions import EMOTIONS
+from made_photos import encoded, portrait
+from served_page import serving, two_models
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium here: apt install chromium, or set FERTURB_CHROMIUM"
+    ),
+]
+expect = sync_api.expect
+Open = Callable[..., Any]
+RESULT = "#result:not([hidden])"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    expect.set_options(timeout=20_000)
+    with sync_api.sync_playwright() as playwright:
+        # No sandbox: it can't be had as root in a container, and only our own page is opened.
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[str]:
+    app = web.create_app(two_models(), threads=1)
+    app.state.answers.warm()
+    with serving(app) as address:
+        yield address
+
+
+@pytest.fixture
+def opened(browser: Any, two: str) -> Iterator[Open]:
+    """Opens the page; afterwards there must be no error and no request to anywhere else."""
+    contexts, wrong = [], []
+
+    def open_page(width: int = 1280, height: int = 860, address: str = two, **options: Any) -> Any:
+        size = {"width": width, "height": height}
+        context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((address, "blob:")) else wrong.append(r.url),
+        )
+        page.goto(address)
+        expect(page.locator("body[data-ready]")).to_be_attached()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def upload(page: Any, data: bytes, name: str = "photo.png", kind: str = "image/png") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
+
+
+def numbers(page: Any, model: str = "clean") -> list[int]:
+    """The percentages of a model's bars."""
+    found = page.locator(f'.answer[data-model="{model}"] .number').all_inner_texts()
+    return [int(text.split()[0]) for text in found]
+
+
+def fits(page: Any) -> bool:
+    width: int = page.evaluate("document.documentElement.scrollWidth")
+    inner: int = page.evaluate("innerWidth")
+    return width <= inner
+
+
+def test_upload_switch_and_back(opened: Open) -> None:
+    page = opened()
+    expect(page.locator("#result")).to_be_hidden()
+    upload(page, encoded(portrait(1)[0]))
+    expect(page.locator(RESULT)).to_be_visible()
+    expect(page.locator("#found")).to_have_text("1 face found.")
+    expect(page.locator("#boxes button")).to_have_count(1)
+    expect(page.locator("#shown")).to_be_visible()
+    before = numbers(page)
+    assert len(before) == len(EMOTIONS)
+    assert abs(sum(before) - 100) <= 4
+    expect(page.locator(".before")).to_have_count(0)
+    page.get_by_role("switch", name="lower face").check()
+    expect(page.locator(".before")).to_have_count(7)
+    after = numbers(page)
+    assert after != before
+    changes = page.locator(".change").all_inner_texts()
+    for was, now, said in zip(before, after, changes, strict=True):
+        points = re.sub(r"[^\d−]", "", said).replace("−", "-")
+        assert abs(int(points or 0) - (now - was)) <= 1
+    expect(page.locator("#live")).to_contain_text("Without lower face")
+    page.get_by_role("radio", name="surgical").check()
+    expect(page.locator("#live")).to_contain_text("surgical face mask")
+    page.get_by_role("button", name="Show the whole face").click()
+    expect(page.locator(".before")).to_have_count(0)
+    assert numbers(page) == before
+
+
+def test_it_says_what_it_does_not_know_and_what_is_hidden(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    expect(page.locator(".verdict")).to_have_text(re.compile(r"^Happy \d+\s% sure$"))
+    page.locator("[data-example=disgust]").click()
+    expect(page.locator(".verdict")).to_have_text("It doesn’t know")
+    expect(page.locator(".why")).to_have_text(re.compile(r"^Best guess: \w+, \d+\s%\. It answers"))
+    expect(page.locator("#live")).to_contain_text("It doesn’t know")
+    expect(page.locator(".caution")).to_contain_text("Expressions are not feelings")
+
+
+def test_what_if_tries_everything_and_shows_one(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    page.get_by_role("button", name="Try every feature").click()
+    rows = page.locator(".tried tbody tr")
+    expect(rows).to_have_count(16)
+    falls = [row.locator("td").nth(4).inner_text() for row in rows.all()]
+    values = [int(text.replace("−", "-").replace("·", "0")) for text in falls]
+    assert values == sorted(values)
+    assert values[0] < -30
+    page.get_by_role("button", name="without mouth").click()
+    expect(page.get_by_role("switch", name="mouth")).to_be_checked()
+    expect(page.locator(".before")).to_have_count(7)
+    row = page.locator("tr", has=page.get_by_role("button", name="without mouth"))
+    happy = page.locator('.bars tr[data-emotion="happy"] .change').inner_text()
+    assert happy.split()[-1] == row.locator("td").nth(4).inner_text()
+
+
+def test_two_models_side_by_side(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    page.get_by_role("switch", name="Compare side by side").check()
+    expect(page.locator(".answer")).to_have_count(2)
+    boxes = [page.locator(".answer").nth(i).bounding_box() for i in range(2)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
+    assert max(numbers(page)) > max(numbers(page, "unsure"))
+    page.get_by_role("switch", name="Compare side by side").uncheck()
+    page.locator("#model").select_option("unsure")
+    expect(page.locator('.answer[data-model="unsure"]')).to_be_visible()
+    expect(page.locator(".answer")).to_have_count(1)
+
+
+def test_one_model_has_nothing_to_compare_with(opened: Open) -> None:
+    clean = {"clean": two_models()["clean"]}
+    with serving(web.create_app(clean, threads=1)) as address:
+        page = opened(address=address)
+        page.locator("[data-example=sad]").click()
+        expect(page.locator("#one-model")).to_contain_text("One model is here: clean")
+        expect(page.locator("#compare")).to_be_hidden()
+
+
+def test_overlays_change_the_picture_and_say_what_they_are(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=surprise]").click()
+    expect(page.locator(RESULT)).to_be_visible()
+    seen = {page.evaluate("document.querySelector('#face').toDataURL()")}
+    for name, words in (
+        ("saliency", "Orange: covering these pixels lowers clean’s probability of surprise"),
+        ("attention clusters", "K-means over place and attention"),
+        ("attention", "a separate attention network"),
+    ):
+        page.get_by_role("radio", name=name, exact=True).check()
+        expect(page.locator("#legend")).to_contain_text(words)
+        seen.add(page.evaluate("document.querySelector('#face').toDataURL()"))
+    assert len(seen) == 4
+    page.get_by_role("radio", name="nothing").check()
+    expect(page.locator("#legend")).to_have_text("")
+
+
+def test_no_face_then_taken_as_one(opened: Open) -> None:
+    page = opened()
+    upload(page, encoded(np.full((150, 200, 3), 120, np.uint8)))
+    expect(page.get_by_role("alert")).to_contain_text("No face was found")
+    expect(page.locator("#result")).to_be_hidden()
+    page.get_by_role("button", name="Take it as a cropped face").click()
+    expect(page.locator(RESULT)).to_be_visible()
+    expect(page.get_by_label("It is a cropped face already")).to_be_checked()
+    expect(page.locator("#found")).to_have_text("Taken as one face.")
+
+
+def test_many_faces_to_choose_from(opened: Open) -> None:
+    page = opened()
+    upload(page, encoded(portrait(4)[0]))
+    picks = page.locator("#faces button")
+    expect(picks).to_have_count(4)
+    expect(page.locator("#found")).to_have_text("4 faces found. Choose one.")
+    first = numbers(page)
+    picks.nth(2).click()
+    expect(picks.nth(2)).to_have_attribute("aria-pressed", "true")
+    expect(picks.nth(0)).to_have_attribute("aria-pressed", "false")
+    assert numbers(page) != first
+    page.locator("#boxes button").first.click()
+    expect(picks.nth(0)).to_have_attribute("aria-pressed", "true")
+    assert numbers(page) == first
+
+
+def test_hostile_files_are_errors_on_the_page(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    expect(page.locator(RESULT)).to_be_visible()
+    good = encoded(portrait(1)[0])
+    bomb = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(bomb, "PNG")
+    script = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    for data, name, kind, message in (
+        (good[: len(good) // 2], "half.png", "image/png", "Damaged image: "),
+        (bomb.getvalue(), "bomb.png", "image/png", "12000×12000 pixels"),
+        (script, "x.svg", "image/svg+xml", "No image, or one of an unknown format"),
+        (b"", "empty.jpg", "image/jpeg", "The file is empty"),
+        (
+            b"<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>.txt",
+            "text/plain",
+            "No image",
+        ),
+    ):
+        upload(page, data, name, kind)
+        expect(page.get_by_role("alert")).to_contain_text(message)
+        expect(page.locator("#result")).to_be_hidden()
+    upload(page, good)
+    expect(page.locator(RESULT)).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_empty()
+    # The example was taken as a cropped face; a picture of one's own isn't.
+    expect(page.locator("#found")).to_have_text("1 face found.")
+    expect(page.locator("#boxes button")).to_have_count(1)
+
+
+def test_a_server_that_is_gone_is_said(browser: Any) -> None:
+    with serving(web.create_app(two_models(), threads=1)) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.locator("[data-example=happy]").click()
+        expect(page.locator(RESULT)).to_be_visible()
+    page.get_by_role("switch", name="mouth").check()
+    expect(page.get_by_role("alert")).to_contain_text("is ferturb app still running?")
+    page.close()
+
+
+def test_pasted_dropped_and_taken(opened: Open) -> None:
+    page = opened(permissions=["camera"])
+    script = """async ([event, name]) => {
+      const blob = await (await fetch('examples/' + name + '.png')).blob();
+      const data = new DataTransfer();
+      data.items.add(new File([blob], 'a.png', {type: 'image/png'}));
+      document.dispatchEvent(event === 'paste'
+        ? new ClipboardEvent('paste', {clipboardData: data, bubbles: true})
+        : new DragEvent('drop', {dataTransfer: data, bubbles: true}));
+    }"""
+    page.evaluate(script, ["paste", "group"])
+    expect(page.locator("#found")).to_have_text("4 faces found. Choose one.")
+    page.evaluate(script, ["drop", "happy"])
+    expect(page.locator("#found")).to_have_text("1 face found.")
+    page.get_by_role("button", name="Camera", exact=True).click()
+    expect(page.locator("#camera-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#camera-dialog")).to_be_hidden()
+    page.get_by_role("button", name="Camera", exact=True).click()
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Take it", exact=True).click()
+    # Chromium's made-up camera shows a disc on green, and no face.
+    expect(page.get_by_role("alert")).to_contain_text("No face was found")
+
+
+def test_by_keyboard_alone(opened: Open) -> None:
+    page = opened()
+
+    def tab_to(what: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.locator(f"{what}:focus").count():
+                ring = "e => getComputedStyle(e.closest('.chip') ?? e).outlineStyle"
+                assert page.locator(f"{what}:focus").evaluate(ring) == "solid"
+                return
+        raise AssertionError(f"{what} can't be reached")
+
+    tab_to("[data-example=happy]")
+    page.keyboard.press("Enter")
+    expect(page.locator(RESULT)).to_be_visible()
+    before = numbers(page)
+    tab_to('input[value="mouth"]')
+    page.keyboard.press("Space")
+    expect(page.locator(".before")).to_have_count(7)
+    assert numbers(page) != before
+    tab_to('input[name="worn"][value=""]')
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="surgical")).to_be_checked()
+    tab_to("#what-if")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tried tbody tr")).to_have_count(16)
+    tab_to(".scroll")
+    tab_to(".tried button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#live")).to_contain_text("Without")
+
+
+def test_on_a_phone_nothing_runs_over_the_edge(opened: Open) -> None:
+    page = opened(375, 720, has_touch=True, is_mobile=True)
+    assert fits(page)
+    page.locator("[data-example=happy]").tap()
+    expect(page.locator(RESULT)).to_be_in_viewport()
+    assert fits(page)
+    page.get_by_role("switch", name="mouth").check()
+    expect(page.locator(".before")).to_have_count(7)
+    # The bars stay in sight while features are switched.
+    page.get_by_role("radio", name="cloth").scroll_into_view_if_needed()
+    expect(page.locator(".bars")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("button", name="Try every feature").tap()
+    expect(page.locator(".tried")).to_be_visible()
+    assert fits(page)
+    page.get_by_role("switch", name="Compare side by side").check()
+    expect(page.locator(".answer")).to_have_count(2)
+    assert fits(page)
+    for button in page.locator("button:visible:not(#boxes *), .chip:visible").all():
+        assert button.bounding_box()["height"] >= 24
+
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_in_light_and_dark(opened: Open, scheme: str) -> None:
+    page = opened(color_scheme=scheme)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    bright = sum(int(v) for v in re.findall(r"\d+", ground)[:3]) / 3
+    assert (bright > 200) == (scheme == "light")
+    assert page.evaluate(CONTRAST) == []
+    page.locator("[data-example=happy]").click()
+    page.get_by_role("switch", name="lower face").check()
+    page.get_by_role("button", name="Try every feature").click()
+    expect(page.locator(".tried")).to_be_visible()
+    expect(page.locator(".before")).to_have_count(7)
+    assert page.evaluate(CONTRAST) == []
+    upload(page, b"nonsense")
+    expect(page.locator(".error")).to_be_visible()
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_everything_has_a_name_and_the_page_a_language(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=group]").click()
+    expect(page.locator(RESULT)).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    nameless = """() => [...document.querySelectorAll('button, input, select, canvas[role], img')]
+      .filter((e) => e.checkVisibility() && !e.closest('[aria-hidden]'))
+      .filter((e) => !e.labels?.length && !e.ariaLabel && !e.textContent.trim())
+      .filter((e) => e.alt === undefined || e.tagName !== 'IMG')
+      .map((e) => e.outerHTML)"""
+    assert page.evaluate(nameless) == []
+    expect(page.locator("#face")).to_have_attribute("role", "img")
+    assert page.locator("#live").get_attribute("aria-live") == "polite"
+    repeated = """() => {
+      const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+      return ids.filter((id, i) => ids.indexOf(id) !== i);
+    }"""
+    assert page.evaluate(repeated) == []

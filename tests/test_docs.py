@@ -1,0 +1,236 @@
+"""The documentation: it builds strictly, is fresh, asks no other machine, and its examples run."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from made_photos import encoded, portrait
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+if not DOCS.is_dir():
+    pytest.skip("the documentation is in a checkout only", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def tool() -> Any:
+    """tools/write_docs.py."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        return importlib.import_module("write_docs")
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; a warning of mkdocs fails it."""
+    pytest.importorskip("mkdocs", reason="needs mkdocs: pip install 'ferturb[docs]'")
+    folder = tmp_path_factory.mktemp("site")
+    build = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert build.returncode == 0, build.stdout + build.stderr
+    return folder
+
+
+class Addresses(HTMLParser):
+    """What a page loads by itself, and the ids it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids.add(found.get("id", ""))
+        loads = tag in ("img", "script", "iframe", "source", "video")
+        if tag == "link" and found.get("rel") not in ("canonical", "prev", "next"):
+            self.loaded.append(found.get("href", ""))
+        elif loads and "src" in found:
+            self.loaded.append(found["src"])
+
+
+def read(page: Path) -> Addresses:
+    parser = Addresses()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_loads_nothing_from_elsewhere(site: Path) -> None:
+    built = list(site.rglob("*.html"))
+    assert len(built) > len(list(DOCS.rglob("*.md"))) - 1
+    for page in built:
+        for address in read(page).loaded:
+            parts = urlsplit(address)
+            assert not parts.scheme or parts.scheme == "data", f"{page} loads {address}"
+            assert not parts.netloc, f"{page} loads {address}"
+            if page.name != "404.html" and not parts.scheme:
+                assert (page.parent / parts.path).exists(), f"{page} has no {address}"
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*['\"]?https?:", style.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_no_page_is_left_out_of_the_navigation(site: Path) -> None:
+    home = (site / "index.html").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        address = page.relative_to(DOCS).with_suffix(".html").as_posix()
+        assert f'href="{address}"' in home, f"{page} is not in the nav of mkdocs.yml"
+
+
+@pytest.mark.slow
+def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
+    scheme = (site / "perturb_scheme.html").read_text(encoding="utf-8")
+    assert "What the paper leaves open" in scheme
+    models = (site / "models.html").read_text(encoding="utf-8")
+    for card in (ROOT / "src/ferturb/pretrained_models").glob("*.md"):
+        first = next(line for line in card.read_text(encoding="utf-8").splitlines()[1:] if line)
+        assert first.split("*")[0][:40] in models, f"{card} is not on the page of the models"
+    for page in DOCS.glob("*.md"):
+        for path in re.findall(r"\]\(\.\./([\w./-]+)\)", page.read_text(encoding="utf-8")):
+            assert (site / "files" / path).read_bytes() == (ROOT / path).read_bytes()
+
+
+def test_what_is_made_is_fresh(tool: Any) -> None:
+    for path, text in tool.pages().items():
+        fresh = path.read_text(encoding="utf-8") == text
+        assert fresh, f"{path.relative_to(ROOT)} is not up to date: python tools/write_docs.py"
+
+
+def test_a_marked_part_is_replaced_and_nothing_else(tool: Any) -> None:
+    page = "before\n<!-- made: counts -->\nold\n<!-- end -->\nafter\n"
+    made = tool.filled(page)
+    assert made.startswith("before\n<!-- made: counts -->\n\n| emotion | train |")
+    assert made.endswith("\n\n<!-- end -->\nafter\n")
+    assert "old" not in made
+    assert "| disgust | 436 | 56 | 55 |" in made
+    assert tool.filled(made) == made
+
+
+def test_a_new_table_of_results_is_shown_without_further_ado(
+    tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    assert tool.other_results() == ""
+    rows = "who,how|what,speed,speed_low,speed_high\nours,a|b,0.123456789,0.1,-2e-05\n"
+    (tmp_path / "new_one.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "landmarks.csv").write_text("shown,by,itself\n", encoding="utf-8")
+    assert tool.other_results() == (
+        "## Other tables\n\n### New one\n\n[`new_one.csv`](../results/new_one.csv):\n\n"
+        "| who | how\\|what | speed |\n| --- | --- | ---: |\n"
+        "| ours | a\\|b | 0.1235 [0.1, -2e-05] |"
+    )
+
+
+def test_every_verb_has_its_help_as_another_process_prints_it() -> None:
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    printed = subprocess.run(
+        [sys.executable, "-m", "ferturb", "data", "audit", "--help"],
+        env=os.environ | {"COLUMNS": "88", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    boxes = printed[printed.index("╭") :]
+    assert "\n".join(line.rstrip() for line in boxes.strip().splitlines()) in page
+    shown = set(re.findall(r"^## ferturb ([a-z-]+)$", page, re.MULTILINE))
+    verbs = re.search(r"\{([a-z,-]+)\}", help_of())
+    assert verbs is not None
+    assert shown == set(verbs[1].split(","))
+
+
+def help_of() -> str:
+    command = [sys.executable, "-m", "ferturb", "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a photo in it, and a cache of its own."""
+    (tmp_path / "photo.jpg").write_bytes(encoded(portrait(2)[0], "JPEG", quality=95))
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def examples() -> list[Path]:
+    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    return [page for page in pages if BLOCK.search(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", examples(), ids=lambda p: p.name)
+def test_the_examples_of_a_page_run_in_order(
+    page: Path, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "example"}
+    for found in BLOCK.finditer(text):
+        line = text[: found.start()].count("\n") + 1
+        code = compile("\n" * line + found[1], str(page), "exec")
+        exec(code, names)
+    assert capsys.readouterr().out.strip()
+    CHECKS.get(page.name, lambda names: None)(names)
+    assert "Predictor" not in names or names["photo"].faces, "no face was found in the photo"
+
+
+def library_says_what_is_so(names: dict[str, Any]) -> None:
+    """What the comments of docs/library.md claim."""
+    assert names["faces"].images.shape == (300, 48, 48)
+    assert names["landmarks"].points.shape == (len(names["test"]), 108, 2)
+    assert (names["share"].sum((1, 2)) - 1).abs().max() < 1e-4
+    assert names["perturb_run"].cluster_maps().shape == (1, 48, 48)
+    assert abs(names["probabilities"].sum(1) - 1).max() < 1e-5
+    assert names["probabilities"].shape == (4, 7)
+    assert names["answer"].shape == (1, 7)
+    assert list(names["changed"]) == ["", "eyes", "mouth"]
+    assert Path("marked/photo.png").is_file()
+
+
+CHECKS = {"library.md": library_says_what_is_so}
+
+
+def test_the_pictures_of_the_readme_are_there() -> None:
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert "docs/img/report.png" in pictures
+    for picture in pictures:
+        path = ROOT / picture
+        assert path.is_file(), f"the README shows {picture}, which is not there"
+        assert path.stat().st_size < 500_000
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text("utf-8"))
+    assert "docs/index.md" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_there_is_a_make_target() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    wanted = subprocess.run(
+        ["make", "--dry-run", "docs"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "mkdocs build --strict" in wanted
+    assert "tools/write_docs.py" in wanted

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+from starlette.requests import Request
+
+from ferturb.web.guard import Line, RefusedError, body, check_source
+
+OURS = {"host": "127.0.0.1:7860"}
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "fine"),
+    [
+        ("127.0.0.1", "127.0.0.1:7860", True),
+        ("127.0.0.1", "localhost:7860", True),
+        ("127.0.0.1", "LOCALHOST", True),
+        ("127.0.0.1", "[::1]:7860", True),
+        ("127.0.0.1", "evil.example:7860", False),
+        ("127.0.0.1", "localhost.evil.example", False),
+        ("127.0.0.1", "127.0.0.1.evil.example", False),
+        ("127.0.0.1", "192.168.1.7:7860", False),
+        ("127.0.0.1", "", False),
+        ("127.0.0.1", "[::1", False),
+        ("localhost", "192.168.1.7", False),
+        ("0.0.0.0", "192.168.1.7:7860", True),
+        ("0.0.0.0", "evil.example", False),
+        ("faces.example", "faces.example:80", True),
+        ("faces.example", "other.example:80", False),
+    ],
+)
+def test_hosts(host: str, name: str, fine: bool) -> None:
+    if fine:
+        check_source({"host": name}, host)
+        return
+    with pytest.raises(RefusedError) as refused:
+        check_source({"host": name}, host)
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "fine"),
+    [
+        ({"origin": "http://127.0.0.1:7860"}, True),
+        ({"origin": "http://127.0.0.1:9999"}, False),
+        ({"origin": "http://evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}, False),
+        ({"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}, False),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, True),
+        ({}, True),
+    ],
+)
+def test_origins(headers: dict[str, str], fine: bool) -> None:
+    if fine:
+        check_source(OURS | headers, "127.0.0.1")
+    else:
+        with pytest.raises(RefusedError):
+            check_source(OURS | headers, "127.0.0.1")
+
+
+def test_the_line_is_bounded_and_moves_on() -> None:
+    async def go() -> None:
+        line = Line(in_line=2)
+        async with line.place(), line.place():
+            with pytest.raises(RefusedError) as refused:
+                async with line.place():
+                    raise AssertionError
+            assert refused.value.status == 503
+            assert refused.value.response().headers["retry-after"] == "1"
+        async with line.place():
+            assert await line.work(lambda a, b: a + b, 1, 2) == 3
+        with pytest.raises(ZeroDivisionError):
+            async with line.place():
+                await line.work(lambda: 1 // 0)
+        async with line.place(), line.place():
+            pass
+
+    anyio.run(go)
+
+
+def sent(parts: int, wait: float = 0.0, length: str | None = None) -> tuple[Request, list[int]]:
+    """A request whose body comes in parts of 1,000 bytes, and a count of those taken."""
+    taken = [0]
+
+    async def receive() -> dict[str, object]:
+        await anyio.sleep(wait)
+        taken[0] += 1
+        more = taken[0] < parts
+        return {"type": "http.request", "body": bytes(1000), "more_body": more}
+
+    headers = [] if length is None else [(b"content-length", length.encode())]
+    return Request({"type": "http", "method": "POST", "headers": headers}, receive), taken
+
+
+@pytest.mark.parametrize(("length", "read"), [(None, 6), ("10", 6), ("20000", 0), ("-1", 6)])
+def test_a_body_is_read_to_its_limit_and_no_further(length: str | None, read: int) -> None:
+    request, taken = sent(20, length=length)
+    with pytest.raises(RefusedError, match="make the file smaller") as refused:
+        anyio.run(body, request, 5000)
+    assert refused.value.status == 413
+    assert taken == [read]
+    assert anyio.run(body, sent(5)[0], 5000) == bytes(5000)
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    with pytest.raises(RefusedError) as refused:
+        anyio.run(body, sent(20, wait=0.05)[0], 50_000, 0.1)
+    assert refused.value.status == 408
