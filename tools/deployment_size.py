@@ -1,0 +1,213 @@
+r"""What a deployment of `ferturb predict` weighs, and how soon it answers.
+
+    python tools/deployment_size.py --trim --constraint constraints-deployment.txt \
+        --out results/deployment.csv
+
+Builds the wheel, installs it with what it needs into an empty environment without pip and
+setuptools, and measures:
+
+- what was downloaded: the bytes of all wheels;
+- what is installed: the bytes of all files in site-packages, as pip leaves them with --no-compile,
+  and with the bytecode that Python writes beside them;
+- `--trim`: the same after removing what running Python never opens: onnxruntime's second copy
+  of itself for C programs and its tools, tests, headers, type stubs. pip no longer can upgrade
+  such an environment; it is for container images;
+- the time from a shell to the answer on one photo, the first time and then the fastest of
+  several (wall clock, and processor time, which a busy machine doesn't stretch); in a process
+  in which any connection to a network fails, and in which torch can't be imported.
+
+Needs a package registry, or `--wheels` with a folder of wheels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import csv
+import io
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ferturb.storage import write_text
+
+ROOT = Path(__file__).parents[1]
+TRIMMED = (
+    "onnxruntime/capi/libonnxruntime.so*",
+    "onnxruntime/transformers",
+    "onnxruntime/tools",
+    "onnxruntime/quantization",
+    "onnxruntime/datasets",
+    "numpy/f2py",
+    "numpy/distutils",
+    "numpy/testing",
+    "numpy/_core/include",
+    "numpy/_core/_simd*",
+    "numpy/_core/lib/*.a",
+    "numpy/random/lib/*.a",
+    "**/tests",
+    "**/*.pyi",
+)
+"""Patterns in site-packages: what `ferturb predict` never opens."""
+OFFLINE = """
+import importlib.util, socket, sys
+def refused(*a, **k):
+    raise OSError("no network here")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+assert importlib.util.find_spec("torch") is None, "torch is installed"
+from ferturb.cli import main
+main(sys.argv[1:])
+"""
+
+
+def run(*command: str | Path) -> str:
+    """A command's output; its errors end the program."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+    return done.stdout
+
+
+def fetch(wheels: Path, constraint: Path | None, extra: Path | None) -> Path:
+    """ferturb's wheel, and all it needs, in one folder; the path of ferturb's."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
+    own = next(wheels.glob("ferturb-*.whl"))
+    limits = [] if constraint is None else ["--constraint", constraint]
+    places = [] if extra is None else ["--no-index", "--find-links", extra]
+    run(*pip, "download", "--only-binary=:all:", "--dest", wheels, *limits, *places, own)
+    return own
+
+
+def install(environment: Path, wheels: Path, own: Path) -> Path:
+    """An empty environment with the wheels in it; its site-packages."""
+    venv.create(environment, with_pip=False, symlinks=True)
+    python = environment / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    run(*pip, "install", "--no-compile", "--no-index", "--find-links", wheels, own)
+    return next((environment / "lib").glob("python*/site-packages"))
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files under a folder."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def weight(found: Distribution) -> int:
+    """The bytes of what one distribution installed."""
+    paths = (Path(str(found.locate_file(file))) for file in found.files or [])
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def trim(site: Path) -> None:
+    """Remove what is never opened."""
+    for pattern in TRIMMED:
+        for path in list(site.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+
+
+def photo(path: Path) -> None:
+    """A photo of one drawn face."""
+    from ferturb.data.synthetic import draw
+
+    face = Image.fromarray(draw(1, seed=11).images.numpy()[0]).resize((160, 160))
+    wall = Image.fromarray(np.full((300, 400), 170, np.uint8))
+    wall.paste(face, (120, 70))
+    wall.convert("RGB").save(path)
+
+
+def starts(environment: Path, path: Path, times: int) -> list[tuple[float, float]]:
+    """Wall-clock and processor seconds of `ferturb predict PHOTO`, each in a new process."""
+    found = []
+    for _ in range(times):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        run(environment / "bin" / "ferturb", "predict", path)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        found.append((time.perf_counter() - start, spent))
+    return found
+
+
+def offline(environment: Path, path: Path) -> list[dict[str, object]]:
+    """What is said of the photo where nothing can be reached and torch isn't there."""
+    python = environment / "bin" / "python"
+    said = run(python, "-I", "-c", OFFLINE, "predict", path, "--json")
+    faces: list[dict[str, object]] = json.loads(said)[0]["faces"]
+    return faces
+
+
+def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, object]]:
+    """Rows of (what, value, unit)."""
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    wheels, environment = folder / "wheels", folder / "environment"
+    own = fetch(wheels, options.constraint, options.wheels)
+    rows: list[dict[str, object]] = []
+
+    def note(what: str, value: float, unit: str = "MB") -> None:
+        rows.append({"what": what, "value": round(value, 2), "unit": unit})
+        print(f"{value:8.2f} {unit}  {what}", flush=True)
+
+    note("downloaded, all wheels", sum(p.stat().st_size for p in wheels.glob("*.whl")) / 1e6)
+    note("downloaded, ferturb's wheel", own.stat().st_size / 1e6)
+    site = install(environment, wheels, own)
+    note("installed, without bytecode", size(site) / 1e6)
+    parts = {f"{d.name} {d.version}": weight(d) for d in distributions(path=[str(site)])}
+    for name, bytes_ in sorted(parts.items(), key=lambda item: -item[1]):
+        note(f"  {name}", bytes_ / 1e6)
+    path = folder / "photo.jpg"
+    photo(path)
+    faces = offline(environment, path)
+    note("faces found in a photo of one, offline and without torch", len(faces), "faces")
+    if options.trim:
+        shutil.copytree(environment, folder / "trimmed", symlinks=True)
+        small = folder / "trimmed" / site.relative_to(environment)
+        trim(small)
+        note("trimmed, without bytecode", size(small) / 1e6)
+        if offline(folder / "trimmed", path) != faces:
+            sys.exit("the trimmed environment answers differently")
+    compileall.compile_dir(site, quiet=2)
+    note("installed, with bytecode", size(site) / 1e6)
+    found = starts(environment, path, options.starts)
+    note("first answer, wall clock", found[0][0], "s")
+    note("fastest answer, wall clock", min(wall for wall, _ in found), "s")
+    note("fastest answer, processor time", min(cpu for _, cpu in found), "s")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--constraint", type=Path, help="a file of pins for pip")
+    parser.add_argument("--wheels", type=Path, help="take wheels from this folder alone")
+    parser.add_argument("--trim", action="store_true")
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="a CSV file")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), options)
+    if options.out:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["what", "value", "unit"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "what": re.sub("^  ", "of it ", str(row["what"]))} for row in rows)
+        write_text(options.out, text.getvalue())
+
+
+if __name__ == "__main__":
+    main()
