@@ -3,9 +3,16 @@
     FERTURB_DATA=folder python tools/measure_landmarks.py --threads 2
 
 The folder holds `fer2013.zip` and `fer2013_landmarks.npz`. Measured are the faces whose labels
-can be trusted (score above 0.9, spread below 1 px), as they are, rolled by up to 60° to either
-side, under a crude synthetic mask and with one eye hidden (the same kinds of change as in
-training, on other faces and with other numbers drawn). Three tables:
+can be trusted (score above 0.9, spread below 1 px):
+
+- as they are, rolled by up to 60° to either side, under a crude synthetic mask and with one eye
+  hidden by an ellipse: the same kinds of change as in training, on other faces and with other
+  numbers drawn;
+- as training never saw them: wearing the face masks of `ferturb.features.face_masks`, drawn on the
+  labels' own points, and without the region of one eye (`ferturb.features.regions`, from the
+  labels too), filled with the mean of what is left; each upright and rolled by up to 60°.
+
+Three tables:
 
 - `landmarks.csv`: the error of the inner points (iBUG's 68 without the jaw), in pixels of a
   48×48 face: over all points, and over faces (each face's mean).
@@ -21,24 +28,73 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from landmark_data import CONDITIONS, Labelled, load, under
+from landmark_data import CONDITIONS, Labelled, load, moved, under
 from torch import Tensor
 
 from ferturb.config import DatasetConfig
 from ferturb.data.sources import load_faces
+from ferturb.features.face_masks import FACE_MASKS, wear
 from ferturb.features.landmarks import RIGHT_WITHIN, find_landmarks
 from ferturb.features.points import INNER
+from ferturb.features.regions import regions
+from ferturb.features.removal import remove
 from ferturb.storage import write_text
 
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+
+
+def masked(data: Labelled, kind: str, seed: int) -> Labelled:
+    """The faces wearing a face mask, drawn on the labels."""
+    return replace(data, images=wear(data.images, data.points, kind, seed).images)
+
+
+def without_an_eye(data: Labelled, seed: int) -> Labelled:
+    """The faces without the region of one eye, by lot the left or the right."""
+    found = regions(data.points, features=("left_eye", "right_eye"))
+    lot = torch.rand(len(data.images), generator=torch.Generator().manual_seed(seed)) < 0.5
+    hole = torch.where(lot[:, None, None], found["left_eye"], found["right_eye"])
+    return replace(data, images=as_bytes(remove(as_faces(data.images), ~hole, "mean")))
+
+
+def rolled(data: Labelled, seed: int) -> Labelled:
+    """The faces rolled by up to 60° to either side."""
+    lot = torch.rand(len(data.images), generator=torch.Generator().manual_seed(seed))
+    faces, points = moved(as_faces(data.images), data.points, math.radians(60) * (2 * lot - 1))
+    return replace(data, images=as_bytes(faces), points=points)
+
+
+def as_faces(images: Tensor) -> Tensor:
+    return images.unsqueeze(1).float().div(255)
+
+
+def as_bytes(faces: Tensor) -> Tensor:
+    return (faces[:, 0] * 255).round().to(torch.uint8)
+
+
+UNSEEN: dict[str, Callable[[Labelled, int], Labelled]] = {
+    "drawn mask": lambda data, seed: masked(data, "mixed", seed),
+    **{
+        f"drawn mask, {kind}": lambda data, seed, kind=kind: masked(data, kind, seed)
+        for kind in FACE_MASKS
+    },
+    "eye left out": without_an_eye,
+    "drawn mask, rolled": lambda data, seed: rolled(masked(data, "mixed", seed), seed + 50),
+    "eye left out, rolled": lambda data, seed: rolled(without_an_eye(data, seed), seed + 50),
+}
+"""What training never showed: (faces, seed) -> the faces so changed, and where their points are."""
+POOLED = tuple(condition for condition in UNSEEN if "," not in condition or "rolled" in condition)
+"""Those that count as one group: every kind of mask is in "drawn mask"."""
+
 TARGETS = dict.fromkeys(CONDITIONS, "median <= 1.6")
+TARGETS |= dict.fromkeys(("drawn mask", "eye left out"), "median <= 1.6")
 TARGETS[CONDITIONS[0]] = "median <= 1.0, p90 <= 2.0"
 
 
@@ -56,10 +112,23 @@ class Measured:
 
 
 def measure(condition: str, data: Labelled, seed: int) -> Measured:
-    images, labels = under(condition, data, seed)
+    if condition in UNSEEN:
+        changed = UNSEEN[condition](data, seed)
+        images, labels = changed.images, changed.points
+    else:
+        images, labels = under(condition, data, seed)
     found = find_landmarks(images)
     distances = (found.points - labels)[:, list(INNER)].norm(dim=2)
     return Measured(condition, distances, found.confidence, found.source.count("mean shape"))
+
+
+def together(name: str, parts: Sequence[Measured]) -> Measured:
+    return Measured(
+        name,
+        torch.cat([m.distances for m in parts]),
+        torch.cat([m.confidence for m in parts]),
+        sum(m.mean_shapes for m in parts),
+    )
 
 
 def percentile(values: Tensor, share: float) -> float:
@@ -81,7 +150,7 @@ def error_row(m: Measured) -> list[object]:
         f"{float((m.error < RIGHT_WITHIN).double().mean()):.4f}",
         f"{float(m.confidence.mean()):.4f}",
         m.mean_shapes,
-        TARGETS[m.condition],
+        TARGETS.get(m.condition, ""),
     ]
 
 
@@ -110,7 +179,7 @@ def calibration_rows(m: Measured) -> Iterable[list[object]]:
         n = int(here.sum())
         right = f"{float((m.error[here] < RIGHT_WITHIN).double().mean()):.4f}" if n else ""
         said = f"{float(m.confidence[here].mean()):.4f}" if n else ""
-        yield [f"{low:.1f}-{high:.1f}", n, said, right]
+        yield [m.condition, f"{low:.1f}-{high:.1f}", n, said, right]
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -152,13 +221,12 @@ def main() -> None:
         )
         return
     data = load(arguments.data, arguments.split).trusted()
-    measured = [measure(c, data, arguments.seed + i) for i, c in enumerate(CONDITIONS)]
-    everything = Measured(
-        "all four",
-        torch.cat([m.distances for m in measured]),
-        torch.cat([m.confidence for m in measured]),
-        sum(m.mean_shapes for m in measured),
-    )
+    names = (*CONDITIONS, *UNSEEN)
+    measured = {c: measure(c, data, arguments.seed + i) for i, c in enumerate(names)}
+    groups = [
+        together("all four", [measured[c] for c in CONDITIONS]),
+        together("unseen in training", [measured[c] for c in POOLED]),
+    ]
     write(
         arguments.out / "landmarks.csv",
         [
@@ -174,7 +242,7 @@ def main() -> None:
             "mean_shapes",
             "target",
         ],
-        [error_row(m) for m in measured],
+        [error_row(m) for m in measured.values()],
     )
     write(
         arguments.out / "landmarks_risk_coverage.csv",
@@ -188,12 +256,16 @@ def main() -> None:
             "share_right",
             "best_possible_px",
         ],
-        [row for m in (*measured, everything) for row in risk_rows(m)],
+        [
+            row
+            for m in (*(measured[c] for c in (*CONDITIONS, *POOLED)), *groups)
+            for row in risk_rows(m)
+        ],
     )
     write(
         arguments.out / "landmarks_calibration.csv",
-        ["confidence", "faces", "mean_confidence", "share_right"],
-        calibration_rows(everything),
+        ["condition", "confidence", "faces", "mean_confidence", "share_right"],
+        [row for m in groups for row in calibration_rows(m)],
     )
 
 

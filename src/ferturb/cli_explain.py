@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from ferturb.data.faces import Faces
     from ferturb.runs import Run
 
-Runs = Annotated[tuple[Path, ...], arg(metavar="RUN...")]
+Runs = Annotated[tuple[Path, ...], arg(metavar="RUN...", help="Run folders.")]
+Data = Annotated[
+    str | None,
+    arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
+]
+Split = Annotated[Literal["train", "validation", "test"], arg(help="Which of them.")]
+Each = Annotated[int, arg(help="How many of each emotion, drawn by lot.")]
+Seed = Annotated[int, arg(help="Of everything drawn.")]
+Threads = Annotated[int | None, arg(help="Threads of torch.")]
 
 
 def register(app: SubcommandApp) -> None:
@@ -29,13 +37,13 @@ def explain(
     runs: Positional[Runs],
     /,
     *,
-    data: str | None = None,
+    data: Data = None,
     method: str = "grad-cam-fine",
-    split: Literal["train", "validation", "test"] = "test",
-    faces: int = 30,
-    seed: int = 0,
+    split: Split = "test",
+    faces: Each = 30,
+    seed: Seed = 0,
     out: Path | None = None,
-    threads: int | None = None,
+    threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -47,17 +55,9 @@ def explain(
     Example: ferturb explain runs/vgg16-* --method integrated-gradients --out saliency
 
     Args:
-        runs: Run folders.
-        data: Faces to explain on: a path, or `synthetic` (default: the first run's own).
         method: `gradient`, `guided-backprop`, `integrated-gradients`, `smoothgrad`, `grad-cam`,
             `grad-cam-fine`, `occlusion` or `rise`.
-        split: Which of them.
-        faces: How many of each emotion, drawn by lot.
-        seed: Of the lot, and of the methods that draw.
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
-        threads: Threads of torch.
-        device: `cpu`, `cuda`, …
-        json: Print JSON for a script in place of tables.
     """
     from ferturb import terminal
     from ferturb.evaluation.evidence import explain_run, mass_by_emotion
@@ -91,6 +91,10 @@ def explain(
     for name, own in mass.items():
         title = f"{name}: {method}, mass over area ({split}, {own[0].n} faces)"
         terminal.table(title, ["feature", *COLUMNS], enrichment_rows(own))
+    for run, one in zip(opened, found.values(), strict=True):
+        if one.record["silent"]:
+            said = f"{one.record['silent']} of {len(one.labels)} faces, counted as mass everywhere"
+            terminal.facts({"no map": f"{run.name}: {said}"})
     if out is not None:
         terminal.facts({"written": ", ".join(map(str, files))})
 
@@ -99,14 +103,14 @@ def faithfulness(
     runs: Positional[Runs],
     /,
     *,
-    data: str | None = None,
+    data: Data = None,
     methods: tuple[str, ...] = (),
-    split: Literal["train", "validation", "test"] = "test",
-    faces: int = 8,
+    split: Split = "test",
+    faces: Each = 8,
     fill: str = "mean",
-    seed: int = 0,
+    seed: Seed = 0,
     out: Path | None = None,
-    threads: int | None = None,
+    threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -119,17 +123,9 @@ def faithfulness(
     Example: ferturb faithfulness runs/compact-baseline-fast-s0-1a2b3c --methods grad-cam rise
 
     Args:
-        runs: Run folders.
-        data: Faces to judge on: a path, or `synthetic` (default: the first run's own).
         methods: Saliency methods, as in `ferturb explain` (default: all).
-        split: Which of the faces.
-        faces: How many of each emotion, drawn by lot.
         fill: What stands where pixels are left out: `mean`, `blur`, `black`, `noise`, `inpaint`.
-        seed: Of everything drawn.
         out: Folder for the curves, and the table as CSV and LaTeX.
-        threads: Threads of torch.
-        device: `cpu`, `cuda`, …
-        json: Print JSON for a script in place of tables.
     """
     from ferturb import terminal
     from ferturb.evaluation.judged_saliency import judge_saliency, summarise

@@ -14,18 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from ferturb.config import AugmentConfig, ModelConfig
 from ferturb.data.synthetic import draw, planted_features, synthetic_faces
 from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
+from ferturb.evaluation.holes import with_holes
 from ferturb.features.landmarks import find_landmarks
-from ferturb.features.random_regions import control_regions
-from ferturb.features.regions import regions
-from ferturb.features.removal import remove
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
 from ferturb.models.compact import compact
@@ -35,23 +31,6 @@ from ferturb.training.loop import MODEL, Training, train
 
 PARTS = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
 CARRIED = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
-_CHUNK = 512
-
-
-def with_holes(images: UInt8[Tensor, "n h w"]) -> UInt8[Tensor, "14 n h w"]:
-    """Copies of faces: without each feature, and without a random region of each one's area."""
-    landmarks = find_landmarks(images)
-    chunks = []
-    for start in range(0, len(images), _CHUNK):
-        found = regions(landmarks.points[start : start + _CHUNK], (48, 48), (*PARTS, "face"))
-        holes = [found[part] for part in PARTS]
-        holes += [
-            control_regions(hole, found["face"], 1000 * start + k) for k, hole in enumerate(holes)
-        ]
-        faces = images[start : start + _CHUNK].unsqueeze(1).float().div(255)
-        left = [(remove(faces, ~hole, "mean")[:, 0] * 255).round() for hole in holes]
-        chunks.append(torch.stack(left).to(torch.uint8))
-    return torch.cat(chunks, 1)
 
 
 @pytest.mark.slow
@@ -64,7 +43,8 @@ def test_the_matrix_names_the_planted_features(
     classifier = Classifier(ModelConfig("narrow"))
     faces = synthetic_faces(14_000, seed=1)
     images = faces.split("train").images
-    views = AlteredCopies(images, with_holes(images), 0.85)
+    points = find_landmarks(images).points
+    views = AlteredCopies(images, with_holes(images, points, PARTS), 0.85)
     light = AugmentConfig(flip=0.5, rotate=5.0, shift=0.03)
     recipe = replace(PRESETS["quick"].recipe, epochs=12, augment=light)
     train(Training(classifier, faces, views, recipe, 0, tmp_path, "", torch.device("cpu")))

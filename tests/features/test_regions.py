@@ -165,6 +165,14 @@ def test_one_region_is_that_of_all(drawn: SyntheticFaces, found: dict[str, Tenso
     assert region(drawn.landmarks[:0], "jaw").shape == (0, 48, 48)
 
 
+def test_a_feature_named_twice_is_found_once(
+    drawn: SyntheticFaces, found: dict[str, Tensor]
+) -> None:
+    twice = regions(drawn.landmarks, features=("jaw", "nose", "jaw"))
+    assert list(twice) == ["jaw", "nose"]
+    assert torch.equal(twice["jaw"], found["jaw"])
+
+
 def test_bad_input_says_what_is_wrong(drawn: SyntheticFaces) -> None:
     with pytest.raises(FerturbError, match="unknown facial feature 'ear'; known: left_eye"):
         region(drawn.landmarks, "ear")

@@ -3,13 +3,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from ferturb.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import synthetic_faces
 from ferturb.evaluation.evidence import PARTS, explain_run, mass_by_emotion
 from ferturb.evaluation.judged_saliency import judge_saliency, summarise
+from ferturb.evaluation.saliency import METHODS
+from ferturb.report import explain_figure as explain_figure_module
 from ferturb.report.example_faces import example_faces
 from ferturb.report.explain_figure import explain_figure, paper_figures, run_names
 from ferturb.report.faithfulness_items import faithfulness_items
@@ -94,6 +98,31 @@ def test_figures_choose_their_runs_and_say_so(tiny: str, drawn: Faces, tmp_path:
     assert "of its mean view" in sixth.caption
     assert PRIVATE.lower() not in sixth.caption.lower()
     assert run_names([plain, plain]) == [f"tiny ({plain.name})"] * 2
+
+
+def test_maps_that_say_nothing_are_not_drawn(
+    run: Run, drawn: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As uniform mass, which they are in tables, they would be drawn as if all of it mattered."""
+
+    def first_alone(model: object, faces: torch.Tensor, *rest: object) -> torch.Tensor:
+        maps = torch.zeros(len(faces), 48, 48)
+        maps[0, 3, 5] = 2.0
+        return maps
+
+    monkeypatch.setitem(METHODS, "gradient", first_alone)
+    seen: dict[str, dict[str, object]] = {}
+
+    def draw(images: object, titles: object, maps: object, notes: object, mark: str) -> bytes:
+        seen.update(maps=maps, notes=notes)  # type: ignore[arg-type]
+        return PNG
+
+    monkeypatch.setattr(explain_figure_module, "faces_and_saliency", draw)
+    picture = explain_figure([run], drawn, "gradient")
+    assert float(np.sum(seen["maps"]["tiny"][0])) == 2.0
+    assert not np.any(seen["maps"]["tiny"][1:])
+    assert [note.endswith("no map") for note in seen["notes"]["tiny"]] == [False] + [True] * 6
+    assert "No map: the method finds nothing" in picture.caption
 
 
 def test_faces_are_those_of_the_stored_logits(run: Run, drawn: Faces) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -268,6 +268,23 @@ def _judge(
         again = as_mass(saliency_maps(fresh, images[some], target[some], name, seed))
         correlation = rank_correlation(maps[some], again)
         similarity = structural_similarity(maps[some], again)
+    judged = judge_maps(maps, model, images, target, parts, fill, seed, precision)
+    return judged | {"correlation": correlation, "similarity": similarity}
+
+
+def judge_maps(
+    maps: Float[Tensor, "n h w"],
+    model: nn.Module,
+    images: UInt8[Tensor, "n h w"],
+    target: Int64[Tensor, " n"],
+    parts: Int64[Tensor, "n h w"],
+    fill: str = "mean",
+    seed: int = 0,
+    precision: str = "float32",
+) -> dict[str, NDArray[Any]]:
+    """Maps of any source that add up to one each, judged by a model: ``share``, ``deletion``,
+    ``insertion``, ``pointed`` and ``named`` as in `Judgement`, without its first axis."""
+    faces = images.unsqueeze(1).float().div(255)
     share = share_of_parts(maps, parts)
     area = share_of_parts(as_mass(torch.ones_like(maps)), parts)
     order = ranked(maps, seed)
@@ -277,8 +294,6 @@ def _judge(
         "insertion": insertion(model, faces, target, order, fill, precision=precision).numpy(),
         "pointed": pointed_at(order, parts).numpy(),
         "named": named_feature(share, area).numpy(),
-        "correlation": correlation,
-        "similarity": similarity,
     }
 
 

@@ -13,16 +13,15 @@ face's height says).
   the eyes, halfway between them and the base of the nose. Leaving out the lower half leaves
   nothing of it.
 
-A convex hull is kept as its support function h(φ) = max over its points of p·n(φ): a pixel x is
-in the hull dilated by r where x·n(φ) ≤ h(φ) + r in all of 64 directions φ. No hull has to be
-walked around, so that a whole batch is one tensor expression; between two directions the outline
-is off by less than 1/40 of the hull's edge there.
+A convex hull is kept as its support function h(φ) = max over its points of p·n(φ), as in
+`hulls.py`: a pixel x is in the hull dilated by r where x·n(φ) ≤ h(φ) + r in all of 64 directions φ.
+No hull has to be walked around, so that a whole batch is one tensor expression; between two
+directions the outline is off by less than 1/40 of the hull's edge there.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -31,13 +30,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ferturb.errors import FerturbError
+from ferturb.features.hulls import DIRECTIONS, NORMALS
 from ferturb.features.landmarks import complete
 from ferturb.features.points import COUNT, GROUPS, IBUG, OUTLINE
 
 MARGINS: dict[str, float] = {"eyes": 0.08, "brows": 0.05, "nose": 0.06, "mouth": 0.10}
 """How far hulls are dilated, in interocular distances."""
 
-_DIRECTIONS = 64
 _BATCH = 256
 _LEAST_UNIT = 0.45
 """The least interocular distance, in distances from the eyes to the chin (0.59 on average)."""
@@ -93,7 +92,7 @@ class Geometry:
         directions, places = _directions(self.size, self.points.device)
         support = (self.points[:, list(index)] @ directions).amax(1) + margin * self.unit[:, None]
         inside = torch.ones(len(support), places.shape[0], dtype=torch.bool, device=support.device)
-        for k in range(_DIRECTIONS):
+        for k in range(DIRECTIONS):
             inside &= places[:, k] <= support[:, k, None]
         return inside.view(-1, *self.size)
 
@@ -177,10 +176,11 @@ def regions(
 ) -> dict[str, Bool[Tensor, "n h w"]]:
     """The region of each facial feature in each face; `features` None gives all of `FEATURES`.
 
-    `points` are the points of `find_landmarks`, or the 68 of iBUG alone, which are completed.
-    Raises `FerturbError` for an unknown feature, or points that are neither or not finite.
+    A feature named twice is found once. `points` are the points of `find_landmarks`, or the 68 of
+    iBUG alone, which are completed. Raises `FerturbError` for an unknown feature, or points that
+    are neither or not finite.
     """
-    names = tuple(FEATURES if features is None else features)
+    names = tuple(dict.fromkeys(FEATURES if features is None else features))
     for name in names:
         _known(name)
     if points.shape[1:] == (IBUG, 2):
@@ -221,8 +221,7 @@ def _directions(
     size: tuple[int, int], device: torch.device
 ) -> tuple[Float[Tensor, "2 k"], Float[Tensor, "hw k"]]:
     """The directions, and how far each pixel lies in each of them."""
-    angles = (torch.arange(_DIRECTIONS, dtype=torch.float64) + 0.5) * 2 * math.pi / _DIRECTIONS
-    directions = torch.stack([angles.cos(), angles.sin()]).float()
+    directions = torch.tensor(NORMALS).T.contiguous()
     rows, columns = torch.meshgrid(*(torch.arange(s).float() for s in size), indexing="ij")
     places = torch.stack([columns.flatten(), rows.flatten()], 1) @ directions
     return directions.to(device), places.to(device)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ferturb.data.faces import Faces
 from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.probability import how_many_summed
-from ferturb.evaluation.saliency import saliency
+from ferturb.evaluation.saliency import raw_saliency, silent
 from ferturb.report.example_faces import example_faces
 from ferturb.report.figures import Picture
 from ferturb.report.results import alteration, describe
@@ -68,11 +73,14 @@ def explain_figure(
     shown = example_faces(runs, models, faces, split)
     batch = shown.faces.images.unsqueeze(1).float().div(255)
     maps = {
-        name: saliency(model, batch, shown.faces.labels, method, seed).numpy()
+        name: raw_saliency(model, batch, shown.faces.labels, method, seed)
         for name, model in zip(names, models, strict=True)
     }
     notes = {
-        name: [f"{100 * p:.0f} %" for p in row]
+        name: [
+            f"{100 * p:.0f} %" + (", no map" if nothing else "")
+            for p, nothing in zip(row, silent(maps[name]).tolist(), strict=True)
+        ]
         for name, row in zip(names, shown.probability, strict=True)
     }
     mark = "" if faces.kind == "synthetic" else PRIVATE
@@ -82,12 +90,22 @@ def explain_figure(
         "below it the probability that the model gives this emotion"
         f"{' (of its mean view)' if summed else ''}. {shown.rule}"
     )
+    if any(bool(silent(found).any()) for found in maps.values()):
+        caption += " No map: the method finds nothing in this face that speaks for the emotion."
     if mark:
         caption += f" ({mark[0].upper()}{mark[1:]}.)"
     titles = [EMOTIONS[label] for label in shown.faces.labels.tolist()]
-    png = faces_and_saliency(shown.faces.images.numpy(), titles, maps, notes, mark)
+    png = faces_and_saliency(shown.faces.images.numpy(), titles, drawable(maps), notes, mark)
     alt = f"Faces showing {', '.join(titles)}, with {method} maps of {'; '.join(names)}."
     return Picture(key, title, caption, alt, png)
+
+
+def drawable(maps: Mapping[str, Float[Tensor, "k h w"]]) -> dict[str, Float[np.ndarray, "k h w"]]:
+    """Maps as they are drawn: silent ones are 0 everywhere (and not, as in tables, spread out)."""
+    return {
+        name: torch.where(silent(found)[:, None, None], 0.0, found).numpy()
+        for name, found in maps.items()
+    }
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

@@ -41,8 +41,8 @@ def faces_and_saliency(
 ) -> bytes:
     """Figures 1 and 6: a column for each face; the faces, then a row of maps for each model.
 
-    Each map is drawn over its face, scaled to its own highest value. `notes` stand below the
-    panels of a row; `mark` is printed below the figure.
+    Each map is drawn over its face, scaled to its own highest value; nothing of one that is 0
+    everywhere. `notes` stand below the panels of a row; `mark` is printed below the figure.
     """
     columns, rows = len(images), 1 + len(maps)
     side = min(1.3, (WIDTH - 0.5) / columns)
@@ -111,7 +111,7 @@ def _overlay(one: Float[Array, "h w"]) -> Float[Array, "h w 4"]:
     top = float(np.quantile(one, 0.995))
     scaled = np.clip(one / top, 0, 1) if top > 0 else np.zeros_like(one)
     colours = np.asarray(mpl.colormaps["inferno"](0.15 + 0.85 * scaled))
-    colours[..., 3] = 0.85 * scaled**0.6
+    colours[..., 3] = 0.9 * scaled**0.8  # what is low leaves the face in sight
     return colours
 
 

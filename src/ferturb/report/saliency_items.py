@@ -83,6 +83,7 @@ def mass_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Tabl
         "Share of each face's saliency on each part of it, averaged over faces; parts add up to "
         "100 %. Mass / area is 1 for a map that says nothing. 95 % intervals over faces. Faces "
         f"were drawn by lot, {_counts(found)} of each emotion at most; each counts the same."
+        f"{_silence(found)}"
     )
     return Table("saliency_mass", "Saliency per facial feature", columns, tuple(rows), note)
 
@@ -149,6 +150,21 @@ def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:
     title = "Saliency per facial feature and emotion"
     png = mass_heatmaps(panels, COLUMNS)
     return Picture("saliency_heatmap", title, caption, " ".join(parts), png)
+
+
+def _silence(found: Found) -> str:
+    """A sentence on the faces for which a method found nothing; empty where there are none."""
+    said = [
+        f"{', '.join(key)}: {one.record['silent']} of {len(one.labels)}"
+        for key, one in found.items()
+        if one.record.get("silent")
+    ]
+    if not said:
+        return ""
+    return (
+        " Faces in which a method finds nothing that speaks for the emotion count as mass spread "
+        f"evenly, which draws mass / area towards 1 ({'; '.join(said)})."
+    )
 
 
 def _counts(found: Found) -> str:

@@ -1,0 +1,44 @@
+"""Training faces with holes, for networks that are asked what a missing feature costs them.
+
+A network that never saw a hole loses accuracy at any hole, by surprise. One that saw faces without
+each facial feature, and without as many pixels elsewhere, loses only what the feature told it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ferturb.features.random_regions import control_regions
+from ferturb.features.regions import regions
+from ferturb.features.removal import remove
+
+_CHUNK = 512
+
+
+def with_holes(
+    images: UInt8[Tensor, "n h w"],
+    points: Float[Tensor, "n p 2"],
+    features: Sequence[str],
+    fill: str = "mean",
+) -> UInt8[Tensor, "c n h w"]:
+    """Copies of faces: without each feature, then without a random region of each one's area.
+
+    `points` are the faces' landmarks; c is twice the number of features. The same faces give the
+    same copies. For `ferturb.perturb.altered.AlteredCopies`.
+    """
+    size = (images.shape[1], images.shape[2])
+    chunks = []
+    for start in range(0, len(images), _CHUNK):
+        found = regions(points[start : start + _CHUNK], size, dict.fromkeys((*features, "face")))
+        holes = [found[feature] for feature in features]
+        holes += [
+            control_regions(hole, found["face"], 1000 * start + k) for k, hole in enumerate(holes)
+        ]
+        faces = images[start : start + _CHUNK].unsqueeze(1).float().div(255)
+        left = [(remove(faces, ~hole, fill)[:, 0] * 255).round() for hole in holes]
+        chunks.append(torch.stack(left).to(torch.uint8))
+    return torch.cat(chunks, 1)
