@@ -1,8 +1,11 @@
-"""Write one row of results per finished run: `python tools/collect_results.py RUNS OUT.csv`.
+"""Write one row of results per finished run: `collect_results.py DATA OUT.csv RUNS…`.
 
-RUNS is a folder of run folders (as `ferturb train --out` or `ferturb study` leaves them). Both
-splits, plain and with flip, with 95 % bootstrap intervals over the faces; minutes are the
-training's own, `threads` is what it had of the machine.
+    python tools/collect_results.py fer2013.zip results/fer2013_runs.csv runs
+
+RUNS are folders of run folders (as `ferturb train --out` or `ferturb study` leaves them). Both
+splits, plain and with flip, with 95 % bootstrap intervals over the faces, and the test split
+without the faces that have an exact copy in training; minutes are the training's own, `threads` is
+what it had of the machine. Runs on altered faces (MaskFer) are left out.
 """
 
 from __future__ import annotations
@@ -12,12 +15,20 @@ import io
 import sys
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+
+from ferturb.config import DatasetConfig
+from ferturb.data.audit import copied
+from ferturb.data.faces import SPLITS
+from ferturb.data.sources import load_faces
 from ferturb.evaluation.judge import judge
 from ferturb.runs import Run, find_runs
 from ferturb.storage import write_text
 
 
-def row(run: Run) -> dict[str, object]:
+def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
     c, record = run.config, run.record()
     out: dict[str, object] = {
         "model": c.model.name,
@@ -27,6 +38,10 @@ def row(run: Run) -> dict[str, object]:
         "epochs": record["epochs"],
         "sizes": " ".join(f"{size}px<={share:g}" for share, size in c.recipe.sizes),
         "seed": c.seed,
+        "learning_rate": c.recipe.learning_rate,
+        "starts_from": "" if c.start is None else Path(c.start).name,
+        "teachers": " ".join(Path(teacher).name for teacher in c.teachers),
+        "run": run.name,
         "best_epoch": record["best_epoch"],
         "parameters": record["parameters"],
     }
@@ -38,6 +53,12 @@ def row(run: Run) -> dict[str, object]:
             out[f"{name}_low"] = f"{judged.accuracy.low:.4f}"
             out[f"{name}_high"] = f"{judged.accuracy.high:.4f}"
             out[f"{name}_macro_f1"] = f"{judged.macro_f1.estimate:.4f}"
+    labels, logits = run.logits("test", run.augmentations()[-1])
+    judged = judge(run.name, labels[kept], logits[kept])
+    out["test_without_copies_n"] = judged.n
+    out["test_without_copies_accuracy"] = f"{judged.accuracy.estimate:.4f}"
+    out["test_without_copies_low"] = f"{judged.accuracy.low:.4f}"
+    out["test_without_copies_high"] = f"{judged.accuracy.high:.4f}"
     hardware = record["hardware"]
     return out | {
         "minutes": f"{record['seconds'] / 60:.1f}",
@@ -49,10 +70,13 @@ def row(run: Run) -> dict[str, object]:
     }
 
 
-def main(runs: Path, out: Path) -> None:
-    rows = [row(run) for run in find_runs(runs) if run.done]
+def main(data: Path, out: Path, folders: list[Path]) -> None:
+    faces = load_faces(DatasetConfig(str(data.absolute())))
+    kept = ~copied(faces)[faces.splits == SPLITS.index("test")].numpy()
+    runs = [run for folder in folders for run in find_runs(folder) if run.done]
+    rows = [row(run, kept) for run in runs if not run.config.dataset.altered]
     if not rows:
-        sys.exit(f"no finished runs below {runs}")
+        sys.exit(f"no finished runs below {', '.join(map(str, folders))}")
     text = io.StringIO()
     columns = list(dict.fromkeys(key for r in rows for key in r))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -62,4 +86,4 @@ def main(runs: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(argument) for argument in sys.argv[3:]])

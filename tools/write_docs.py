@@ -140,6 +140,7 @@ def fer2013_runs() -> str:
             "seed",
             "PublicTest, %",
             "PrivateTest, %",
+            "without copies, %",
             "macro-F1",
             "minutes",
             "commit",
@@ -147,11 +148,12 @@ def fer2013_runs() -> str:
         [
             [
                 f"{r['model']} ({int(r['parameters']) / 1e6:.1f} M)",
-                r["method"] + (f" ({r['views']})" if r["views"] else ""),
+                _method(r),
                 r["epochs"],
                 r["seed"],
                 _percent(r, "validation_flip"),
                 _percent(r, "test_flip"),
+                _percent(r, "test_without_copies"),
                 f"{float(r['test_flip_macro_f1']):.3f}",
                 f"{float(r['minutes']):.0f}",
                 f"`{r['commit'][:7]}`",
@@ -160,6 +162,16 @@ def fer2013_runs() -> str:
         ],
         words=2,
     )
+
+
+def _method(row: dict[str, str]) -> str:
+    """The method, its views, and what it started and learnt from."""
+    words = [row["method"] + (f" ({row['views']})" if row["views"] else "")]
+    if row["starts_from"]:
+        words.append("from another run")
+    if row["teachers"]:
+        words.append("taught")
+    return ", ".join(words)
 
 
 def _percent(row: dict[str, str], name: str) -> str:
