@@ -4,7 +4,8 @@
 
 Writes results/pretrained_hidden.csv (accuracy on PrivateTest with 95 % intervals, and the paired
 change against *clean*) and the section on hidden features of every model card. The models are the
-shipped files, on onnxruntime, each with its own test-time augmentation.
+shipped files, on onnxruntime, each with its own test-time augmentation. `--models` measures some
+again and keeps the other rows; the change needs *clean* among them.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ RESULTS = Path(__file__).parents[1] / "results" / "pretrained_hidden.csv"
 HEADING, NEXT = "## When something is hidden", "## Limits"
 
 
-def table(scores: dict[str, list[HiddenScore]]) -> str:
-    """The CSV file."""
+def table(scores: dict[str, list[HiddenScore]], kept: Sequence[Sequence[str]] = ()) -> str:
+    """The CSV file: the rows that are kept, then these."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     change = ("change_against_clean", "change_low", "change_high")
     writer.writerow(["model", "faces", "n", "accuracy", "low", "high", *change])
+    writer.writerows(kept)
     for model, rows in scores.items():
         for row in rows:
             numbers = [row.accuracy.estimate, row.accuracy.low, row.accuracy.high]
@@ -76,19 +78,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
+    parser.add_argument("--models", nargs="+", choices=sorted(NAMES), default=list(NAMES))
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     faces = load_faces(DatasetConfig(str(options.data.absolute())))
     right: dict[str, Right] = {}
-    for name in NAMES:
+    for name in options.models:
         if (FOLDER / f"{name}.onnx").exists():
             model = load_pretrained(name, threads=options.threads)
             right[name] = right_when_hidden(model.predict_proba, faces)
             whole, grey = (100 * right[name][way].mean() for way in ("whole", GREY_ROWS))
             print(f"{name}: {whole:.2f} % whole, {grey:.2f} % with {GREY_ROWS}", flush=True)
-    others = {name: None if name == "clean" else right["clean"] for name in right}
+    others = {name: None if name == "clean" else right.get("clean") for name in right}
     scores = {name: hidden_scores(right[name], others[name]) for name in right}
-    write_text(RESULTS, table(scores))
+    kept = []
+    if RESULTS.exists():
+        with RESULTS.open(newline="", encoding="utf-8") as file:
+            kept = [row for row in list(csv.reader(file))[1:] if row[0] not in scores]
+    write_text(RESULTS, table(scores, kept))
     for name, rows in scores.items():
         card = FOLDER / f"{name}.md"
         write_text(card, with_section(card.read_text(encoding="utf-8"), rows))
