@@ -116,19 +116,6 @@ def defects() -> str:
     return table(["what", "how many"], [[v, f"{found[k]:,}"] for k, v in _DEFECTS.items()])
 
 
-_RUN_HEADINGS = (
-    "network",
-    "method",
-    "epochs",
-    "seed",
-    "PublicTest, %",
-    "PrivateTest, %",
-    "macro-F1",
-    "minutes",
-    "commit",
-)
-
-
 def fer2013_runs() -> str:
     """The runs on FER2013, the most accurate first."""
     rows = sorted(_csv("fer2013_runs.csv"), key=lambda r: -float(r["test_flip_accuracy"]))
