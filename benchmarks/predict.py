@@ -25,8 +25,6 @@ are both faster and more accurate. The whole takes about five minutes on two cor
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import os
 import platform
 import statistics
@@ -46,7 +44,7 @@ from ferturb.config import DatasetConfig
 from ferturb.data.cache import cache_folder
 from ferturb.data.sources import load_faces
 from ferturb.pretrained import NAMES
-from ferturb.storage import write_text
+from ferturb.storage import write_rows
 
 BATCHES = (1, 64)
 Key = tuple[str, str, int, int]
@@ -189,11 +187,7 @@ def main() -> None:
         rows = rows_of(measure(files, Path(name), faces, labels, options), options.faces)
     show(rows, options)
     if options.out:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(options.out, text.getvalue())
+        write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

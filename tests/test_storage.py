@@ -21,6 +21,7 @@ from ferturb.storage import (
     save_tensors,
     write_bytes,
     write_json,
+    write_rows,
     write_text,
 )
 
@@ -205,3 +206,8 @@ def test_leftovers_of_a_killed_write_go_and_nothing_else(tmp_path: Path) -> None
         (tmp_path / name).write_text("x")
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_rows_become_a_table_with_every_key_a_column(tmp_path: Path) -> None:
+    write_rows(tmp_path / "t.csv", [{"a": 1, "b": "x, y"}, {"b": "z", "c": 2.5}])
+    assert (tmp_path / "t.csv").read_text() == 'a,b,c\n1,"x, y",\n,z,2.5\n'

@@ -17,8 +17,6 @@ that names the same emotion for 99 % of the faces in a third of the time.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +31,7 @@ from ferturb.photos.detection import make_detector
 from ferturb.photos.geometry import overlap
 from ferturb.photos.landmarks import LandmarkFinder
 from ferturb.pretrained import PretrainedModel, load_pretrained
-from ferturb.storage import write_text
+from ferturb.storage import write_rows
 
 WIDTH, HEIGHT, COLUMNS, ROWS = 960, 720, 5, 4
 TOGETHER = COLUMNS * ROWS
@@ -146,11 +144,7 @@ def main() -> None:
     chosen = max(final, key=lambda way: final[way])
     found = {n: sum(len(photo.labels) for photo in p) / len(faces) for n, p in photos.items()}
     print(f"uncut faces: {whole:.4f}; found: {found}; chosen: margin, follow = {chosen}")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

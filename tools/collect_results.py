@@ -10,8 +10,6 @@ what it had of the machine. Runs on altered faces (MaskFer) are left out.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.judge import judge
 from ferturb.runs import Run, find_runs
-from ferturb.storage import write_text
+from ferturb.storage import write_rows
 
 
 def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
@@ -77,12 +75,8 @@ def main(data: Path, out: Path, folders: list[Path]) -> None:
     rows = [row(run, kept) for run in runs if not run.config.dataset.altered]
     if not rows:
         sys.exit(f"no finished runs below {', '.join(map(str, folders))}")
-    text = io.StringIO()
-    columns = list(dict.fromkeys(key for r in rows for key in r))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda r: (str(r["model"]), str(r["method"]), r["epochs"])))
-    write_text(out, text.getvalue())
+    rows.sort(key=lambda r: (str(r["model"]), str(r["method"]), r["epochs"]))
+    write_rows(out, rows)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ faces with the same most probable emotion, and both accuracies.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -32,7 +30,7 @@ from ferturb.export import (
     to_onnx,
 )
 from ferturb.pretrained import FOLDER, NAMES, load_calibrated
-from ferturb.storage import write_text
+from ferturb.storage import write_rows
 
 
 def measured(
@@ -77,11 +75,7 @@ def main() -> None:
                 row |= {k: round(row[k], 5) for k in row if k.startswith(("acc", "agree"))}
                 rows.append({"model": name, **row})
                 print(rows[-1], flush=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":
