@@ -6,8 +6,8 @@ import pytest
 
 from ferturb.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
 from ferturb.errors import FerturbError
-from ferturb.perturb.methods import METHODS, needs_attention
-from ferturb.study.plan import PRESETS, adapt, chain, choose_preset, plan
+from ferturb.perturb.methods import METHODS, epochs_within, needs_attention, passes
+from ferturb.study.plan import adapt, chain, choose_preset, plan
 
 
 def test_every_method_has_a_preset_of_its_name() -> None:
@@ -54,6 +54,17 @@ def test_methods_are_chosen_by_name_with_the_presets_options() -> None:
 
 
 def test_the_controls_cost_what_the_baseline_does() -> None:
-    from ferturb.perturb.methods import passes
+    study = adapt(choose_preset("controls"), seeds=1)
+    runs = [run for run in plan(study) if run.method.name != "attention"]
+    assert len(runs) == len(study.methods)
+    assert {passes(run.method) * run.recipe.epochs for run in runs} == {study.recipe.epochs}
+    assert {passes(run.method) for run in runs} == {1, 2, 4}
 
-    assert {passes(method) for method in PRESETS["controls"].methods} == {1}
+
+def test_elsewhere_every_method_has_the_recipes_epochs() -> None:
+    runs = plan(adapt(choose_preset("paper"), models=("compact",)))
+    assert {run.recipe.epochs for run in runs} == {200}
+
+
+def test_epochs_within_are_at_least_one() -> None:
+    assert epochs_within(MethodConfig("perturb", clusters=9), 3) == 1

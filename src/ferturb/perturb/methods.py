@@ -187,6 +187,15 @@ def passes(config: MethodConfig) -> int:
     return {"all": config.clusters + 1, "pair": 2, "sample": 1}[config.views]
 
 
+def epochs_within(config: MethodConfig, epochs: int) -> int:
+    """Epochs of this method that cost what `epochs` of the baseline do, at least one.
+
+    >>> epochs_within(MethodConfig("perturb"), 24), epochs_within(MethodConfig("baseline"), 24)
+    (6, 24)
+    """
+    return max(1, round(epochs / passes(config)))
+
+
 def epochs_at_equal_compute(config: MethodConfig, epochs: int) -> int:
     """Epochs of a run of this method: `extra-epochs` gets what K+1 views would have cost."""
     if config.name != "extra-epochs":

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ferturb.config import (
     FAST,
+    FULL_SIZE,
     METHOD_PRESETS,
     PAPER,
     AugmentConfig,
@@ -19,7 +20,7 @@ from ferturb.config import (
     choose,
 )
 from ferturb.errors import FerturbError
-from ferturb.perturb.methods import epochs_at_equal_compute, needs_attention
+from ferturb.perturb.methods import epochs_at_equal_compute, epochs_within, needs_attention
 from ferturb.runs import run_folder_name
 
 BASELINE = METHOD_PRESETS["baseline"]
@@ -35,7 +36,11 @@ CONTROLS = (
     "test-views-only",
 )
 """The controls of the Perturb Scheme, at the cost of the baseline."""
-VARIANTS = ("perturb-face", "perturb-blur", "drop-attended", "anneal")
+VARIANTS = ("perturb-face", "perturb-blur", "anneal", "drop-attended", "view-consistency")
+NO_ERASING = replace(
+    FULL_SIZE, name="no-erasing", epochs=24, augment=replace(FULL_SIZE.augment, erase=0.0)
+)
+"""For controls: nothing is left out of a face but by the method."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Study:
     """What is found out about the finished runs, by the names in `ferturb.study.analyses`."""
     effort: Literal["light", "full"] = "full"
     """How thorough the analyses are."""
+    equal_compute: bool = False
+    """Whether a method that shows several views of a face has that many times fewer epochs."""
 
 
 EVERY_ANALYSIS = ("transfer", "ablation", "saliency", "faithfulness")
@@ -117,12 +124,18 @@ PRESETS: dict[str, Study] = {
     "controls": Study(
         "controls",
         "the Perturb Scheme, its controls and its variants at equal compute, three seeds",
-        models=("compact",),
-        methods=(BASELINE, PERTURB, *(METHOD_PRESETS[name] for name in (*CONTROLS, *VARIANTS))),
-        recipe=FAST,
+        models=("compact-tiny",),
+        methods=(
+            BASELINE,
+            PERTURB_AS_PUBLISHED,
+            PERTURB,
+            *(METHOD_PRESETS[name] for name in (*CONTROLS, *VARIANTS)),
+        ),
+        recipe=NO_ERASING,
         attention_epochs=4,
         seeds=(0, 1, 2),
         dataset=DatasetConfig(synthetic_faces=20000),
+        equal_compute=True,
     ),
     "paper": Study(
         "paper",
@@ -195,7 +208,10 @@ def plan(study: Study) -> list[RunConfig]:
     wanted = product(study.seeds, study.models, datasets(study), study.methods)
     runs: dict[RunConfig, None] = {}
     for seed, model, dataset, method in wanted:
-        last = RunConfig(dataset, ModelConfig(model), method, study.recipe, seed)
+        recipe = study.recipe
+        if study.equal_compute:
+            recipe = replace(recipe, epochs=epochs_within(method, recipe.epochs))
+        last = RunConfig(dataset, ModelConfig(model), method, recipe, seed)
         runs |= dict.fromkeys(chain(last, study.attention_epochs))
     return list(runs)
 
