@@ -5,6 +5,8 @@ import json
 import os
 import pickle
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from ferturb import storage
 from ferturb.errors import FerturbError
 from ferturb.storage import (
+    alone,
     atomic_path,
     load_tensors,
     read_json,
@@ -211,3 +214,21 @@ def test_leftovers_of_a_killed_write_go_and_nothing_else(tmp_path: Path) -> None
 def test_rows_become_a_table_with_every_key_a_column(tmp_path: Path) -> None:
     write_rows(tmp_path / "t.csv", [{"a": 1, "b": "x, y"}, {"b": "z", "c": 2.5}])
     assert (tmp_path / "t.csv").read_text() == 'a,b,c\n1,"x, y",\n,z,2.5\n'
+
+
+def test_a_folder_is_held_against_other_processes(tmp_path: Path) -> None:
+    ask = (
+        "import sys; from pathlib import Path; from ferturb.storage import alone\n"
+        "with alone(Path(sys.argv[1]), 'training'): print('alone')"
+    )
+
+    def other() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", ask, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        return (done.stdout + done.stderr).strip().splitlines()[-1]
+
+    with alone(tmp_path, "training"):
+        assert f"another process is training {tmp_path}; wait for it or stop it" in other()
+    assert other() == "alone"
+    assert list(tmp_path.iterdir()) == []

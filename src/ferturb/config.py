@@ -274,6 +274,12 @@ class RunConfig:
     """Folder of a finished run of the same network, relative to the run's own parent folder, whose
     weights this one starts from; None starts from random ones."""
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The folders of the runs that this one builds on, relative to its own parent folder."""
+        named = (self.start, self.attention_run, *self.teachers)
+        return tuple(name for name in named if name is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for JSON."""
         data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))

@@ -176,11 +176,16 @@ class Run:
             return None
         return self._needed(self.config.attention_run, "attention run").load_classifier()
 
-    def load_start(self) -> Classifier | None:
-        """The network whose weights this run starts from; None if it starts from random ones."""
+    def start(self) -> Run | None:
+        """The finished run whose weights this one starts from; None if from random ones."""
         if self.config.start is None:
             return None
-        return self._needed(self.config.start, "run to start from").load_classifier()
+        return self._needed(self.config.start, "run to start from")
+
+    def best_epoch(self) -> Epoch:
+        """The epoch of a finished run whose weights were kept."""
+        row: dict[str, Any] = dict(self.history()[int(self.record()["best_epoch"]) - 1])
+        return Epoch(**row)
 
     def load_teachers(self) -> tuple[nn.Module, ...]:
         """The models of the runs that teach this one, each as its method uses it."""

@@ -56,6 +56,35 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def alone(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder against other processes that ask the same; the lock ends with the process.
+
+    A folder that is held raises `FerturbError`, which says what the other is `doing`.
+    """
+    from filelock import FileLock, Timeout
+
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, blocking=False)
+        lock.acquire()
+    except Timeout:
+        raise FerturbError(
+            f"another process is {doing} {folder}; wait for it or stop it first"
+        ) from None
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {path}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """A new temporary folder beside `folder`; on leaving it is renamed onto `folder`.
 

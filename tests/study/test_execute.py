@@ -22,6 +22,7 @@ from ferturb.runs import Run
 from ferturb.storage import load_tensors
 from ferturb.study import execute
 from ferturb.study.execute import execute_run, new_classifier, prepare, run_folder_name
+from ferturb.study.plan import chain
 from ferturb.training.loop import MODEL, Step
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -144,6 +145,38 @@ def test_all_phases_of_the_perturb_scheme(toy_faces: Faces, tmp_path: Path) -> N
             summed = summed + classifier(faces * torch.from_numpy(best != j))
     got = second.logits("test", "none")[1]
     np.testing.assert_allclose(got, summed.numpy(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_method_that_only_tests_otherwise_takes_the_others_network(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    runs = [
+        prepare(tmp_path, config)
+        for method in (MethodConfig("test-views-only"), MethodConfig("train-views-only"))
+        for config in chain(replace(BASELINE, method=method), 1)
+    ]
+    names = [run.config.method.name for run in runs]
+    assert names == [
+        *("baseline", "attention", "test-views-only"),
+        *("attention", "perturb", "train-views-only"),
+    ]
+    for run in runs:
+        assert execute_run(run, toy_faces)
+    baseline, _, tested, _, perturb, trained = runs
+    for one, other in ((baseline, tested), (perturb, trained)):
+        assert (one.folder / "model.safetensors").read_bytes() == (
+            other.folder / "model.safetensors"
+        ).read_bytes()
+        assert other.record()["best_epoch"] == other.record()["epochs"] == 1
+    maps = tested.cluster_maps()
+    assert maps is not None
+    assert len(maps) == 1
+    own, summed = (run.logits("test", "none")[1] for run in (baseline, tested))
+    assert not np.allclose(own, summed)
+    faces = toy_faces.split("test").images.unsqueeze(1).float() / 255
+    with torch.no_grad():
+        whole = perturb.load_classifier()(faces)
+    np.testing.assert_allclose(trained.logits("test", "none")[1], whole, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["baseline", "perturb"])

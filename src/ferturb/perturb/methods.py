@@ -7,7 +7,7 @@ name settles (`ferturb.config.METHOD_OPTIONS`) or starts from (`METHOD_PRESETS`)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -48,6 +48,8 @@ class Method:
     """What replaces the clusters."""
     reference: Callable[[MethodConfig, tuple[int, int]], Tensor] | None = None
     """(config, size) -> the reference map, where it doesn't come from clustering."""
+    trains_as: str | None = None
+    """The method whose training this one's is, where they differ at test time alone."""
     shows_copies: bool = False
     """Whether faces are also shown with something hidden (`ferturb.features.copies`)."""
 
@@ -131,8 +133,8 @@ def _mean_landmarks(config: MethodConfig, size: tuple[int, int]) -> Tensor:
     return maps[0]
 
 
-def _views(about: str, recut: Recut | None = None) -> Method:
-    return Method(about, _clusters, find=FaceClusters, recut=recut)
+def _views(about: str, recut: Recut | None = None, trains_as: str | None = None) -> Method:
+    return Method(about, _clusters, find=FaceClusters, recut=recut, trains_as=trains_as)
 
 
 METHODS: dict[str, Method] = {
@@ -151,8 +153,12 @@ METHODS: dict[str, Method] = {
     ),
     "random-erasing": Method("control: random rectangles", _erased, attends=False),
     "extra-epochs": Method("control: whole faces, as many passes", _whole, has_views=False),
-    "train-views-only": _views("control: views in training, whole faces at test time"),
-    "test-views-only": _views("control: whole faces in training, views at test time"),
+    "train-views-only": _views(
+        "control: views in training, whole faces at test time", trains_as="perturb"
+    ),
+    "test-views-only": _views(
+        "control: whole faces in training, views at test time", trains_as="baseline"
+    ),
     "perturb-face": _views("the Perturb Scheme with clusters of each face"),
     "perturb-blur": _views("clusters of each face, blurred where left out"),
     "drop-attended": _views("the most attended cluster left out more and more often"),
@@ -174,6 +180,20 @@ def needs_attention(config: MethodConfig) -> bool:
         and config.intensity == "attention"
         and config.intensity_weight > 0
     )
+
+
+def trained_as(config: MethodConfig) -> MethodConfig | None:
+    """The method whose training this one's is, where they differ at test time alone.
+
+    >>> trained_as(MethodConfig("train-views-only", clusters=5)).clusters
+    5
+    """
+    name = choose("method", config.name, METHODS).trains_as
+    if name is None:
+        return None
+    if not METHODS[name].has_views:
+        return MethodConfig(name)
+    return replace(config, name=name, train_views=True, test_views=True)
 
 
 def passes(config: MethodConfig) -> int:

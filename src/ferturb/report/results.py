@@ -187,7 +187,9 @@ def _arm(
     test = [run.logits("test", augmentation) for run in runs]
     validation = [run.logits("validation", augmentation) for run in runs]
     cost = [
-        seconds[run.folder.name] + seconds.get(run.config.attention_run or "", 0.0) for run in runs
+        seconds[run.folder.name]
+        + sum(seconds.get(name or "", 0.0) for name in (run.config.attention_run, run.config.start))
+        for run in runs
     ]
     return Arm(
         model=model,
@@ -282,5 +284,6 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         elif f"{prefix}{key}" not in ("seed", "attention_run", "model.name"):
-            flat[f"{prefix}{key}"] = value
+            # another seed starts from another run: what counts is that it didn't start afresh
+            flat[f"{prefix}{key}"] = value is not None if key == "start" else value
     return flat

@@ -18,7 +18,7 @@ from ferturb.evaluation.predictions import predict_logits
 from ferturb.features.copies import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.methods import METHODS
+from ferturb.perturb.methods import METHODS, trained_as
 from ferturb.perturb.scheme import TrainingViews
 from ferturb.runs import (
     Run,
@@ -27,9 +27,9 @@ from ferturb.runs import (
     describe_software,
     run_folder_name,
 )
-from ferturb.storage import remove_leftovers
+from ferturb.storage import alone, remove_leftovers
 from ferturb.training.batches import seed_of
-from ferturb.training.loop import Step, Training, best_epoch, train
+from ferturb.training.loop import Step, Training, adopt, best_epoch, train
 from ferturb.training.teaching import Teacher
 
 
@@ -42,11 +42,24 @@ def execute_run(
 ) -> bool:
     """Train a run from where it stands to its end and store its logits; True when it is done.
 
-    A finished run is left alone. `pause_after` epochs of this call it stops, to be resumed.
+    A finished run is left alone; one that another process trains raises `FerturbError`. A method
+    that differs from another at test time alone is given that one's network, if the run has one
+    to start from. After `pause_after` epochs of this call it stops, to be resumed.
     """
     if run.done:
         return True
-    config, device = run.config, device or torch.device("cpu")
+    with alone(run.folder, "training"):
+        return _execute(run, faces, device or torch.device("cpu"), on_step, pause_after)
+
+
+def _execute(
+    run: Run,
+    faces: Faces,
+    device: torch.device,
+    on_step: Callable[[Step], None],
+    pause_after: int,
+) -> bool:
+    config = run.config
     classifier = _first_classifier(run)
     views = _views(run, faces)
     remove_leftovers(run.folder)
@@ -62,10 +75,15 @@ def execute_run(
         device,
         _teacher(run, device),
     )
-    history = train(training, _reporting(run, on_step), pause_after)
+    start = run.start()
+    if start is not None and trained_as(config.method) is not None:
+        history = [adopt(training, start.best_epoch())]
+    else:
+        history = train(training, _reporting(run, on_step), pause_after)
+        if len(history) < config.recipe.epochs:
+            run.write_history(history)
+            return False
     run.write_history(history)
-    if len(history) < config.recipe.epochs:
-        return False
     best = best_epoch(history)
     record = run.record() | {
         "parameters": classifier.parameter_count,
@@ -111,15 +129,16 @@ def new_classifier(config: RunConfig) -> Classifier:
 
 def _first_classifier(run: Run) -> Classifier:
     """The network before the first epoch: fresh, or with another run's weights."""
-    classifier, start = new_classifier(run.config), run.load_start()
+    classifier, start = new_classifier(run.config), run.start()
     if start is None:
         return classifier
-    if start.config != run.config.model:
+    trained = start.load_classifier()
+    if trained.config != run.config.model:
         raise FerturbError(
-            f"{run.name} trains {run.config.model}, but {run.config.start} holds {start.config}; "
+            f"{run.name} trains {run.config.model}, but {run.config.start} holds {trained.config}; "
             "start from a run of the same network"
         )
-    classifier.load_state_dict(start.state_dict())
+    classifier.load_state_dict(trained.state_dict())
     return classifier
 
 

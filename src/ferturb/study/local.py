@@ -48,12 +48,12 @@ def execute_all(
 ) -> list[Job]:
     """Run everything that is not done yet, `workers` at a time: what others wait for first.
 
-    A run waits for its attention run. A run that fails leaves its words in `Job.error`, the runs
+    A run waits for those it builds on. A run that fails leaves its words in `Job.error`, the runs
     that needed it are blocked, and the others go on. On Ctrl-C (KeyboardInterrupt) the processes
     are stopped; each run goes on from its last epoch when it is executed again.
     """
     jobs = [Job(run, "done" if run.done else "waiting") for run in runs]
-    needed = {run.config.attention_run for run in runs if not run.done}
+    needed = {name for run in runs if not run.done for name in run.config.needs}
     order = sorted(jobs, key=lambda job: job.run.name not in needed)  # those waited for come first
     threads = max(1, (os.cpu_count() or 1) // workers)
     try:
@@ -87,12 +87,12 @@ def _collect(job: Job) -> None:
 def _start_if_ready(job: Job, jobs: Sequence[Job], workers: int, threads: int, device: str) -> None:
     if job.state != "waiting":
         return
-    needed = job.run.config.attention_run
     states = {other.run.name: other.state for other in jobs}
-    if needed is not None and states.get(needed, "done") in ("failed", "blocked"):
-        job.state, job.error = "blocked", f"its attention run {needed} failed"
+    failed = [n for n in job.run.config.needs if states.get(n, "done") in ("failed", "blocked")]
+    if failed:
+        job.state, job.error = "blocked", f"the run it builds on, {failed[0]}, failed"
         return
-    ready = needed is None or states.get(needed, "done") == "done"
+    ready = all(states.get(name, "done") == "done" for name in job.run.config.needs)
     if not ready or sum(other.state == "running" for other in jobs) >= workers:
         return
     command = [sys.executable, "-m", "ferturb", "train", "--resume", str(job.run.folder)]

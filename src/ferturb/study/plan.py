@@ -20,7 +20,12 @@ from ferturb.config import (
     choose,
 )
 from ferturb.errors import FerturbError
-from ferturb.perturb.methods import epochs_at_equal_compute, epochs_within, needs_attention
+from ferturb.perturb.methods import (
+    epochs_at_equal_compute,
+    epochs_within,
+    needs_attention,
+    trained_as,
+)
 from ferturb.runs import run_folder_name
 
 BASELINE = METHOD_PRESETS["baseline"]
@@ -221,13 +226,19 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
 
     A method that needs attention is preceded by its attention run: the same model with spatial
     attention, the same data, recipe and seed, for `attention_epochs`. `extra-epochs` is given the
-    epochs that equal its views' compute.
+    epochs that equal its views' compute. A method that differs from another at test time alone
+    takes that one's network.
     """
     epochs = epochs_at_equal_compute(run.method, run.recipe.epochs)
     if epochs != run.recipe.epochs:
         run = replace(run, recipe=replace(run.recipe, epochs=epochs))
+    before: list[RunConfig] = []
+    taken = trained_as(run.method)
+    if taken is not None and run.start is None:
+        before = chain(replace(run, method=taken), attention_epochs)
+        run = replace(run, start=run_folder_name(before[-1]))
     if not needs_attention(run.method):
-        return [run]
+        return [*before, run]
     first = replace(
         run,
         model=replace(run.model, attention=True, attention_at=run.method.attention_from),
@@ -236,4 +247,5 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         teachers=(),
         start=None,
     )
-    return [first, replace(run, attention_run=run_folder_name(first))]
+    last = replace(run, attention_run=run_folder_name(first))
+    return list(dict.fromkeys([*before, first, last]))

@@ -20,7 +20,7 @@ from ferturb.errors import FerturbError
 from ferturb.features.datasets import load_dataset
 from ferturb.report.build import build_report
 from ferturb.runs import describe_hardware, describe_software, find_runs
-from ferturb.storage import read_json, write_json
+from ferturb.storage import alone, read_json, write_json
 from ferturb.study.analyses import Desk, Progress, analyse, missing
 from ferturb.study.execute import prepare, prepare_process
 from ferturb.study.local import Job, default_workers, execute_all
@@ -53,8 +53,22 @@ def run_study(
     """Train what is missing below `folder`, analyse what is finished, and write the report.
 
     `faces` are those of the study's dataset; faces with face masks are made of it, or come from
-    the cache. A study that failed in part still gets its report; what failed is in the outcome.
+    the cache. A study that failed in part still gets its report; what failed is in the outcome. A
+    folder in which another process runs a study raises `FerturbError`.
     """
+    with alone(folder, "running the study in"):
+        return _run_study(study, folder, faces, device, workers, on_change, on_analysis)
+
+
+def _run_study(
+    study: Study,
+    folder: Path,
+    faces: Faces,
+    device: str,
+    workers: int | None,
+    on_change: Callable[[Sequence[Job]], None],
+    on_analysis: Progress,
+) -> Outcome:
     chosen = prepare_process(device)
     configs = plan(study)
     missing(study, ())  # an unknown analysis fails at once
