@@ -260,6 +260,26 @@ def test_batches_larger_than_the_cache_are_cut_without_a_trace(
     assert torch.equal(kmeans(points, 3, rng(1)).labels, whole.labels)
 
 
+def test_threads_share_the_sets_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = torch.randn(40, 300, 3, generator=rng(11))
+    plain = kmeans(points, 3, rng())
+    before = torch.get_num_threads()
+    monkeypatch.setattr(module, "LEAST", 1000)
+    bad = points.clone()
+    bad[39, 0, 0] = math.nan
+    try:
+        torch.set_num_threads(3)
+        shared = kmeans(points, 3, rng())
+        with pytest.raises(FerturbError, match="finite"):
+            kmeans(bad, 3, rng())
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(shared.inertia, plain.inertia)
+    torch.testing.assert_close(shared.centers, plain.centers)
+    assert torch.equal(shared.labels, plain.labels)
+
+
 def test_a_smaller_tolerance_comes_closer_to_where_centres_stay() -> None:
     points = torch.rand(6, 700, 3, generator=rng(5), dtype=torch.float64)
     moves = []

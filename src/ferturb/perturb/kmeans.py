@@ -8,6 +8,7 @@ Lloyd's algorithm from k-means++ starts. What makes it fast:
 - *Matrix products* (`kmeans_steps`). A step is two of them and a few comparisons.
 - *Memory.* Batches are cut so that what is computed on stays in the cache, and sets that have
   converged leave the batch. The few that take many steps take them together at the end.
+- *Threads.* Each takes a part of the sets; they wait for each other at the end alone.
 
 The same draws serve every set of a batch, so a set's result doesn't depend on its company.
 """
@@ -15,6 +16,8 @@ The same draws serve every set of a batch, so a set's result doesn't depend on i
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -35,8 +38,10 @@ __all__ = ["PICTURE_STARTS", "STARTS", "Clustering", "kmeans"]
 
 EARLY = 3
 """Steps on all points that a part of the batch takes at once, before its last sets wait."""
-CACHE = 2**21
+CACHE = 2**22
 """Numbers that are worked on at a time."""
+LEAST = 2**17
+"""Points that are worth a thread."""
 
 
 def kmeans(
@@ -78,9 +83,60 @@ def kmeans(
     draws = draws.to(points.device, points.dtype)
     labels = torch.empty(b, n, dtype=torch.int64, device=points.device)
     found = Clustering(labels, points.new_empty(b, k, d), points.new_empty(b))
-    needed = max(n * k, widest(n, k, starts, picture))
+    task = _Task(k, draws, picture, iterations, tolerance)
+    each = -(-b // _workers(points))
+    parts = [
+        (points[i : i + each], Clustering(*(t[i : i + each] for t in found)))
+        for i in range(0, b, max(1, each))
+    ]
+    if len(parts) == 1:
+        _solve(*parts[0], task)
+    elif parts:
+        _at_once(parts, task)
+    return found
+
+
+class _Task(NamedTuple):
+    """What is asked about every set."""
+
+    k: int
+    draws: Float[Tensor, "s k"]
+    picture: tuple[int, int] | None
+    iterations: int
+    tolerance: float
+
+
+def _workers(points: Float[Tensor, "b n d"]) -> int:
+    """Threads that take a part of the sets each: all of torch's on a CPU, for large batches."""
+    if points.device.type != "cpu":
+        return 1
+    return max(1, min(torch.get_num_threads(), points.shape[0] * points.shape[1] // LEAST))
+
+
+def _at_once(parts: list[tuple[Tensor, Clustering]], task: _Task) -> None:
+    """Each part in a thread of its own, in which torch uses no others.
+
+    Sets don't wait for each other, so this is faster than all threads in every operation.
+    """
+    threads = torch.get_num_threads()
+
+    def alone(part: tuple[Tensor, Clustering]) -> None:
+        torch.set_num_threads(1)
+        _solve(*part, task)
+
+    try:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(alone, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _solve(points: Float[Tensor, "b n d"], found: Clustering, task: _Task) -> None:
+    """All sets, a part of the batch at a time; what comes out is written into `found`."""
+    b, n, d = points.shape
+    k, draws, picture, last, tolerance = task
+    needed = max(n * k, widest(n, k, len(draws), picture))
     size = math.ceil(b / max(1, math.ceil(b * ((d + 1) * n + needed) / CACHE)))
-    last = iterations
     late = []
     with torch.inference_mode():
         home = points.new_empty(size * ((d + 1) * n + needed))  # in one piece: malloc reuses it
@@ -101,7 +157,6 @@ def kmeans(
             late.append(settle(sets, steps, last, tolerance, found, scratch))
         for sets in _together(late, size):
             settle(sets, range(EARLY, last + 1), last, tolerance, found, scratch)
-    return found
 
 
 def _columns(
