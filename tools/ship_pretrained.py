@@ -2,7 +2,7 @@
 
     python tools/ship_pretrained.py runs/compact-… --name clean
 
-The temperature and the threshold of abstention are fitted on the run's validation logits
+The calibration and the threshold of abstention are fitted on the run's validation logits
 (PublicTest); the card reports its test logits (PrivateTest). Weights are kept as float16; the
 card's numbers are of the logits the run stored, in float32, and the card says how the shipped
 file differs on synthetic faces.
@@ -46,6 +46,7 @@ def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER)
     about = About(
         name=name,
         temperature=calibration.temperature,
+        bias=calibration.bias,
         abstain_below=calibration.abstain_below,
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model),
@@ -72,8 +73,9 @@ def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER)
 def results(run: Run, augmentation: str, calibration: Calibration) -> dict[str, Any]:
     """What the model's file says of its making and its scores."""
     labels, logits = run.logits("test", augmentation)
-    scores = judge(run.name, labels, logits)
-    probabilities = softmax(logits / calibration.temperature)
+    scaled = calibration.scaled(logits)
+    scores = judge(run.name, labels, scaled)
+    probabilities = softmax(scaled)
     answered = probabilities.max(1) >= calibration.abstain_below
     right = probabilities.argmax(1) == labels
     record = run.record()
@@ -88,8 +90,8 @@ def results(run: Run, augmentation: str, calibration: Calibration) -> dict[str, 
         "accuracy_interval": [round(scores.accuracy.low, 4), round(scores.accuracy.high, 4)],
         "macro_f1": round(scores.macro_f1.estimate, 4),
         "per_emotion": {k: round(v, 4) for k, v in scores.per_emotion.items()},
-        "ece_before": round(scores.ece, 4),
-        "ece": round(ece(labels, logits / calibration.temperature), 4),
+        "ece_before": round(ece(labels, logits), 4),
+        "ece": round(scores.ece, 4),
         "answered": round(float(answered.mean()), 4),
         "right_when_answered": round(float(right[answered].mean()), 4) if answered.any() else None,
         "validation_answered": round(calibration.answered, 4),
@@ -102,7 +104,10 @@ def card(run: Run, about: About, exported: Exported, size: int) -> str:
     r, config = about.results, run.config
     how = f"{config.method.name}, {config.recipe.name}, {r['epochs']} epochs, seed {config.seed}"
     low, high = (100 * v for v in r["accuracy_interval"])
-    rows = "\n".join(f"| {e} | {100 * r['per_emotion'][e]:.1f} |" for e in EMOTIONS)
+    rows = "\n".join(
+        f"| {e} | {100 * r['per_emotion'][e]:.1f} | {b:+.2f} |"
+        for e, b in zip(EMOTIONS, about.bias, strict=True)
+    )
     answered = "no face gets an answer"
     if r["right_when_answered"] is not None:
         answered = (
@@ -122,17 +127,18 @@ from the run's stored logits.
 | method, recipe | {how} |
 | run | {r["run"]} |
 | test-time augmentation | {about.augmentation} |
-| epoch, temperature and threshold chosen on | the validation split (PublicTest) |
+| epoch, calibration and threshold chosen on | the validation split (PublicTest) |
 
 ## On the test split (PrivateTest), {r["test_faces"]:,} faces
 
 Accuracy **{100 * r["accuracy"]:.1f} %** (95 % interval {low:.1f} to {high:.1f}), macro-F1
-{r["macro_f1"]:.3f}. Expected calibration error {100 * r["ece"]:.1f} % at temperature
-{about.temperature:.3f} ({100 * r["ece_before"]:.1f} % before). Below a probability of
-{about.abstain_below:.2f} the predictor says that it does not know: {answered}.
+{r["macro_f1"]:.3f}. Expected calibration error {100 * r["ece"]:.1f} %, at temperature
+{about.temperature:.3f} and with a bias for each emotion ({100 * r["ece_before"]:.1f} % before).
+Below a probability of {about.abstain_below:.2f} the predictor says that it does not know:
+{answered}.
 
-| emotion | recognised, % |
-|---|---|
+| emotion | recognised, % | bias |
+|---|---|---|
 {rows}
 
 On 128 synthetic faces the ONNX file differs from torch by at most

@@ -3,7 +3,7 @@
     input   faces          uint8   (n, 48, 48), 0 … 255, grayscale; n is free
     output  probabilities  float32 (n, 7), in the order of `EMOTIONS`; rows add up to 1
 
-Scaling, normalisation, test-time augmentation, temperature and softmax are in the graph. The
+Scaling, normalisation, test-time augmentation, calibration and softmax are in the graph. The
 file's metadata say which emotions in which order, from which probability on an answer counts,
 and where the network comes from.
 
@@ -252,12 +252,13 @@ def _half(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
 def _int8(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
     q: Any = importlib.import_module("onnxruntime.quantization")
     assert faces is not None
-    # What comes before the first convolution is exact in float32 and costs nothing.
+    # What comes before the first convolution and after the last layer costs nothing.
     first = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Conv")
     for i, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{i}"
     before = [node.name for node in model.graph.node[:first]]
-    after = [n.name for n in model.graph.node if n.op_type in ("Div", "Softmax", "ReduceMean")]
+    last = max(i for i, n in enumerate(model.graph.node) if n.op_type in ("Conv", "Gemm", "MatMul"))
+    after = [node.name for node in model.graph.node[last + 1 :]]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(model.SerializeToString())

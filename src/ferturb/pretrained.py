@@ -25,6 +25,8 @@ from ferturb.errors import FerturbError
 from ferturb.onnx_session import OnnxModel
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ferturb.evaluation.calibrated import Calibrated
 
 FOLDER = Path(__file__).with_name("pretrained_models")
@@ -47,6 +49,8 @@ class About:
 
     name: str
     temperature: float = 1.0
+    bias: tuple[float, ...] = ()
+    """Added to each emotion's logit after the division by the temperature."""
     abstain_below: float = 0.0
     """Answers less sure than this are no answers."""
     augmentation: str = "none"
@@ -69,7 +73,8 @@ class About:
                 f"{origin} holds no model of ferturb's (expected format {FORMAT}, got "
                 f"{data.get('format')!r}); give one that `ferturb export` wrote"
             )
-        return About(**{key: value for key, value in data.items() if key in known})
+        kept = {key: value for key, value in data.items() if key in known}
+        return About(**(kept | {"bias": tuple(kept.get("bias", ()))}))
 
 
 class PretrainedModel:
@@ -206,7 +211,6 @@ def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
 
 def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
     from ferturb.config import ModelConfig
-    from ferturb.evaluation.calibrated import Calibrated
     from ferturb.models.classifier import Classifier, restore
     from ferturb.storage import load_tensors
 
@@ -217,11 +221,11 @@ def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
     counters = {k: v for k, v in counters.items() if k.endswith("num_batches_tracked")}
     weights = {k: v.float() for k, v in tensors.items()} | counters
     classifier = restore(classifier, weights, path)
-    return Calibrated(classifier, about.temperature, about.augmentation).eval(), about
+    return calibrated(classifier, about), about
 
 
 def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
-    from ferturb.evaluation.calibrated import Calibrated, calibrate
+    from ferturb.evaluation.calibrated import calibrate
     from ferturb.runs import Run
 
     run = Run.open(folder)
@@ -232,11 +236,19 @@ def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
     about = About(
         name=run.name,
         temperature=found.temperature,
+        bias=found.bias,
         abstain_below=found.abstain_below,
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model),
     )
-    return Calibrated(run.load_model(), about.temperature, augmentation).eval(), about
+    return calibrated(run.load_model(), about), about
+
+
+def calibrated(model: nn.Module, about: About) -> Calibrated:
+    """A network with the calibration and the test-time augmentation that belong to it."""
+    from ferturb.evaluation.calibrated import Calibrated
+
+    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()
 
 
 def _checked(faces: Any) -> np.ndarray:

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from ferturb.errors import FerturbError
-from ferturb.evaluation.calibrated import Calibrated, calibrate
-from ferturb.evaluation.metrics import ece
+from ferturb.evaluation.calibrated import Calibrated, calibrate, fit_temperature_and_bias
+from ferturb.evaluation.metrics import ece, fit_temperature, nll
 from ferturb.evaluation.predictions import predict_logits
 
 
@@ -24,16 +24,51 @@ def test_the_temperature_that_was_put_in_is_found() -> None:
     labels, logits = noisy(20_000)
     found = calibrate(labels, logits)
     assert found.temperature == pytest.approx(3.0, rel=0.05)
+    assert found.bias == pytest.approx([0.0] * 7, abs=0.15)
     assert ece(labels, logits / found.temperature) < 0.02 < ece(labels, logits)
+
+
+def test_the_biases_that_were_put_in_are_found() -> None:
+    labels, logits = noisy(20_000, seed=2)
+    wrong = np.array([0.5, -1.0, 0.3, 0.2, 0.0, -0.2, 0.2])
+    found = calibrate(labels, logits + 3 * wrong)
+    assert found.temperature == pytest.approx(3.0, rel=0.05)
+    assert found.bias == pytest.approx(-wrong, abs=0.15)
+    assert sum(found.bias) == pytest.approx(0.0, abs=1e-9)
+    one = fit_temperature(labels, logits + 3 * wrong)
+    assert nll(labels, found.scaled(logits + 3 * wrong)) < nll(labels, (logits + 3 * wrong) / one)
+
+
+def test_temperature_and_biases_are_where_the_likelihood_is_highest() -> None:
+    labels, logits = noisy(500, seed=3)
+    temperature, bias = fit_temperature_and_bias(labels, logits)
+
+    def cost(t: float, b: np.ndarray) -> float:
+        b = b - b.mean()  # the prior's own minimum over what changes no probability
+        return nll(labels, logits / t + b) + float((b**2).sum()) / (2 * len(labels))
+
+    best = cost(temperature, bias)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        moved = bias + rng.normal(size=7) * 0.05
+        assert cost(temperature * np.exp(rng.normal() * 0.05), moved) > best
+
+
+def test_an_emotion_without_faces_keeps_a_finite_bias() -> None:
+    labels, logits = noisy(2000, seed=4)
+    few = labels != 1
+    temperature, bias = fit_temperature_and_bias(labels[few], logits[few])
+    assert 1 < temperature < 10
+    assert -10 < bias[1] < -1
 
 
 def test_the_threshold_is_the_least_that_reaches_the_target() -> None:
     labels, logits = noisy(4000, seed=1)
     found = calibrate(labels, logits, target=0.7)
-    z = logits.astype(np.float64) / found.temperature
+    z = found.scaled(logits)
     p = np.exp(z - z.max(1, keepdims=True))
     confidence = (p / p.sum(1, keepdims=True)).max(1)
-    right = logits.argmax(1) == labels
+    right = z.argmax(1) == labels
 
     def accuracy(threshold: float) -> float:
         return float(right[confidence >= threshold].mean())
@@ -62,12 +97,16 @@ class Sum(nn.Module):
 
 
 @pytest.mark.parametrize("augmentation", ["none", "flip", "ten-crop"])
-def test_calibrated_is_softmax_of_the_stored_logits_over_the_temperature(
+def test_calibrated_is_softmax_of_the_stored_logits_scaled_and_shifted(
     augmentation: str,
 ) -> None:
     faces = torch.randint(0, 256, (5, 48, 48), dtype=torch.uint8)
     found = Calibrated(Sum(), 1.7, augmentation)(faces)
     expected = (predict_logits(Sum(), faces, augmentation) / 1.7).softmax(1)
+    torch.testing.assert_close(found, expected)
+    bias = torch.linspace(-1, 1, 7)
+    found = Calibrated(Sum(), 1.7, augmentation, bias.tolist())(faces)
+    expected = (predict_logits(Sum(), faces, augmentation) / 1.7 + bias).softmax(1)
     torch.testing.assert_close(found, expected)
     with pytest.raises(FerturbError, match="unknown test-time augmentation"):
         Calibrated(Sum(), 1.0, "nine-crop")
