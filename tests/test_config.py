@@ -10,6 +10,7 @@ import pytest
 from ferturb.config import (
     FAST,
     FULL_SIZE,
+    MIXED,
     PAPER,
     RECIPES,
     AugmentConfig,
@@ -72,7 +73,7 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
     assert fixed.fingerprint() == elsewhere == "beb0cbf85dae"
 
 
-SHARES = {"label_smoothing", "attention_threshold", "altered", "distillation"}
+SHARES = {"mixed", "label_smoothing", "attention_threshold", "altered", "distillation"}
 """Fields from 0 to 1."""
 
 
@@ -127,7 +128,7 @@ def test_values_out_of_range_are_refused(make: object, words: str) -> None:
 
 
 def test_presets_are_the_papers_and_ours() -> None:
-    assert RECIPES == {"fast": FAST, "full-size": FULL_SIZE, "paper": PAPER}
+    assert RECIPES == {"fast": FAST, "full-size": FULL_SIZE, "mixed": MIXED, "paper": PAPER}
     assert all(name == recipe.name for name, recipe in RECIPES.items())
     p = PAPER  # section 4.2
     assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)

@@ -86,7 +86,8 @@ def train(
             name.
         method: `baseline`, `perturb`, or `attention` (phase 1 of the Perturb Scheme; trained on
             its own when `perturb` needs it).
-        recipe: `fast`, `full-size` (the same without epochs on smaller faces) or `paper`.
+        recipe: `fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with
+            mixup and CutMix, for long training) or `paper`.
         epochs: In place of the recipe's.
         learning_rate: In place of the recipe's.
         seed: Every random decision follows from it.

@@ -173,6 +173,17 @@ class AugmentConfig:
     """Probability of erasing one random rectangle (Zhong et al.)."""
     crop: int | None = None
     """Side in pixels of a random crop; None keeps the whole face."""
+    mixup: float = field(default=0.0, metadata=LATER)
+    """α of mixup (two faces averaged, Zhang et al.); 0 is off."""
+    cutmix: float = field(default=0.0, metadata=LATER)
+    """α of CutMix (a rectangle of another face, Yun et al.); 0 is off."""
+    mixed: float = field(default=1.0, metadata=LATER)
+    """Share of the batches that are mixed, if either is on."""
+
+    def __post_init__(self) -> None:
+        _in_range("mixup", self.mixup, 0.0, None)
+        _in_range("cutmix", self.cutmix, 0.0, None)
+        _in_range("mixed", self.mixed, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -252,7 +263,14 @@ FAST = RecipeConfig(
 FULL_SIZE = replace(FAST, name="full-size", sizes=())
 """`fast` without its epochs on smaller faces."""
 
-RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, PAPER)}
+MIXED = replace(
+    FULL_SIZE,
+    name="mixed",
+    augment=replace(FULL_SIZE.augment, mixup=0.2, cutmix=1.0, mixed=0.5),
+)
+"""`full-size` with two faces in half of its inputs: for training that is long enough to overfit."""
+
+RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, PAPER)}
 
 
 @dataclass(frozen=True)

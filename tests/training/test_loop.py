@@ -36,6 +36,7 @@ from ferturb.training.loop import (
     train,
     training_size,
 )
+from ferturb.training.mixing import Mixing
 
 CPU = torch.device("cpu")
 RECIPE = RecipeConfig(
@@ -101,6 +102,33 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert without_seconds(parts) == without_seconds(whole)
     assert_same_files(tmp_path / "whole", tmp_path / "parts")
     assert (tmp_path / "whole" / CLUSTERS).exists() is (method != "baseline")
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("method", ["baseline", "perturb-all"])
+def test_mixed_faces_train_and_resume_alike_and_count_both_labels(
+    toy_faces: Faces, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = METHOD_OPTIONS[method]
+    mixed = replace(RECIPE, augment=replace(RECIPE.augment, mixup=0.4, cutmix=1.0))
+    plain = train(training(toy_faces, tmp_path / "plain", method=config))
+    seen: list[tuple[float, int, int]] = []
+    cross_entropy = Mixing.cross_entropy
+
+    def watched(self: Mixing, logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+        seen.append((self.share, len(self.partner), len(logits)))
+        return cross_entropy(self, logits, labels, smoothing)
+
+    monkeypatch.setattr(Mixing, "cross_entropy", watched)
+    whole = train(training(toy_faces, tmp_path / "whole", mixed, config))
+    views = 4 if method == "perturb-all" else 1
+    assert all(0 <= share <= 1 and v == views * b for share, b, v in seen)
+    assert len({share for share, _, _ in seen}) > len(seen) // 2
+    assert whole[0].train_loss != plain[0].train_loss
+    for stop in (1, 0):
+        parts = train(training(toy_faces, tmp_path / "parts", mixed, config), pause_after=stop)
+    assert without_seconds(parts) == without_seconds(whole)
+    assert_same_files(tmp_path / "whole", tmp_path / "parts")
 
 
 class InterruptError(Exception):

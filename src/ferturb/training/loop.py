@@ -1,9 +1,9 @@
 """The training loop.
 
 One pass: draw the batch's faces from the tensor that holds them all, augment them, let the
-method make its views, step. After each epoch the averaged weights are judged on the validation
-split, the best so far are kept, and a checkpoint is written from which the next epoch continues
-bit for bit.
+method make its views, mix them if the recipe does, step. After each epoch the averaged weights are
+judged on the validation split, the best so far are kept, and a checkpoint is written from which
+the next epoch continues bit for bit.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ferturb.storage import load_tensors, save_tensors
 from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,
@@ -212,11 +213,19 @@ def _epoch(
             again = same_draws(generator)
             inputs = _inputs(t, images, index, generator, pictures, size)
             target = labels[index.to(t.device)].repeat_interleave(len(inputs) // len(index))
+            mixing = draw_mixing(
+                t.recipe.augment,
+                len(index),
+                inputs.shape[-1],
+                generator_of(t.seed, draws, "mixing", step),
+            )
+            if mixing is not None:
+                inputs = mixing.faces(inputs)
             with autocast(t.recipe.precision, t.device):
                 logits = model(inputs).float()
-            loss = F.cross_entropy(logits, target, label_smoothing=t.recipe.label_smoothing)
+            loss = _loss(logits, target, mixing, t.recipe.label_smoothing)
             if t.teacher is not None:
-                whole = partial(augment, images[index.to(t.device)], t.recipe.augment, again)
+                whole = partial(_whole, images[index.to(t.device)], t.recipe, again, mixing)
                 loss = t.teacher.blend(loss, logits, t.teacher.answer((draws, step), whole))
             extra = t.views.extra_loss(logits, len(index))
             loss = loss if extra is None else loss + extra
@@ -251,6 +260,21 @@ def _epoch(
         learning_rate=rate,
         seconds=time.perf_counter() - start,
     )
+
+
+def _loss(logits: Tensor, labels: Tensor, mixing: Mixing | None, smoothing: float) -> Tensor:
+    """By the labels of the faces, or of both faces in each input."""
+    if mixing is not None:
+        return mixing.cross_entropy(logits, labels, smoothing)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def _whole(
+    images: Tensor, recipe: RecipeConfig, generator: torch.Generator, mixing: Mixing | None
+) -> Tensor:
+    """What teachers are shown: whole faces, mixed as the network sees them."""
+    faces = augment(images, recipe.augment, generator)
+    return faces if mixing is None else mixing.faces(faces)
 
 
 def _draws(recipe: RecipeConfig, epoch: int) -> int:
