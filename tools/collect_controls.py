@@ -1,23 +1,27 @@
-"""Methods against the baseline of the same model: `python tools/collect_controls.py RUNS OUT.csv`.
+"""Methods against the baseline of the same model: the table and picture of the controls.
 
-RUNS is a folder of run folders, e.g. STUDY/runs of `ferturb study controls`. One row a model and
-method: accuracy as mean ± standard deviation over seeds with its 95 % interval (over faces and
-seeds), the change against the baseline with its paired interval, McNemar's p of each seed's pair,
-the minutes of a seed with and without its attention run. Test split, with flip.
+    python tools/collect_controls.py STUDY/runs results/perturb_controls.csv docs/img/controls.png
+
+STUDY/runs is a folder of run folders of `ferturb study controls`. One row a model and method:
+accuracy as mean ± standard deviation over seeds with its 95 % interval (over faces and seeds); the
+change against the baseline and against `random-regions` (the same areas without attention) with
+paired intervals; McNemar's p of each seed's pair with the baseline; the minutes of a seed with and
+without the runs it builds on. Test split, with flip; nothing is chosen there.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from ferturb.report.results import Arm, Comparison, collect
+from ferturb.report.figures import differences
+from ferturb.report.results import Arm, Comparison, collect, compare
 from ferturb.runs import find_runs
-from ferturb.storage import write_text
+from ferturb.storage import write_bytes, write_rows
+
+WITHOUT_ATTENTION = "random-regions"
 
 
 def share(value: float) -> str:
@@ -25,13 +29,25 @@ def share(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def row(arm: Arm, comparison: Comparison | None) -> dict[str, object]:
-    accuracy = arm.scores.accuracy
-    config = arm.runs[0].config
+def changes(name: str, comparison: Comparison | None) -> dict[str, str]:
+    """A change of accuracy and its interval, in points."""
+    keys = (name, f"{name}_low", f"{name}_high")
+    if comparison is None:
+        return dict.fromkeys(keys, "")
+    change = comparison.change.accuracy
+    values = (change.estimate, change.low, change.high)
+    return {key: f"{100 * v:+.2f}" for key, v in zip(keys, values, strict=True)}
+
+
+def row(arm: Arm, baseline: Comparison | None, regions: Comparison | None) -> dict[str, object]:
+    """One line of the table."""
+    accuracy, config = arm.scores.accuracy, arm.runs[0].config
     validation = (arm.validation_logits.argmax(-1) == arm.validation_labels).mean(1)
-    out: dict[str, object] = {
+    own = float(np.mean([run.record()["seconds"] for run in arm.runs]))
+    return {
         "model": arm.model,
-        "method": arm.method,
+        "method": config.method.name,
+        "views": config.method.views if config.method.name != "baseline" else "",
         "seeds": len(arm.seeds),
         "epochs": config.recipe.epochs,
         "recipe": config.recipe.name,
@@ -41,35 +57,34 @@ def row(arm: Arm, comparison: Comparison | None) -> dict[str, object]:
         "std": "" if accuracy.std is None else share(accuracy.std),
         "low": share(accuracy.low),
         "high": share(accuracy.high),
+        **changes("change", baseline),
+        **changes("change_from_random", regions),
+        "mcnemar_p": " ".join(f"{test.p:.2g}" for *_, test in baseline.by_seed) if baseline else "",
+        "minutes": f"{own / 60:.1f}",
+        "minutes_with_earlier_runs": f"{arm.seconds / 60:.1f}",
+        "commit": str(arm.runs[0].record()["commit"])[:7],
     }
-    for name in ("change", "change_low", "change_high", "mcnemar_p"):
-        out[name] = ""
-    if comparison is not None:
-        change = comparison.change.accuracy
-        out["change"] = f"{100 * change.estimate:+.2f}"
-        out["change_low"] = f"{100 * change.low:+.2f}"
-        out["change_high"] = f"{100 * change.high:+.2f}"
-        out["mcnemar_p"] = " ".join(f"{test.p:.2g}" for _, _, test in comparison.by_seed)
-    own = float(np.mean([run.record()["seconds"] for run in arm.runs]))
-    out["minutes"] = f"{own / 60:.1f}"
-    out["minutes_with_attention"] = f"{arm.seconds / 60:.1f}"
-    return out
 
 
-def main(runs: Path, out: Path) -> None:
+def main(runs: Path, out: Path, picture: Path) -> None:
     results = collect(find_runs(runs))
     for warning in results.warnings:
         print(warning, file=sys.stderr)
-    against = {id(c.other): c for c in results.comparisons}
-    rows = [row(arm, against.get(id(arm))) for arm in results.arms if not arm.is_ensemble]
-    if not rows:
+    arms = [a for a in results.arms if not a.is_ensemble and a.method != "attention"]
+    if not arms:
         sys.exit(f"no finished runs below {runs}")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(out, text.getvalue())
+    against = {id(c.other): c for c in results.comparisons if c.other.method != "attention"}
+    random = {arm.model: arm for arm in arms if arm.method == WITHOUT_ATTENTION}
+    table = []
+    for arm in arms:
+        other = random.get(arm.model)
+        regions = None
+        if other is not None and other is not arm and set(other.seeds) & set(arm.seeds):
+            regions = compare(other, arm)
+        table.append(row(arm, against.get(id(arm)), regions))
+    write_rows(out, table)
+    write_bytes(picture, differences(list(against.values()), with_paper=False))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*(Path(argument) for argument in sys.argv[1:4]))

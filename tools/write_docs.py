@@ -166,6 +166,46 @@ def _percent(row: dict[str, str], name: str) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def perturb_controls() -> str:
+    """Every method beside the baseline at equal compute, the most accurate on PublicTest first."""
+    rows = sorted(_csv("perturb_controls.csv"), key=lambda r: -float(r["validation_accuracy"]))
+    return table(
+        [
+            "method",
+            "seeds",
+            "epochs",
+            "PublicTest, %",
+            "PrivateTest, %",
+            "against the baseline",
+            "against `random-regions`",
+            "McNemar's p by seed",
+            "minutes",
+        ],
+        [
+            [
+                f"`{r['method']}`" + (", all views" if r["views"] == "all" else ""),
+                r["seeds"],
+                r["epochs"],
+                f"{float(r['validation_accuracy']):.1f}",
+                f"{float(r['accuracy']):.1f}" + (f" ± {float(r['std']):.1f}" if r["std"] else ""),
+                _change(r, "change"),
+                _change(r, "change_from_random"),
+                r["mcnemar_p"].replace(" ", ", "),
+                f"{float(r['minutes']):.0f}",
+            ]
+            for r in rows
+        ],
+    )
+
+
+def _change(row: dict[str, str], name: str) -> str:
+    """Points, with the paired interval."""
+    if not row[name]:
+        return ""
+    value, low, high = (f"{float(row[name + end]):+.1f}" for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]"
+
+
 def landmarks() -> str:
     """Errors of the landmark network."""
     rows = [
@@ -193,7 +233,7 @@ def face_detectors() -> str:
 def other_results() -> str:
     """Every table of results/ that no page shows by itself, as it is."""
     pages = "".join(PART.sub("", p.read_text(encoding="utf-8")) for p in DOCS.glob("*.md"))
-    own = {"fer2013_runs.csv", "landmarks.csv", "face_detectors.csv"}
+    own = {"fer2013_runs.csv", "landmarks.csv", "face_detectors.csv", "perturb_controls.csv"}
     parts = []
     for path in sorted(RESULTS.glob("*.csv")):
         if path.name not in own and f"results/{path.name}" not in pages:
@@ -244,6 +284,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "fer2013_runs": fer2013_runs,
     "landmarks": landmarks,
     "models": models,
+    "perturb_controls": perturb_controls,
     "other_results": other_results,
     "presets": presets,
 }

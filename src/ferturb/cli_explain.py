@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.cli_data import Device, Json, absolute, read_faces
-from ferturb.config import DatasetConfig
+from ferturb.config import SALIENCY, DatasetConfig
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces
@@ -38,7 +38,7 @@ def explain(
     /,
     *,
     data: Data = None,
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     split: Split = "test",
     faces: Each = 30,
     seed: Seed = 0,

@@ -21,6 +21,10 @@ from ferturb.config_fields import in_range as _in_range
 from ferturb.config_fields import unknown as unknown
 from ferturb.errors import FerturbError
 
+SALIENCY = "smoothgrad"
+"""The saliency method where none is asked for: of those that are fast, the one that named the right
+facial features most often where they are known."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:

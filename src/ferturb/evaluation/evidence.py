@@ -22,7 +22,7 @@ from jaxtyping import Float, Float32, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ferturb.config import choose
+from ferturb.config import SALIENCY, choose
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
@@ -101,7 +101,7 @@ class Mass:
 def explain_run(
     run: Run,
     faces: Faces,
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     *,
     n: int = FACES,
     seed: int = 0,

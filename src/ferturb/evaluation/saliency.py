@@ -37,7 +37,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import choose
+from ferturb.config import SALIENCY, choose
 from ferturb.errors import FerturbError
 from ferturb.evaluation.guided import GuidedReLUs
 from ferturb.evaluation.probability import BATCH, device_of, evaluating, probabilities
@@ -59,7 +59,7 @@ def saliency(
     model: nn.Module,
     faces: Float[Tensor, "b 1 h w"],
     target: Int64[Tensor, " b"],
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     seed: int = 0,
 ) -> Float[Tensor, "b h w"]:
     """The saliency of each face for its target emotion; every map is ≥ 0 and adds up to one.
@@ -76,7 +76,7 @@ def raw_saliency(
     model: nn.Module,
     faces: Float[Tensor, "b 1 h w"],
     target: Int64[Tensor, " b"],
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     seed: int = 0,
 ) -> Float[Tensor, "b h w"]:
     """The same before it is scaled, in the method's own unit."""
@@ -99,7 +99,7 @@ def saliency_maps(
     model: nn.Module,
     images: UInt8[Tensor, "n h w"],
     target: Int64[Tensor, " n"],
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     seed: int = 0,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] = lambda done, total: None,

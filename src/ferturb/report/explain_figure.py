@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ferturb.config import SALIENCY
 from ferturb.data.faces import Faces
 from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.probability import how_many_summed
@@ -25,9 +26,7 @@ _PAPERS = "vgg16"
 """The network of the paper's figures 1 and 6."""
 
 
-def paper_figures(
-    runs: Sequence[Run], faces: Faces, method: str = "grad-cam-fine"
-) -> tuple[Picture, ...]:
+def paper_figures(runs: Sequence[Run], faces: Faces, method: str = SALIENCY) -> tuple[Picture, ...]:
     """Figures 1 and 6 where the runs for them are there, else one figure of the runs there are.
 
     Figure 1: a network trained on whole faces beside the same trained on MaskFer. Figure 6: one
@@ -57,7 +56,7 @@ def paper_figures(
 def explain_figure(
     runs: Sequence[Run],
     faces: Faces,
-    method: str = "grad-cam-fine",
+    method: str = SALIENCY,
     split: str = "test",
     seed: int = 0,
     key: str = "saliency_faces",

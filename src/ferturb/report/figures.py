@@ -195,10 +195,7 @@ def reliability(arms: Sequence[Arm]) -> bytes:
 
 def differences(comparisons: Sequence[Comparison], with_paper: bool) -> bytes:
     """Change of accuracy against the baseline with its interval; hollow: the paper's."""
-    names = [
-        c.other.model if c.other.method == "perturb" else f"{c.other.model}, {c.other.method}"
-        for c in comparisons
-    ]
+    names = _names_apart([c.other for c in comparisons])
     with _figure(WIDTH, 0.9 + 0.34 * len(names)) as (figure, out):
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=1)
@@ -215,11 +212,20 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> bytes:
         axes.margins(x=0.08)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("change of accuracy against the baseline, points (test split, 95 %)")
-        if with_paper and any(paper.change(paper.family(n) or "") is not None for n in names):
+        if with_paper and any(
+            paper.change(paper.family(c.other.model) or "") is not None for c in comparisons
+        ):
             axes.plot([], [], "D", color=INK, markerfacecolor="white", label="paper", linestyle="")
             axes.plot([], [], "o-", color=VERMILLION, label="this study")
             axes.legend(loc="best")
     return out.getvalue()
+
+
+def _names_apart(arms: Sequence[Arm]) -> list[str]:
+    """What tells arms apart: the model, the method, or both."""
+    if len({arm.model for arm in arms}) == 1 < len(arms):
+        return [arm.method for arm in arms]
+    return [a.model if a.method == "perturb" else f"{a.model}, {a.method}" for a in arms]
 
 
 def _confusion(axes: Axes, arm: Arm) -> None:

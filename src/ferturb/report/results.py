@@ -259,11 +259,12 @@ def _comparisons(arms: Sequence[Arm]) -> tuple[Comparison, ...]:
         ]
         recipe = other.runs[0].config.recipe
         baselines.sort(key=lambda arm: arm.runs[0].config.recipe != recipe)
-        found += [_compare(baseline, other) for baseline in baselines[:1]]
+        found += [compare(baseline, other) for baseline in baselines[:1]]
     return tuple(found)
 
 
-def _compare(baseline: Arm, other: Arm) -> Comparison:
+def compare(baseline: Arm, other: Arm) -> Comparison:
+    """A method against another of the same model, whatever it is, on the seeds both have."""
     by_seed = []
     for seed in [s for s in other.seeds if s in baseline.seeds]:
         first = baseline.correct[baseline.seeds.index(seed)]

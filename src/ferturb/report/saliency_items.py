@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ferturb.config import SALIENCY
 from ferturb.data.faces import Faces
 from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
@@ -35,7 +36,7 @@ Found = Mapping[tuple[str, str], Explanation]
 
 
 def saliency_items(
-    runs: Sequence[Run], faces: Faces | None = None, method: str = "grad-cam-fine"
+    runs: Sequence[Run], faces: Faces | None = None, method: str = SALIENCY
 ) -> tuple[Table | Picture, ...]:
     """Figures 1 and 6 (with `faces`; drawn with `method`), and the mass per facial feature that is
     kept with the runs; () where nothing is."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ferturb.config import DatasetConfig, choose
+from ferturb.config import SALIENCY, DatasetConfig, choose
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation import ablate_run
 from ferturb.evaluation.evidence import explain_run
@@ -23,8 +23,6 @@ from ferturb.study.plan import Study, datasets
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, of how much)."""
-SALIENCY = "grad-cam-fine"
-"""The saliency method of a study's figures and of its mass per facial feature."""
 CONTROLS = {"light": 2, "full": 4}
 """By a study's effort: random regions per face and facial feature in its ablation matrix."""
 EXPLAINED = {"light": 10, "full": 30}
