@@ -31,7 +31,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
 from ferturb.perturb.maps import FACE_SEED, clustered, named
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.scheme import TrainingViews
+from ferturb.perturb.training_views import TrainingViews
 from ferturb.training.augment import augment_with_maps
 from ferturb.training.optimizer import build_optimizer
 

@@ -12,7 +12,7 @@ from ferturb.config import PAPER, MethodConfig, ModelConfig, RunConfig
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.scheme import ViewClassifier
+from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs import Run, describe_data, describe_hardware, describe_software, find_runs
 from ferturb.storage import save_tensors, write_text
 from ferturb.training.checkpoint import Epoch

@@ -20,7 +20,7 @@ from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
 from ferturb.models.compact import compact
 from ferturb.perturb.altered import AlteredCopies
-from ferturb.perturb.scheme import TrainingViews, WholeFaces
+from ferturb.perturb.training_views import TrainingViews, WholeFaces
 from ferturb.study.plan import PRESETS
 from ferturb.training.loop import MODEL, Training, train
 

@@ -21,7 +21,7 @@ from ferturb.evaluation.saliency import (
 )
 from ferturb.models.classifier import MEAN, Classifier
 from ferturb.models.ensemble import Ensemble
-from ferturb.perturb.scheme import ViewClassifier
+from ferturb.perturb.view_classifier import ViewClassifier
 
 TARGET = torch.tensor([3, 0])
 

@@ -21,7 +21,9 @@ from ferturb.perturb.methods import (
     needs_attention,
     passes,
 )
-from ferturb.perturb.scheme import ClusterViews, TrainingViews, ViewClassifier, view_divergence
+from ferturb.perturb.scheme import ClusterViews, view_divergence
+from ferturb.perturb.training_views import TrainingViews
+from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.perturb.views import views_of
 
 SIDE = 16

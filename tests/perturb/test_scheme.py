@@ -12,7 +12,9 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import cluster_maps
 from ferturb.perturb.maps import mean_attention
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.scheme import ClusterViews, ViewClassifier, WholeFaces
+from ferturb.perturb.scheme import ClusterViews
+from ferturb.perturb.training_views import WholeFaces
+from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.perturb.views import left_out_masks, sampled_view, views_of
 
 

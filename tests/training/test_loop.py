@@ -19,7 +19,7 @@ from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.scheme import TrainingViews, WholeFaces
+from ferturb.perturb.training_views import TrainingViews, WholeFaces
 from ferturb.storage import load_tensors
 from ferturb.study.execute import new_classifier
 from ferturb.training import loop
@@ -200,7 +200,7 @@ from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact
 from ferturb.study.execute import new_classifier
-from ferturb.perturb.scheme import WholeFaces
+from ferturb.perturb.training_views import WholeFaces
 from ferturb.training.loop import Training, train
 
 BACKBONES["tiny"] = lambda: compact(widths=(4, 8), blocks=(1, 1))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ferturb.models.ensemble import Ensemble
 from ferturb.models.inference import autocast
-from ferturb.perturb.scheme import ViewClassifier
+from ferturb.perturb.view_classifier import ViewClassifier
 
 BATCH = 256
 """Faces that go through a model at a time where one face is looked at in many versions."""

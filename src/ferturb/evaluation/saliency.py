@@ -44,7 +44,7 @@ from ferturb.evaluation.probability import BATCH, device_of, evaluating, probabi
 from ferturb.evaluation.rise import rise
 from ferturb.models.classifier import MEAN, Classifier
 from ferturb.models.ensemble import Ensemble
-from ferturb.perturb.scheme import ViewClassifier
+from ferturb.perturb.view_classifier import ViewClassifier
 
 Method = Callable[[nn.Module, Tensor, Tensor, int], Tensor]
 """(model, faces (b, 1, h, w) in [0, 1], target (b,), seed) -> maps (b, h, w), 0 or more."""

@@ -15,7 +15,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ferturb.errors import FerturbError
-from ferturb.perturb.scheme import WholeFaces
+from ferturb.perturb.training_views import WholeFaces
 
 
 class AlteredCopies(WholeFaces):

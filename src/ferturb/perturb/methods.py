@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -19,14 +20,9 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.controls import random_partitions
 from ferturb.perturb.maps import FaceClusters, Finder, LandmarkCells, intensity_of, nowhere
-from ferturb.perturb.scheme import (
-    ClusterViews,
-    ErasedViews,
-    Recut,
-    TrainingViews,
-    ViewClassifier,
-    WholeFaces,
-)
+from ferturb.perturb.scheme import ClusterViews
+from ferturb.perturb.training_views import ErasedViews, TrainingViews, WholeFaces
+from ferturb.perturb.view_classifier import Recut, ViewClassifier
 
 Find = Callable[[MethodConfig, Classifier | None, Tensor], Finder]
 """(config, attention classifier, reference map (h, w)) -> what clusters faces one by one."""
@@ -37,7 +33,7 @@ class Method:
     """One entry of `METHODS`; calling it gives the views of a training."""
 
     about: str
-    build: Callable[[Method, MethodConfig, Classifier | None, Tensor, Tensor | None], TrainingViews]
+    build: Callable[[Given], TrainingViews]
     has_views: bool = True
     attends: bool = True
     """Whether its maps come from the intensity of Equation 1."""
@@ -62,54 +58,43 @@ class Method:
     ) -> TrainingViews:
         """The views of a training; `attention` is the classifier of phase 1 and `copies` the
         training faces with something hidden, where needed."""
-        return self.build(self, config, attention, training_images, copies)
+        return self.build(Given(self, config, attention, training_images, copies))
 
     def by_face(self, config: MethodConfig) -> bool:
         """Whether every face has a map of its own."""
         return self.has_views and (self.always_by_face or config.scope == "face")
 
 
-def _whole(
-    method: Method,
-    config: MethodConfig,
-    attention: Classifier | None,
-    images: Tensor,
-    copies: Tensor | None,
-) -> TrainingViews:
+class Given(NamedTuple):
+    """What the views of a training are made of."""
+
+    method: Method
+    config: MethodConfig
+    attention: Classifier | None
+    images: UInt8[Tensor, "n h w"]
+    copies: UInt8[Tensor, "c n h w"] | None
+
+
+def _whole(given: Given) -> TrainingViews:
     return WholeFaces()
 
 
-def _erased(
-    method: Method,
-    config: MethodConfig,
-    attention: Classifier | None,
-    images: Tensor,
-    copies: Tensor | None,
-) -> TrainingViews:
-    return ErasedViews(config)
+def _erased(given: Given) -> TrainingViews:
+    return ErasedViews(given.config)
 
 
-def _altered(
-    method: Method,
-    config: MethodConfig,
-    attention: Classifier | None,
-    images: Tensor,
-    copies: Tensor | None,
-) -> TrainingViews:
-    if copies is None:
-        raise FerturbError(f"method {config.name!r} needs the altered copies of the training faces")
-    return AlteredCopies(images, copies, config.altered)
+def _altered(given: Given) -> TrainingViews:
+    if given.copies is None:
+        raise FerturbError(
+            f"method {given.config.name!r} needs the altered copies of the training faces"
+        )
+    return AlteredCopies(given.images, given.copies, given.config.altered)
 
 
-def _clusters(
-    method: Method,
-    config: MethodConfig,
-    attention: Classifier | None,
-    images: Tensor,
-    copies: Tensor | None,
-) -> TrainingViews:
-    intensity = intensity_of(config, attention) if method.attends else nowhere
-    find = _finding(method, config, attention)
+def _clusters(given: Given) -> TrainingViews:
+    method, config, images = given.method, given.config, given.images
+    intensity = intensity_of(config, given.attention) if method.attends else nowhere
+    find = _finding(method, config, given.attention)
     size = (images.shape[1], images.shape[2])
     reference = None if method.reference is None else method.reference(config, size)
     return ClusterViews(config, intensity, images, find, method.recut, reference)

@@ -15,7 +15,6 @@ A `TrainingViews` is what a method makes of a batch; the training loop knows no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -24,7 +23,6 @@ from torch.nn import functional as F
 
 from ferturb.config import MethodConfig
 from ferturb.errors import FerturbError
-from ferturb.perturb.controls import random_rectangles
 from ferturb.perturb.maps import (
     FACE_SEED,
     Finder,
@@ -34,156 +32,11 @@ from ferturb.perturb.maps import (
     mean_attention,
     named,
 )
+from ferturb.perturb.view_classifier import Recut, ViewClassifier
 from ferturb.perturb.views import drawn_views, views_of
-
-Recut = Callable[[Tensor, int, torch.Generator], Tensor]
-"""A control's other map in place of a cluster map: (maps (b, h, w), K, generator) -> (b, h, w)."""
 
 WHOLE_FROM = 0.75
 """Share of the training after which a falling schedule shows whole faces only."""
-
-
-class ViewClassifier(nn.Module):
-    """A predictor as the paper uses it: the sum of the logits of a face's K+1 views."""
-
-    cluster_map: Tensor
-
-    def __init__(
-        self,
-        classifier: nn.Module,
-        cluster_map: Int64[Tensor, "h w"],
-        k: int,
-        config: MethodConfig | None = None,
-        find: Finder | None = None,
-        recut: Recut | None = None,
-    ) -> None:
-        """`find` gives each face a map of its own in place of `cluster_map`.
-
-        `config` None stands for the paper's views. `recut` replaces the maps that were found.
-        """
-        super().__init__()
-        self.classifier = classifier
-        self.k = k
-        self.config = config or MethodConfig("perturb")
-        self.find = find
-        self.recut = recut
-        self.register_buffer("cluster_map", cluster_map.long())
-
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
-        """Summed logits."""
-        maps = self.cluster_map.unsqueeze(0)
-        if self.find is not None:
-            maps = self.find(faces).maps
-            if self.recut is not None:
-                maps = self.recut(maps, self.k, torch.Generator().manual_seed(FACE_SEED))
-        views = views_of(faces, maps, self.k, self.config.shows, self.config.fill)
-        logits: Tensor = self.classifier(views.flatten(0, 1))
-        return logits.float().view(faces.shape[0], self.k + 1, logits.shape[-1]).sum(1)
-
-
-@runtime_checkable
-class TrainingViews(Protocol):
-    """What a method makes of the faces, in training and at test time."""
-
-    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
-        """Called before the first step of an epoch (from 1); `progress` is the share of the
-        training that is done, from 0."""
-
-    def pictures_of(
-        self, index: Int64[Tensor, " b"], generator: torch.Generator
-    ) -> UInt8[Tensor, "b h w"] | None:
-        """Other pictures of these training faces, to be shown in their place; None: the faces."""
-
-    def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
-        """Cluster maps that go with these training faces through augmentation, if there are."""
-
-    def __call__(
-        self,
-        faces: Float[Tensor, "b 1 h w"],
-        generator: torch.Generator,
-        maps: Int64[Tensor, "b h w"] | None = None,
-    ) -> Float[Tensor, "v 1 h w"]:
-        """Augmented faces, and what `maps_of` gave for them, augmented alike, to network inputs:
-        v = b · (views a face), a face's views together, the whole face last."""
-
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
-        """What the method adds to the cross-entropy of a step over `faces` faces, if anything."""
-
-    def at_test_time(self, classifier: nn.Module) -> nn.Module:
-        """The model as it is used on new faces."""
-
-    def cluster_map(self) -> Int64[Tensor, "h w"] | None:
-        """The (shared) cluster map of the current epoch, if the method has one."""
-
-    def degenerate(self) -> int:
-        """How many of the current epoch's attention maps said nothing and were not used."""
-
-
-class WholeFaces:
-    """Methods `baseline`, `attention` and `extra-epochs`: the face as it is."""
-
-    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
-        """Nothing to prepare."""
-
-    def pictures_of(
-        self, index: Int64[Tensor, " b"], generator: torch.Generator
-    ) -> UInt8[Tensor, "b h w"] | None:
-        """None."""
-        return None
-
-    def maps_of(self, index: Int64[Tensor, " b"]) -> None:
-        """None."""
-
-    def __call__(
-        self,
-        faces: Float[Tensor, "b 1 h w"],
-        generator: torch.Generator,
-        maps: Int64[Tensor, "b h w"] | None = None,
-    ) -> Float[Tensor, "v 1 h w"]:
-        """The faces."""
-        return faces
-
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> None:
-        """None."""
-
-    def at_test_time(self, classifier: nn.Module) -> nn.Module:
-        """The classifier itself."""
-        return classifier
-
-    def cluster_map(self) -> None:
-        """None."""
-
-    def degenerate(self) -> int:
-        """0."""
-        return 0
-
-
-class ErasedViews(WholeFaces):
-    """Control `random-erasing`: as many views, each with one random rectangle erased."""
-
-    def __init__(self, config: MethodConfig) -> None:
-        self.config = config
-
-    def __call__(
-        self,
-        faces: Float[Tensor, "b 1 h w"],
-        generator: torch.Generator,
-        maps: Int64[Tensor, "b h w"] | None = None,
-    ) -> Float[Tensor, "v 1 h w"]:
-        """Faces without a rectangle (their cluster 0), drawn anew for every view, or whole."""
-        c, k, (b, _, h, w) = self.config, self.config.clusters, faces.shape
-        if not c.train_views:
-            return faces
-        copies = {"all": k + 1, "pair": 2, "sample": 1}[c.views]
-        many = faces.repeat_interleave(copies, 0)
-        rectangles = random_rectangles(len(many), h, w, generator).to(faces.device)
-        if c.views == "sample":
-            drawn = torch.randint(k + 1, (b,), generator=generator) // k  # 1, the face, once in K+1
-        else:
-            drawn = (torch.arange(len(many)) % copies) // (copies - 1)
-        maps = torch.where(rectangles, 0, 2)
-        drawn = drawn.to(faces.device)
-        return drawn_views(many, maps, drawn, 1, "leave-one-out", c.fill, generator)
 
 
 class ClusterViews:

@@ -19,7 +19,7 @@ from ferturb.features.copies import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, trained_as
-from ferturb.perturb.scheme import TrainingViews
+from ferturb.perturb.training_views import TrainingViews
 from ferturb.runs import (
     Run,
     describe_data,

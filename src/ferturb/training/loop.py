@@ -24,7 +24,7 @@ from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast, logits_of
-from ferturb.perturb.scheme import TrainingViews
+from ferturb.perturb.training_views import TrainingViews
 from ferturb.storage import load_tensors, save_tensors
 from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
