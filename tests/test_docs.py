@@ -131,7 +131,7 @@ def test_a_marked_part_is_replaced_and_nothing_else(tool: Any) -> None:
 def test_a_new_table_of_results_is_shown_without_further_ado(
     tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    monkeypatch.setattr("write_docs_results.RESULTS", tmp_path)
     assert tool.other_results() == ""
     rows = "who,how|what,speed,speed_low,speed_high\nours,a|b,0.123456789,0.1,-2e-05\n"
     (tmp_path / "new_one.csv").write_text(rows, encoding="utf-8")

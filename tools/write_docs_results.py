@@ -1,0 +1,261 @@
+"""The tables of results/ as Markdown; `tools/write_docs.py` puts them into docs/."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferturb.emotions import EMOTIONS
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+SHOWN_ROWS = 40
+"""A longer table is linked to, not shown."""
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]], words: int = 1) -> str:
+    """A Markdown table whose first columns are words and whose others are numbers."""
+    rule = ["---" if i < words else "---:" for i in range(len(headings))]
+    lines = [headings, rule, *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def counts() -> str:
+    """FER2013's faces by emotion and split."""
+    found = json.loads((RESULTS / "fer2013_audit.json").read_text(encoding="utf-8"))["counts"]
+    rows = [[emotion, *(f"{found[s][emotion]:,}" for s in found)] for emotion in EMOTIONS]
+    rows.append(["all", *(f"{sum(found[s].values()):,}" for s in found)])
+    return table(["emotion", *found], rows)
+
+
+_DEFECTS = {
+    "duplicate_groups": "groups of faces with the same pixels",
+    "redundant_copies": "faces that are a copy of another one",
+    "conflicting_groups": "groups of copies that carry different emotions",
+    "test_in_training": "PrivateTest faces with an exact copy in Training",
+    "validation_in_training": "PublicTest faces with an exact copy in Training",
+    "near_duplicate_groups": "groups of near duplicates: one photo, cropped or scaled differently",
+    "near_test_in_training": "PrivateTest faces with a near duplicate in Training",
+    "blank": "blank images",
+    "unreadable": "unreadable images",
+}
+
+
+def defects() -> str:
+    """What is wrong with FER2013."""
+    found = json.loads((RESULTS / "fer2013_audit.json").read_text(encoding="utf-8"))["summary"]
+    return table(["what", "how many"], [[v, f"{found[k]:,}"] for k, v in _DEFECTS.items()])
+
+
+def fer2013_runs() -> str:
+    """The runs on FER2013, the most accurate first."""
+    rows = sorted(_csv("fer2013_runs.csv"), key=lambda r: -float(r["test_flip_accuracy"]))
+    return table(
+        [
+            "network",
+            "method",
+            "epochs",
+            "seed",
+            "PublicTest, %",
+            "PrivateTest, %",
+            "without copies, %",
+            "macro-F1",
+            "minutes",
+            "commit",
+        ],
+        [
+            [
+                f"{r['model']} ({int(r['parameters']) / 1e6:.1f} M)",
+                _method(r),
+                r["epochs"],
+                r["seed"],
+                _percent(r, "validation_flip"),
+                _percent(r, "test_flip"),
+                _percent(r, "test_without_copies"),
+                f"{float(r['test_flip_macro_f1']):.3f}",
+                f"{float(r['minutes']):.0f}",
+                f"`{r['commit'][:7]}`",
+            ]
+            for r in rows
+        ],
+        words=2,
+    )
+
+
+def _method(row: dict[str, str]) -> str:
+    """The method, its views, and what it started and learnt from."""
+    words = [row["method"] + (f" ({row['views']})" if row["views"] else "")]
+    if row["starts_from"]:
+        words.append("from another run")
+    if row["teachers"]:
+        words.append("taught")
+    return ", ".join(words)
+
+
+def _percent(row: dict[str, str], name: str) -> str:
+    value, low, high = (100 * float(row[f"{name}_{x}"]) for x in ("accuracy", "low", "high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def perturb_controls() -> str:
+    """Every method beside the baseline at equal compute, the most accurate on PublicTest first."""
+    rows = sorted(_csv("perturb_controls.csv"), key=lambda r: -float(r["validation_accuracy"]))
+    return table(
+        [
+            "method",
+            "seeds",
+            "epochs",
+            "PublicTest, %",
+            "PrivateTest, %",
+            "against the baseline",
+            "against `random-regions`",
+            "McNemar's p by seed",
+            "minutes",
+        ],
+        [
+            [
+                f"`{r['method']}`" + (", all views" if r["views"] == "all" else ""),
+                r["seeds"],
+                r["epochs"],
+                f"{float(r['validation_accuracy']):.1f}",
+                f"{float(r['accuracy']):.1f}" + (f" ± {float(r['std']):.1f}" if r["std"] else ""),
+                _change(r, "change"),
+                _change(r, "change_from_random"),
+                r["mcnemar_p"].replace(" ", ", "),
+                f"{float(r['minutes']):.0f}",
+            ]
+            for r in rows
+        ],
+    )
+
+
+def _change(row: dict[str, str], name: str, value: str = "") -> str:
+    """Points, with the paired interval."""
+    if not row[value or name]:
+        return ""
+    cells = (f"{float(row[key]):+.1f}" for key in (value or name, f"{name}_low", f"{name}_high"))
+    middle, low, high = (cell.replace("-", "−") for cell in cells)
+    return f"{middle} [{low}, {high}]"
+
+
+def masks_table1() -> str:
+    """The paper's Table 1 and ours."""
+    rows = _csv("masks_table1.csv")[:-1]  # the last is of all emotions, which the paper hasn't
+    columns = {"compact": "compact", "resnet18": "ResNet-18", "Ensemble": "both, summed"}
+
+    def percent(text: str) -> str:
+        return f"{round(100 * float(text)):+d}".replace("+0", "0").replace("-", "−")
+
+    def cell(row: dict[str, str], name: str) -> str:
+        value, low, high = (percent(row[name + end]) for end in ("", "_low", "_high"))
+        return value if low == high else f"{value} [{low}, {high}]"
+
+    body = [
+        [
+            r["emotion"],
+            *(cell(r, n) for n in columns),
+            percent(str(float(r["resnet18_paper"]) / 100)),
+        ]
+        for r in rows
+    ]
+    return table(["emotion", *columns.values(), "paper, ResNet"], body)
+
+
+_HIDDEN = {
+    "whole": "whole",
+    "MaskFer": "MaskFer",
+    "glasses": "dark glasses",
+    "hand": "a hand",
+    "random": "another occluder",
+    "mean of features left out": "six features left out, mean",
+    "mean of features left out, inpainted": "the same, inpainted (*robust* never saw that fill)",
+    "rows 25 to 47 grey": "rows 25 to 47 grey",
+}
+
+
+def pretrained_hidden() -> str:
+    """The pretrained models on faces with something hidden."""
+    by: dict[str, dict[str, dict[str, str]]] = {}
+    for row in _csv("pretrained_hidden.csv"):
+        by.setdefault(row["faces"], {})[row["model"]] = row
+    body = []
+    for way, words in _HIDDEN.items():
+        shown = [f"{float(by[way][name]['accuracy']):.1f}" for name in ("clean", "robust", "tiny")]
+        body.append([words, *shown, _change(by[way]["robust"], "change", "change_against_clean")])
+    headings = ["faces", "*clean*", "*robust*", "*tiny*", "*robust* − *clean*"]
+    return table(headings, body)
+
+
+def landmarks() -> str:
+    """Errors of the landmark network."""
+    rows = [
+        [r["condition"], f"{int(r['faces']):,}", r["median_px"], r["p90_px"], r["mean_confidence"]]
+        for r in _csv("landmarks.csv")
+    ]
+    headings = ["faces", "n", "median error, px", "90th percentile, px", "mean confidence"]
+    return table(headings, rows)
+
+
+def face_detectors() -> str:
+    """Share of faces found, by detector and condition."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for r in _csv("face_detectors.csv"):
+        found.setdefault(r["detector"], {})[r["condition"]] = r
+    conditions = list(next(iter(found.values())))
+    rows = []
+    for name, by in found.items():
+        shares = [f"{100 * float(by[c]['found']):.0f}" for c in conditions]
+        times = [float(by[c]["cpu_milliseconds_per_photo"]) for c in conditions]
+        rows.append([name, *shares, f"{sum(times) / len(times):.0f}"])
+    return table(["detector", *conditions, "ms a photo"], rows)
+
+
+OWN = ("fer2013_runs.csv", "landmarks.csv", "face_detectors.csv", "perturb_controls.csv")
+"""Tables that have a part of their own."""
+
+
+def other_tables(pages: str) -> str:
+    """Every table that no part shows and no page names."""
+    parts = []
+    for path in sorted(RESULTS.glob("*.csv")):
+        if path.name not in OWN and f"results/{path.name}" not in pages:
+            parts += [f"### {path.stem.replace('_', ' ').capitalize()}", whole(path.name)]
+    return "\n\n".join(["## Other tables", *parts] if parts else [])
+
+
+def whole(name: str) -> str:
+    """A CSV file as a table, with a link to it; a long one as a link alone."""
+    rows, link = _csv(name), f"[`{name}`](../results/{name})"
+    if len(rows) > SHOWN_ROWS:
+        return f"{link}, {len(rows)} rows."
+    names = [n for n in rows[0] if not n.endswith(("_low", "_high"))]
+    body = [[_cell(row, n) for n in names] for row in rows]
+    words = next((i for i, n in enumerate(names) if _is_number(rows[0][n])), len(names))
+    return f"{link}:\n\n{table([_rounded(n.replace('_', ' ')) for n in names], body, words)}"
+
+
+def _cell(row: dict[str, str], name: str) -> str:
+    """A value to four figures, with its interval where there is one."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    value = _rounded(row[name])
+    return f"{value} [{_rounded(low)}, {_rounded(high)}]" if low and high else value
+
+
+def _rounded(text: str) -> str:
+    if not _is_number(text):
+        return text.replace("|", "\\|")
+    if text.isdigit():
+        return f"{int(text):,}"
+    return text if len(text) < 7 else f"{float(text):.4g}"
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text) is not None
+
+
+def _csv(name: str) -> list[dict[str, str]]:
+    with (RESULTS / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
