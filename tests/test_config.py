@@ -73,7 +73,7 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
     assert fixed.fingerprint() == elsewhere == "beb0cbf85dae"
 
 
-SHARES = {"mixed", "label_smoothing", "attention_threshold", "altered", "distillation"}
+SHARES = {"mixed", "share", "label_smoothing", "attention_threshold", "altered", "distillation"}
 """Fields from 0 to 1."""
 
 

@@ -84,6 +84,9 @@ class MethodConfig:
     """How the share of faces that lose something goes over the training: as drawn; rising from
     none at the start to all that are drawn; or falling to none, the last quarter on whole faces.
     """
+    share: float = field(default=1.0, metadata=LATER)
+    """The share of drawn views that are used, 0 … 1; in place of the others the whole face is
+    shown."""
     consistency: float = field(default=0.0, metadata=LATER)
     """Weight of the loss between a face's views (KL divergence from the whole face's
     prediction); 0 is off. Needs `views` "all" or "pair"."""
@@ -100,6 +103,7 @@ class MethodConfig:
         _in_range("intensity_weight", self.intensity_weight, 0.0, None)
         _in_range("consistency", self.consistency, 0.0, None)
         _in_range("altered", self.altered, 0.0, 1.0)
+        _in_range("share", self.share, 0.0, 1.0)
         if self.consistency and self.views == "sample":
             raise FerturbError(
                 "consistency compares a face's views, and views='sample' has one a face; "
@@ -126,6 +130,7 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
         "test_views": False,
     },
     "anneal": {"views": "sample", "schedule": "falling", "test_views": False},
+    "perturb-seldom": {"views": "sample", "share": 1 / 3, "fill": "noise", "test_views": False},
     "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
 }
 """What the name of a method settles."""
@@ -147,6 +152,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("perturb-blur", views="sample"),
         MethodConfig("drop-attended"),
         MethodConfig("anneal"),
+        MethodConfig("perturb-seldom"),
         MethodConfig("view-consistency"),
         MethodConfig("robust"),
     )

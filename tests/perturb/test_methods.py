@@ -275,6 +275,17 @@ def test_the_most_attended_cluster_is_dropped_more_and_more_often(attention: Cla
     assert shares == pytest.approx([0.0, 0.75 * 0.4, 0.75 * 0.8], abs=0.06)
 
 
+def test_seldom_shows_most_faces_whole(attention: Classifier) -> None:
+    views = views_for(METHOD_PRESETS["perturb-seldom"], attention)
+    faces = FACES.repeat(20, 1, 1, 1)
+    shown = views(faces, rng(3))
+    changed = (shown != faces).flatten(1).any(1)
+    assert 0.15 < changed.float().mean() < 0.35
+    assert views_for(replace(PERTURB, views="sample", share=0.0), attention)(FACES, rng(3)).equal(
+        FACES
+    )
+
+
 def test_annealing_ends_on_whole_faces(attention: Classifier) -> None:
     views = views_for(replace(PERTURB, name="anneal"), attention)
     many = torch.ones(600, 1, SIDE, SIDE)

@@ -148,6 +148,7 @@ METHODS: dict[str, Method] = {
     "perturb-blur": _views("clusters of each face, blurred where left out"),
     "drop-attended": _views("the most attended cluster left out more and more often"),
     "anneal": _views("views early, whole faces at the end"),
+    "perturb-seldom": _views("a cluster left out of one face in four, whole faces at test time"),
     "view-consistency": _views("views should predict what the whole face does"),
     "robust": Method(
         "faces with something hidden among whole ones", _altered, has_views=False, shows_copies=True

@@ -76,7 +76,7 @@ class ClusterViews:
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Phase 2: this epoch's cluster map, or once for all that of every face."""
-        self._strength = strength(self.config.schedule, progress)
+        self._strength = strength(self.config.schedule, progress) * self.config.share
         reference = self._named_reference()
         self._map = reference
         if self._find is not None:

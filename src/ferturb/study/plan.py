@@ -41,7 +41,14 @@ CONTROLS = (
     "test-views-only",
 )
 """The controls of the Perturb Scheme, at the cost of the baseline."""
-VARIANTS = ("perturb-face", "perturb-blur", "anneal", "drop-attended", "view-consistency")
+VARIANTS = (
+    "perturb-face",
+    "perturb-blur",
+    "perturb-seldom",
+    "anneal",
+    "drop-attended",
+    "view-consistency",
+)
 NO_ERASING = replace(
     FULL_SIZE, name="no-erasing", epochs=24, augment=replace(FULL_SIZE.augment, erase=0.0)
 )
