@@ -265,11 +265,20 @@ def test_threads_share_the_sets_without_a_trace(monkeypatch: pytest.MonkeyPatch)
     plain = kmeans(points, 3, rng())
     before = torch.get_num_threads()
     monkeypatch.setattr(module, "LEAST", 1000)
+    parts: list[int] = []
+    at_once = module._at_once
+
+    def watched(given: list[tuple[Tensor, Clustering]], task: module._Task) -> None:
+        parts.extend(len(points) for points, _ in given)
+        at_once(given, task)
+
+    monkeypatch.setattr(module, "_at_once", watched)
     bad = points.clone()
     bad[39, 0, 0] = math.nan
     try:
         torch.set_num_threads(3)
         shared = kmeans(points, 3, rng())
+        assert parts == [14, 14, 12]
         with pytest.raises(FerturbError, match="finite"):
             kmeans(bad, 3, rng())
         assert torch.get_num_threads() == 3

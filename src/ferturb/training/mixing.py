@@ -5,8 +5,8 @@
 - CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
   Features", ICCV 2019): the other face inside a random rectangle with an area of 1 − share.
 
-The share is drawn from Beta(α, α), once a batch; the loss counts both labels by their shares. A
-network that is trained so can't learn its faces by heart, so it gains from longer training.
+The share is drawn from Beta(α, α), once a batch; the loss counts both labels by their shares. It is
+meant for training that is long enough to learn its faces by heart otherwise.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Which calibration the pretrained models get: `python tools/choose_calibration.py OUT.csv RUN…`.
+
+RUN is a run folder, or FOLDER:AUGMENTATION (else flip). Five-fold cross-validation, five times
+over, on the run's validation logits (PublicTest) alone: likelihood, calibration error and accuracy
+on the left-out faces with a temperature, and with a temperature and a bias for each emotion.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.evaluation.calibrated import fit_temperature_and_bias
+from ferturb.evaluation.metrics import accuracy, ece, fit_temperature, nll
+from ferturb.runs import Run
+from ferturb.storage import write_rows
+
+FOLDS, TIMES = 5, 5
+Fit = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+"""(labels, logits) -> temperature and bias."""
+
+KINDS: dict[str, Fit] = {
+    "temperature": lambda y, z: (fit_temperature(y, z), np.zeros(z.shape[1])),
+    "temperature and bias": fit_temperature_and_bias,
+}
+
+
+def left_out(labels: np.ndarray, logits: np.ndarray, fit: Fit, seed: int) -> np.ndarray:
+    """Every face's logits, calibrated on the folds without it."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    scaled = np.empty(logits.shape)
+    for fold in np.array_split(order, FOLDS):
+        others = np.setdiff1d(order, fold)
+        temperature, bias = fit(labels[others], logits[others])
+        scaled[fold] = logits[fold] / temperature + bias
+    return scaled
+
+
+def main(out: Path, runs: list[str]) -> None:
+    rows = []
+    for given in runs:
+        folder, _, augmentation = given.partition(":")
+        run = Run.open(Path(folder))
+        labels, logits = run.logits("validation", augmentation or "flip")
+        for kind, fit in KINDS.items():
+            found = [left_out(labels, logits, fit, seed) for seed in range(TIMES)]
+            row: dict[str, object] = {"run": run.name, "calibration": kind, "n": len(labels)}
+            for name, measure in {"nll": nll, "ece": ece, "accuracy": accuracy}.items():
+                row[name] = f"{np.mean([measure(labels, z) for z in found]):.4f}"
+            rows.append(row)
+    write_rows(out, rows)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
