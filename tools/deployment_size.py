@@ -9,9 +9,7 @@ setuptools, and measures:
 - what was downloaded: the bytes of all wheels;
 - what is installed: the bytes of all files in site-packages, as pip leaves them with --no-compile,
   and with the bytecode that Python writes beside them;
-- `--trim`: the same after removing what running Python never opens: onnxruntime's second copy
-  of itself for C programs and its tools, tests, headers, type stubs. pip no longer can upgrade
-  such an environment; it is for container images;
+- `--trim`: the same after tools/trim_deployment.py, and after it with one model alone (`--one`);
 - the time from a shell to the answer on one photo, the first time and then the fastest of
   several (wall clock, and processor time, which a busy machine doesn't stretch); in a process
   in which any connection to a network fails, and in which torch can't be imported.
@@ -40,27 +38,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from trim_deployment import trim
 
+from ferturb.pretrained import NAMES
 from ferturb.storage import write_text
 
 ROOT = Path(__file__).parents[1]
-TRIMMED = (
-    "onnxruntime/capi/libonnxruntime.so*",
-    "onnxruntime/transformers",
-    "onnxruntime/tools",
-    "onnxruntime/quantization",
-    "onnxruntime/datasets",
-    "numpy/f2py",
-    "numpy/distutils",
-    "numpy/testing",
-    "numpy/_core/include",
-    "numpy/_core/_simd*",
-    "numpy/_core/lib/*.a",
-    "numpy/random/lib/*.a",
-    "**/tests",
-    "**/*.pyi",
-)
-"""Patterns in site-packages: what `ferturb predict` never opens."""
 OFFLINE = """
 import importlib.util, socket, sys
 def refused(*a, **k):
@@ -82,11 +65,11 @@ def run(*command: str | Path) -> str:
 
 def fetch(wheels: Path, constraint: Path | None, extra: Path | None) -> Path:
     """ferturb's wheel, and all it needs, in one folder; the path of ferturb's."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
     own = next(wheels.glob("ferturb-*.whl"))
-    limits = [] if constraint is None else ["--constraint", constraint]
-    places = [] if extra is None else ["--no-index", "--find-links", extra]
+    limits = [] if constraint is None else ["--constraint", str(constraint)]
+    places = [] if extra is None else ["--no-index", "--find-links", str(extra)]
     run(*pip, "download", "--only-binary=:all:", "--dest", wheels, *limits, *places, own)
     return own
 
@@ -95,7 +78,7 @@ def install(environment: Path, wheels: Path, own: Path) -> Path:
     """An empty environment with the wheels in it; its site-packages."""
     venv.create(environment, with_pip=False, symlinks=True)
     python = environment / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     run(*pip, "install", "--no-compile", "--no-index", "--find-links", wheels, own)
     return next((environment / "lib").glob("python*/site-packages"))
 
@@ -109,16 +92,6 @@ def weight(found: Distribution) -> int:
     """The bytes of what one distribution installed."""
     paths = (Path(str(found.locate_file(file))) for file in found.files or [])
     return sum(path.stat().st_size for path in paths if path.is_file())
-
-
-def trim(site: Path) -> None:
-    """Remove what is never opened."""
-    for pattern in TRIMMED:
-        for path in list(site.glob(pattern)):
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.exists():
-                path.unlink()
 
 
 def photo(path: Path) -> None:
@@ -143,10 +116,10 @@ def starts(environment: Path, path: Path, times: int) -> list[tuple[float, float
     return found
 
 
-def offline(environment: Path, path: Path) -> list[dict[str, object]]:
+def offline(environment: Path, path: Path, model: str = "clean") -> list[dict[str, object]]:
     """What is said of the photo where nothing can be reached and torch isn't there."""
     python = environment / "bin" / "python"
-    said = run(python, "-I", "-c", OFFLINE, "predict", path, "--json")
+    said = run(python, "-I", "-B", "-c", OFFLINE, "predict", path, "--json", "--model", model)
     faces: list[dict[str, object]] = json.loads(said)[0]["faces"]
     return faces
 
@@ -180,6 +153,11 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, object]
         note("trimmed, without bytecode", size(small) / 1e6)
         if offline(folder / "trimmed", path) != faces:
             sys.exit("the trimmed environment answers differently")
+        trim(small, options.one)
+        faces = offline(environment, path, options.one)
+        note(f"trimmed, with {options.one} alone", size(small) / 1e6)
+        if offline(folder / "trimmed", path, options.one) != faces:
+            sys.exit("the environment with one model answers differently")
     compileall.compile_dir(site, quiet=2)
     note("installed, with bytecode", size(site) / 1e6)
     found = starts(environment, path, options.starts)
@@ -196,6 +174,7 @@ def main() -> None:
     parser.add_argument("--constraint", type=Path, help="a file of pins for pip")
     parser.add_argument("--wheels", type=Path, help="take wheels from this folder alone")
     parser.add_argument("--trim", action="store_true")
+    parser.add_argument("--one", choices=tuple(NAMES), default="tiny", help="the model to keep")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--out", type=Path, help="a CSV file")
     options = parser.parse_args()

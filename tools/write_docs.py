@@ -23,6 +23,7 @@ from write_docs_commands import commands
 from write_docs_results import (
     counts,
     defects,
+    deployment,
     face_detectors,
     fer2013_runs,
     landmarks,
@@ -98,6 +99,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "counts": counts,
     "defects": defects,
+    "deployment": deployment,
     "face_detectors": face_detectors,
     "fer2013_runs": fer2013_runs,
     "landmarks": landmarks,

@@ -1,0 +1,87 @@
+"""Remove what prediction never opens from an environment: for container images.
+
+    python tools/trim_deployment.py SITE-PACKAGES             # every model, and the web page
+    python tools/trim_deployment.py SITE-PACKAGES --one tiny  # one model, predicting alone
+
+Out go onnxruntime's second copy of itself for C programs and its tools, tests, headers, type stubs,
+the colouring of source code; with `--one` also the other models, the overlays of the web page, and
+what needs torch. pip can no longer upgrade such an environment.
+tools/deployment_size.py measures it and sees that the answers stay the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+TRIMMED = (
+    "onnxruntime/capi/libonnxruntime.so*",
+    "onnxruntime/transformers",
+    "onnxruntime/tools",
+    "onnxruntime/quantization",
+    "onnxruntime/datasets",
+    "numpy/f2py",
+    "numpy/distutils",
+    "numpy/testing",
+    "numpy/_core/include",
+    "numpy/_core/_simd*",
+    "numpy/_core/lib/*.a",
+    "numpy/random/lib/*.a",
+    "numpy/fft",
+    "numpy/ma",
+    "numpy/polynomial",
+    "pygments/lexers",
+    "PIL/_imagingcms*",
+    "PIL/_imagingmath*",
+    "PIL/_imagingmorph*",
+    "PIL/_imagingtk*",
+    "pillow.libs/liblcms2*",
+    "**/tests",
+    "**/*.pyi",
+    "**/*.pxd",
+)
+"""Patterns in site-packages: what neither `ferturb predict` nor `ferturb app` opens."""
+OF_OTHERS = (
+    "numpy/random",
+    "ferturb/pretrained_models/attention.onnx",
+    "ferturb/features/worn_*.onnx",
+    *(f"ferturb/{room}" for room in ("web", "report", "evaluation", "training", "study")),
+)
+"""What the web page opens, and what needs torch."""
+
+
+def trim(site: Path, one: str | None = None) -> None:
+    """Remove what is never opened; with `one`, what predicting with that model never opens."""
+    models = site / "ferturb" / "pretrained_models"
+    others = sorted({p.stem for p in models.glob("*.onnx")} - {one, "attention"})
+    patterns = list(TRIMMED)
+    if one is not None:
+        patterns += [*OF_OTHERS, *(f"ferturb/pretrained_models/{name}.*" for name in others)]
+    for pattern in patterns:
+        for path in list(site.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("site", type=Path, help="the environment's site-packages")
+    parser.add_argument("--one", help="the only model to keep")
+    options = parser.parse_args()
+    models = options.site / "ferturb" / "pretrained_models"
+    if not models.is_dir():
+        sys.exit(f"{options.site} has no ferturb; name the site-packages that it is installed in")
+    if options.one is not None and not (models / f"{options.one}.onnx").exists():
+        known = ", ".join(sorted({p.stem for p in models.glob("*.onnx")} - {"attention"}))
+        sys.exit(f"no model {options.one}; there are {known}")
+    trim(options.site, options.one)
+
+
+if __name__ == "__main__":
+    main()
