@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Suppress
 from tyro.extras import SubcommandApp
 
 from ferturb import (
@@ -40,7 +40,15 @@ if TYPE_CHECKING:
 
 app = SubcommandApp()
 
-DEFAULT_METHOD = MethodConfig()
+
+@dataclass(frozen=True)
+class MethodOptions(MethodConfig):
+    """The options of a method, without its name, which is `--method`."""
+
+    name: Suppress[str] = "baseline"
+
+
+DEFAULT_OPTIONS = MethodOptions()
 
 
 @app.command
@@ -54,7 +62,7 @@ def train(
     learning_rate: float | None = None,
     seed: int = 0,
     out: Path = Path("runs"),
-    options: OmitArgPrefixes[MethodConfig] = DEFAULT_METHOD,
+    perturb: OmitArgPrefixes[MethodOptions] = DEFAULT_OPTIONS,
     attention_epochs: int | None = None,
     clean: bool = False,
     fer_plus: Path | None = None,
@@ -92,7 +100,7 @@ def train(
         learning_rate: In place of the recipe's.
         seed: Every random decision follows from it.
         out: Folder of run folders.
-        options: Options of the method.
+        perturb: Of the Perturb Scheme, its controls and variants, and `robust`.
         attention_epochs: Epochs of phase 1 (default: a third of the epochs).
         clean: Leave out validation and test faces that have an exact copy in training.
         fer_plus: fer2013new.csv, for the FER+ labels.
@@ -139,7 +147,7 @@ def train(
             alteration_seed=alteration_seed,
         ),
         ModelConfig(model, attention=method == "attention"),
-        replace(options, name=method),
+        MethodConfig(**(asdict(perturb) | {"name": method})),
         chosen,
         seed,
         teachers=tuple(os.path.relpath(teacher, out) for teacher in teachers),
