@@ -83,7 +83,8 @@ def main(runs: Path, out: Path, picture: Path) -> None:
             regions = compare(other, arm)
         table.append(row(arm, against.get(id(arm)), regions))
     write_rows(out, table)
-    write_bytes(picture, differences(list(against.values()), with_paper=False))
+    ordered = sorted(against.values(), key=lambda c: -c.change.accuracy.estimate)
+    write_bytes(picture, differences(ordered, with_paper=False))
 
 
 if __name__ == "__main__":

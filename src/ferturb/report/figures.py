@@ -200,9 +200,10 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> bytes:
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=1)
         for y, c in enumerate(comparisons):
-            change, colour = c.change.accuracy, _colour(c.other.method)
-            axes.plot([100 * change.low, 100 * change.high], [y, y], color=colour, linewidth=2.4)
-            axes.plot(100 * change.estimate, y, "o", color=colour, markersize=7)
+            change = c.change.accuracy
+            ends = (100 * change.low, 100 * change.high)
+            axes.plot(ends, [y, y], color=VERMILLION, linewidth=2.4)
+            axes.plot(100 * change.estimate, y, "o", color=VERMILLION, markersize=7)
             family = paper.family(c.other.model) if c.other.method == "perturb" else None
             theirs = paper.change(family) if with_paper and family else None
             if theirs is not None:
