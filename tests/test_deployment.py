@@ -1,0 +1,82 @@
+"""Trimming a deployment takes what prediction never opens, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOL = ROOT / "tools" / "trim_deployment.py"
+GONE = (
+    "pygments/lexers/python.py",
+    "onnxruntime/tools/a.py",
+    "numpy/ma/core.py",
+    "rich/tests/a.py",
+)
+GONE_WITH_ONE = (
+    "ferturb/pretrained_models/clean.onnx",
+    "ferturb/pretrained_models/clean.safetensors",
+    "ferturb/pretrained_models/attention.onnx",
+    "ferturb/features/worn_n95.onnx",
+    "ferturb/training/loop.py",
+    "numpy/random/mtrand.py",
+)
+KEPT = (
+    "ferturb/pretrained_models/tiny.onnx",
+    "ferturb/pretrained_models/tiny.safetensors",
+    "ferturb/features/landmarks.safetensors",
+    "ferturb/photos/centerface.onnx",
+    "numpy/linalg/a.py",
+    "pygments/token.py",
+)
+
+
+def site(folder: Path) -> Path:
+    for name in (*GONE, *GONE_WITH_ONE, *KEPT):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def left(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def trim(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_is_never_opened_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    assert trim(site(tmp_path)).returncode == 0
+    assert left(tmp_path) == {*GONE_WITH_ONE, *KEPT}
+    assert trim(tmp_path, "--one", "tiny").returncode == 0
+    assert left(tmp_path) == set(KEPT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [((), "has no ferturb"), (("--one", "large"), "no model large")]
+)
+def test_a_wrong_folder_or_model_removes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    folder = site(tmp_path) if arguments else tmp_path
+    before = left(folder)
+    found = trim(folder, *arguments)
+    assert (found.returncode, message in found.stderr) == (1, True)
+    assert left(folder) == before
+
+
+def test_every_pattern_of_this_package_finds_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(TOOL.parent)
+    import trim_deployment
+
+    for pattern in trim_deployment.OF_OTHERS:
+        if pattern.startswith("ferturb/"):
+            assert list((ROOT / "src").glob(pattern)), pattern
