@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.config import RunConfig
+from ferturb.config import DatasetConfig, RunConfig
 from ferturb.evaluation.ablation import FORMAT, Ablation, Outcomes
 from ferturb.evaluation.ablation_matrix import Cell, matrix
 from ferturb.report import ablation_figure
@@ -55,8 +55,10 @@ def made_up(hurt: str = "mouth", few: bool = True) -> Ablation:
     )
 
 
-def finished(folder: Path, seed: int = 0) -> Run:
-    run = Run.create(folder / f"compact-s{seed}", RunConfig(seed=seed))
+def finished(folder: Path, seed: int = 0, left_out: str | None = None) -> Run:
+    config = RunConfig(DatasetConfig(left_out=left_out), seed=seed)
+    name = f"compact-s{seed}" + (f"-{left_out}" if left_out else "")
+    run = Run.create(folder / name, config)
     labels = made_up().labels
     run.write_record({"best_epoch": 1})
     run.finish({"labels_test": labels, "test_none": np.zeros((len(labels), 7), np.float32)})
@@ -145,6 +147,13 @@ def test_items_of_stored_ablations(tmp_path: Path) -> None:
     assert "happy without left eye" in pictures[2].alt
     assert "filled: blur" in pictures[4].caption
     assert pictures[0].width >= 700
+
+
+def test_what_a_retrained_run_lacks_is_in_the_rows_not_in_the_title(tmp_path: Path) -> None:
+    runs = [finished(tmp_path), *(finished(tmp_path, left_out=f) for f in ("mouth", "eyes"))]
+    (shown,) = shown_ablations(runs)
+    assert (shown.title, shown.by_retraining) == ("compact, baseline", True)
+    assert shown.ablation.features == ("eyes", "mouth")
 
 
 def test_every_cell_is_in_the_long_table(tmp_path: Path) -> None:

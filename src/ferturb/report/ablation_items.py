@@ -103,7 +103,9 @@ def shown_ablations(runs: Sequence[Run]) -> list[Shown]:
             key = f"{run.name}{name.removeprefix(ANALYSIS)}".replace("-", "_")
             title = titles[run.name] + _unusual(ablation)
             found.append(Shown(f"ablation_{key}", title, ablation))
-    for group in find_retrained(done):
+    groups = find_retrained(done)
+    titles = _titles([group.baseline for group in groups])  # what is left out is in the rows
+    for group in groups:
         try:
             ablation = retrained(group)
         except FerturbError:
