@@ -51,6 +51,14 @@ def test_formats_shrink_the_file(tmp_path: Path) -> None:
         export("clean", tmp_path / "x", "int4")
 
 
+def test_int8_takes_any_number_of_calibration_faces(tmp_path: Path) -> None:
+    faces = np.concatenate([FACES] * 70)[:70]  # more than a batch, and not two
+    found = export("tiny", tmp_path / "x.onnx", "int8", FACES, calibration=faces)
+    assert found.max_difference < LIMITS["int8"]
+    with pytest.raises(FerturbError, match="needs faces"):
+        export("tiny", tmp_path / "y.onnx", "int8", FACES, calibration=FACES[:0])
+
+
 def test_int8_leaves_the_first_block_and_the_last_layer_in_float(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

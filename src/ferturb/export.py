@@ -256,6 +256,8 @@ def _half(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
 def _int8(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
     q: Any = importlib.import_module("onnxruntime.quantization")
     assert faces is not None
+    if not len(faces):
+        raise FerturbError("int8 needs faces to set its ranges on, got none")
     for i, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{i}"
     as_they_are = [node.name for node in _left_in_float(model)]
@@ -307,10 +309,15 @@ def _left_in_float(model: onnx.ModelProto) -> list[Any]:
 
 
 class _Faces:
-    """Calibration faces as onnxruntime's quantisation reads them."""
+    """Calibration faces as onnxruntime's quantisation reads them: in batches of one size.
+
+    The last batch is filled up with the first faces.
+    """
 
     def __init__(self, faces: np.ndarray) -> None:
-        self._batches = iter([faces[i : i + 64] for i in range(0, len(faces), 64)])
+        size = min(64, len(faces))
+        filled = np.concatenate([faces, faces[: -len(faces) % size]])
+        self._batches = iter(np.split(filled, len(filled) // size))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch, None after the last."""
