@@ -299,7 +299,7 @@ def _left_in_float(model: onnx.ModelProto) -> list[Any]:
 
     Rounding the early maps costs most. With the first block in float, int8 gives the same emotion
     as float32 for 99.5 to 99.6 % of PublicTest (all shipped models) in place of 98.7 to 99.4 %, at
-    a third to a quarter less speed. Networks that add nothing keep their first two convolutions.
+    about a third less speed. Networks that add nothing keep their first two convolutions.
     """
     nodes = list(model.graph.node)
     layers = [i for i, n in enumerate(nodes) if n.op_type in ("Conv", "Gemm", "MatMul")]
