@@ -1,12 +1,13 @@
 """Remove what prediction never opens from an environment: for container images.
 
-    python tools/trim_deployment.py SITE-PACKAGES             # every model, and the web page
+    python tools/trim_deployment.py SITE-PACKAGES             # every model
     python tools/trim_deployment.py SITE-PACKAGES --one tiny  # one model, predicting alone
 
 Out go onnxruntime's second copy of itself for C programs and its tools, tests, headers, type stubs,
 the colouring of source code; with `--one` also the other models, the overlays of the web page, and
 what needs torch. pip can no longer upgrade such an environment.
-tools/deployment_size.py measures it and sees that the answers stay the same.
+tools/deployment_size.py measures it and sees that the answers on a photo stay the same; the web page
+and video were not tried in such an environment.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ TRIMMED = (
     "**/*.pyi",
     "**/*.pxd",
 )
-"""Patterns in site-packages: what neither `ferturb predict` nor `ferturb app` opens."""
+"""Patterns in site-packages: what `ferturb predict` on photos never opens."""
 OF_OTHERS = (
     "numpy/random",
     "ferturb/pretrained_models/attention.onnx",
