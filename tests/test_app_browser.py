@@ -170,6 +170,24 @@ def test_two_models_side_by_side(opened: Open) -> None:
     expect(page.locator(".answer")).to_have_count(1)
 
 
+def test_three_models_share_their_rows(opened: Open) -> None:
+    two = two_models()
+    with serving(web.create_app({**two, "third": two["unsure"]}, threads=1)) as address:
+        page = opened(address=address)
+        page.locator("[data-example=happy]").click()
+        page.get_by_role("switch", name="Compare side by side").check()
+        page.get_by_role("switch", name="mouth", exact=True).check()
+        expect(page.locator(".before")).to_have_count(21)
+        tops = {
+            model.locator(f'.bars tr[data-emotion="{e}"]').bounding_box()["y"]
+            for model in page.locator(".answer").all()
+            for e in ("angry", "neutral")
+        }
+        assert len(tops) == 2
+        assert page.locator(".answer th", has_text="neutral").count() == 3
+        assert fits(page)
+
+
 def test_one_model_has_nothing_to_compare_with(opened: Open) -> None:
     clean = {"clean": two_models()["clean"]}
     with serving(web.create_app(clean, threads=1)) as address:

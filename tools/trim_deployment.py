@@ -6,8 +6,9 @@
 Out go onnxruntime's second copy of itself for C programs and its tools, tests, headers, type stubs,
 the colouring of source code; with `--one` also the other models, the overlays of the web page, and
 what needs torch. pip can no longer upgrade such an environment.
-tools/deployment_size.py measures it and sees that the answers on a photo stay the same; the
-web page and video were not tried in such an environment.
+tools/deployment_size.py measures it and sees that the answers on a photo stay the same;
+`tools/photograph_app.py --python` shows the web page of such an environment, which with `--one`
+it hasn't.
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ const refresh = () => guarded(async () => {
 
 function showAnswers() {
   const before = face().answers, changes = isChanged();
-  document.querySelector(".seen").classList.toggle("many", shownModels().length > 1);
+  const seen = document.querySelector(".seen"), models = shownModels().length;
+  seen.classList.toggle("many", models > 1);
+  seen.dataset.models = models;
   const fresh = shownModels().map((m) => answerOf(m, state.now.answers[m.name], changes ? before[m.name] : null, state.about.emotions));
   const there = [...$("answers").children];
   if (there.length !== fresh.length || !fresh.every((block, i) => update(there[i], block))) $("answers").replaceChildren(...fresh);
