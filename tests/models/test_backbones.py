@@ -39,6 +39,8 @@ PUBLISHED = {
         64 * 9 - 64 * 27,
     ),
     "dpn26": (11_574_842, linear(2432, 10), 2432, 64 * 9 - 64 * 27),
+    "densenet121-pool": (7_978_856, linear(1024, 1000), 1024, SMALL_STEM),
+    "dpn26-pool": (11_574_842, linear(2432, 10), 2432, 64 * 9 - 64 * 27),
     "dpn68": (12_611_602, linear(832, 1000), 832, 10 * 9 - 10 * 27),
     "dpn92": (37_668_392, linear(2688, 1000), 2688, SMALL_STEM),
 }
@@ -52,6 +54,17 @@ def test_parameter_count_is_the_published_one_with_our_stem_and_head(name: str) 
     assert net.features == features
     ours = sum(p.numel() for p in net.parameters()) + linear(features, 7)
     assert ours == published - head + stem + linear(features, 7)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resmasking18"])
+def test_half_has_half_the_channels_everywhere_and_nothing_else(name: str) -> None:
+    with torch.device("meta"):
+        whole, half = build_backbone(name), build_backbone(f"{name}-half")
+    assert half.features == whole.features // 2
+    for one, other in zip(whole.parameters(), half.parameters(), strict=True):
+        stem = one.ndim == 4 and one.shape[1] == 1
+        halved = [one.shape[0] // 2, *([1] if stem else [n // 2 for n in one.shape[1:2]])]
+        assert list(other.shape) == [*halved[: one.ndim], *one.shape[2:]]
 
 
 def randomise(net: nn.Module) -> nn.Module:
@@ -172,7 +185,7 @@ def test_stages_halve_the_face_and_every_weight_learns_at_every_size(name: str) 
     for parameter in net.parameters():  # weights that start at 0 hold back the gradient of others
         if not parameter.any():
             nn.init.uniform_(parameter, 0.1, 0.5)
-    largest = 48 if name == "vgg16" else 24
+    largest = 48 if name.startswith("vgg16") else 24
     sides: list[int] = []
     for gate in net.gates:
         gate.register_forward_hook(lambda _m, _i, out: sides.append(out.shape[-1]))
@@ -186,8 +199,10 @@ def test_stages_halve_the_face_and_every_weight_learns_at_every_size(name: str) 
     if name == "compact-tiny":
         largest = 12
     halved = [max(3, largest >> i) for i in range(len(net.gates))]
-    assert sides[: len(halved)] == ([12, 6, 3, 2] if name == "resmasking18" else halved)
-    assert len(net.gates) == {"vgg16": 5, "compact-tiny": 3}.get(name, 4)
+    if name.endswith("-pool") or name.startswith("resmasking18"):
+        halved = [12, 6, 3, 1 if name == "densenet121-pool" else 2]
+    assert sides[: len(halved)] == halved
+    assert len(net.gates) == {"vgg16": 5, "vgg16-half": 5, "compact-tiny": 3}.get(name, 4)
     F.cross_entropy(logits, torch.tensor([0, 3, 6])).backward()
     for key, parameter in net.named_parameters():
         assert parameter.grad is not None, key

@@ -5,6 +5,10 @@ leaves 1.5 pixels, so the stems here halve once in place of twice: the 7x7 strid
 and the max pool become one 3x3 stride-2 convolution, and the maps go 48 -> 24 -> 24 -> 12 -> 6
 -> 3. Everything behind the stem is the published network, untrained.
 
+Names that end in `-half` (half the channels everywhere) and `-pool` (a max pool behind the stem, as
+published, so that the maps are half the size) are our own reductions for CPUs, with the depth of
+the published network; tables name them so.
+
 Every backbone takes (b, 1, h, w) with h, w from 32 up, so faces of 36, 40 and 48 pixels all fit.
 """
 
@@ -16,6 +20,8 @@ from functools import partial
 from typing import Any
 
 import timm
+from timm.models.resnet import BasicBlock, make_blocks
+from timm.models.vgg import VGG, cfgs
 from torch import nn
 
 from ferturb.errors import FerturbError
@@ -81,7 +87,18 @@ def vgg(name: str) -> Staged:
     follows belongs to the next stage (the last one to the tail), so that attention sees the
     larger map.
     """
-    net: Any = _untrained(name, mlp_ratio=1 / 4096)  # its head is dropped: don't build it in full
+    # Its head is dropped: don't build it in full.
+    return _vgg(_untrained(name, mlp_ratio=1 / 4096))
+
+
+def vgg16_half() -> Staged:
+    """`vgg("vgg16_bn")` with half the channels: a quarter of the work."""
+    layers = [c if isinstance(c, str) else c // 2 for c in cfgs["vgg16"]]
+    norm: Any = nn.BatchNorm2d
+    return _vgg(VGG(layers, in_chans=1, norm_layer=norm, mlp_ratio=1 / 4096))
+
+
+def _vgg(net: Any) -> Staged:
     layers = list(net.features)
     groups: list[list[nn.Module]] = [[]]
     for layer in layers[3:]:  # the first conv, norm and activation are the stem
@@ -92,16 +109,17 @@ def vgg(name: str) -> Staged:
     return Staged(nn.Sequential(*layers[:3]), stages, tail, net.num_features)
 
 
-def densenet(name: str) -> Staged:
+def densenet(name: str, max_pool: bool = False) -> Staged:
     """DenseNet-BC (Huang et al., 2017): timm's `name` with a small stem.
 
     The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
     24 -> 12 -> 6 -> 3. A stage is a dense block, from the second on behind its transition; the
-    last norm and activation are the tail.
+    last norm and activation are the tail. `max_pool` keeps the published pool.
     """
     net: Any = _untrained(name)
     layers = dict(net.features.named_children())
-    stem = nn.Sequential(small_stem(layers["conv0"].out_channels), layers["norm0"])
+    pool = [layers["pool0"]] if max_pool else []
+    stem = nn.Sequential(small_stem(layers["conv0"].out_channels), layers["norm0"], *pool)
     stages = [nn.Sequential(layers["denseblock1"])]
     for i in (1, 2, 3):
         stages.append(nn.Sequential(layers[f"transition{i}"], layers[f"denseblock{i + 1}"]))
@@ -144,6 +162,21 @@ def resmasking18() -> Staged:
     return with_masking(resnet("resnet18", max_pool=True))
 
 
+def resmasking18_half() -> Staged:
+    """`resmasking18` with half the channels, in the network and in the masking blocks."""
+    channels = (32, 64, 128, 256)
+    made, _ = make_blocks((BasicBlock,) * 4, channels, (2, 2, 2, 2), inplanes=channels[0])
+    stages: list[nn.Module] = [stage for _, stage in made]
+    norm = nn.BatchNorm2d(channels[0])
+    pool = nn.MaxPool2d(3, stride=2, padding=1)
+    stem = nn.Sequential(small_stem(channels[0]), norm, nn.ReLU(inplace=True), pool)
+    net = Staged(stem, stages, nn.Identity(), channels[-1])
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return with_masking(net, channels)
+
+
 def _untrained(name: str, **options: Any) -> nn.Module:
     net: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, **options)
     return net
@@ -153,14 +186,18 @@ BACKBONES: dict[str, Callable[[], Staged]] = {
     "compact": compact,
     "compact-tiny": compact_tiny,
     "vgg16": partial(vgg, "vgg16_bn"),
+    "vgg16-half": vgg16_half,
     "resnet18": partial(resnet, "resnet18"),
     "resnet34": partial(resnet, "resnet34"),
     "resnet50": partial(resnet, "resnet50"),
     "densenet121": partial(densenet, "densenet121"),
+    "densenet121-pool": partial(densenet, "densenet121", max_pool=True),
     "dpn26": dpn26,
+    "dpn26-pool": partial(dpn26, max_pool=True),
     "dpn68": partial(dpn, "dpn68"),
     "dpn92": partial(dpn, "dpn92"),
     "resmasking": resmasking,
     "resmasking18": resmasking18,
+    "resmasking18-half": resmasking18_half,
 }
 """Every network by its name. Any other name is looked up in timm."""

@@ -20,11 +20,11 @@ ENSEMBLE = "Ensemble"
 FAMILIES: tuple[str, ...] = ("DenseNet", "DPN", "ResMasking", "ResNet", "VGG16", ENSEMBLE)
 
 _NAMES: dict[str, str] = {
-    r"densenet\d+": "DenseNet",
-    r"dpn\d+": "DPN",
-    r"resmasking": "ResMasking",
+    r"densenet\d+(-pool)?": "DenseNet",
+    r"dpn\d+(-pool)?": "DPN",
+    r"resmasking(18)?(-half)?": "ResMasking",
     r"resnet\d+": "ResNet",
-    r"vgg16": "VGG16",
+    r"vgg16(-half)?": "VGG16",
 }
 
 TABLE_1: dict[str, dict[str, float]] = {
