@@ -56,8 +56,8 @@ def dpn26(max_pool: bool = False) -> Staged:
 
     The stem is a 3x3 convolution as in the CIFAR programs, with stride 2 in place of 1: a face
     has twice the pixels of a CIFAR image and a quarter of the work is enough. Stages are the four
-    groups of blocks; there is no tail. `max_pool` puts a pool behind the stem, as the paper's larger
-    networks have it: half the size everywhere, a third of the time.
+    groups of blocks; there is no tail. `max_pool` puts a pool behind the stem, as the paper's
+    larger networks have it: half the size everywhere, a third of the time.
     """
     c = 64
     stem = nn.Sequential(
