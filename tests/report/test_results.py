@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score, recall_score
 
 from ferturb.report import words
 from ferturb.report.results import Results, collect
+from ferturb.report.study_tables import family_of
 from ferturb.runs import Run, find_runs
 
 Study = Callable[..., Path]
@@ -77,6 +78,21 @@ def test_ensembles_are_compared_on_the_same_members(study: Study) -> None:
     pairs = [(c.baseline.model, c.other.method) for c in results.comparisons]
     assert ("Ensemble of 2", "perturb") in pairs
     assert ("Ensemble of 3", "perturb") not in pairs
+
+
+def test_the_papers_five_are_an_ensemble_of_their_own(study: Study) -> None:
+    five = ("vgg16-half", "resnet18", "densenet121-pool", "dpn26-pool", "resmasking18-half")
+    results = collected(study(models=("compact", *five)))
+    ensembles = {(a.model, a.method): set(a.members) for a in results.arms if a.is_ensemble}
+    assert ensembles == {
+        (f"Ensemble of {len(members)}", method): members
+        for members in ({"compact", *five}, set(five))
+        for method in ("baseline", "perturb")
+    }
+    papers = {arm.model: family_of(arm) for arm in results.arms if arm.is_ensemble}
+    assert papers == {"Ensemble of 6": None, "Ensemble of 5": "Ensemble"}
+    two_of_a_kind = collected(study(models=("compact", *five[:4], "densenet121")))
+    assert {a.model for a in two_of_a_kind.arms if a.is_ensemble} == {"Ensemble"}
 
 
 def test_a_comparison_is_paired(study: Study) -> None:

@@ -21,7 +21,7 @@ from ferturb.evaluation.significance import McNemar, mcnemar
 from ferturb.report.arms import Arm as Arm
 from ferturb.report.arms import Scores as Scores
 from ferturb.report.arms import scores_difference as scores_difference
-from ferturb.report.paper import ENSEMBLE
+from ferturb.report.paper import ENSEMBLE, FAMILIES, family
 from ferturb.runs import Run
 
 AUGMENTATIONS = ("ten-crop", "flip", "none")
@@ -205,14 +205,17 @@ def _arm(
 
 
 def _ensembles(arms: Sequence[Arm]) -> list[Arm]:
-    """The sum of logits over each method's models, and over the models that methods share."""
+    """The sum of logits over each method's models, over the models that methods share, and over
+    the paper's five where there are others beside them."""
     by_method: dict[str, dict[str, Arm]] = {}
     for arm in arms:
         if arm.method != "attention":
             by_method.setdefault(arm.method, {})[arm.model] = arm
     sets = [tuple(models) for models in by_method.values()]
     shared = [tuple(m for m in a if m in b) for a, b in combinations(sets, 2)]
-    wanted = sorted({s for s in [*sets, *shared] if len(s) > 1}, key=lambda s: (-len(s), s))
+    fives = [five for models in sets if (five := _papers_five(models))]
+    every = {s for s in [*sets, *shared, *fives] if len(s) > 1}
+    wanted = sorted(every, key=lambda s: (-len(s), s))
     ensembles = []
     for members in wanted:
         name = ENSEMBLE if len(wanted) == 1 else f"{ENSEMBLE} of {len(members)}"
@@ -220,6 +223,13 @@ def _ensembles(arms: Sequence[Arm]) -> list[Arm]:
             if set(members) <= set(models):
                 ensembles += _sum([models[m] for m in members], name, method)
     return ensembles
+
+
+def _papers_five(models: Sequence[str]) -> tuple[str, ...]:
+    """One network of each of the paper's five architectures, where there is exactly one of each."""
+    known = tuple(model for model in models if family(model))
+    families = {family(model) for model in known}
+    return known if len(known) == len(families) == len(FAMILIES) - 1 else ()
 
 
 def _sum(members: Sequence[Arm], name: str, method: str) -> list[Arm]:
