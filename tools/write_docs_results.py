@@ -141,27 +141,48 @@ def _change(row: dict[str, str], name: str, value: str = "") -> str:
     return f"{middle} [{low}, {high}]"
 
 
+_NETWORKS = {
+    "compact": "compact",
+    "vgg16-half": "VGG16, half",
+    "resnet18": "ResNet-18",
+    "densenet121-pool": "DenseNet121, pool",
+    "dpn26-pool": "DPN-26, pool",
+    "resmasking18-half": "ResMasking18, half",
+    "Ensemble of 5": "the paper’s five, summed",
+    "Ensemble of 6": "all six, summed",
+}
+
+
 def masks_table1() -> str:
     """The paper's Table 1 and ours."""
-    rows = _csv("masks_table1.csv")[:-1]  # the last is of all emotions, which the paper hasn't
-    columns = {"compact": "compact", "resnet18": "ResNet-18", "Ensemble": "both, summed"}
+    rows = _csv("masks_table1.csv")
+    columns = {re.sub(r"\W", "_", name): shown for name, shown in _NETWORKS.items()}
 
     def percent(text: str) -> str:
         return f"{round(100 * float(text)):+d}".replace("+0", "0").replace("-", "−")
 
     def cell(row: dict[str, str], name: str) -> str:
         value, low, high = (percent(row[name + end]) for end in ("", "_low", "_high"))
-        return value if low == high else f"{value} [{low}, {high}]"
+        shown = f"{value} [{low}, {high}]" if name.startswith("Ensemble") else value
+        theirs = row.get(f"{name}_paper")
+        return f"{shown} ({percent(str(float(theirs) / 100))})" if theirs else shown
 
-    body = [
-        [
-            r["emotion"],
-            *(cell(r, n) for n in columns),
-            percent(str(float(r["resnet18_paper"]) / 100)),
-        ]
-        for r in rows
-    ]
-    return table(["emotion", *columns.values(), "paper, ResNet"], body)
+    body = [[r["emotion"], *(cell(r, name) for name in columns)] for r in rows]
+    return table(["emotion", *columns.values()], body)
+
+
+def masks_cells() -> str:
+    """The four cells of training and testing on masks, one line a network."""
+    cells: dict[str, list[str]] = {}
+    for row in _csv("masks_cells.csv"):
+        shares = (100 * float(row[f"accuracy{end}"]) for end in ("", "_low", "_high"))
+        cells.setdefault(row["model"], []).append("{:.1f} [{:.1f}, {:.1f}]".format(*shares))
+    headings = [f"{trained} → {tested}" for trained in _FACES for tested in _FACES]
+    body = [[shown, *cells[name]] for name, shown in _NETWORKS.items()]
+    return table(["trained → tested", *headings], body)
+
+
+_FACES = ("FER2013", "MaskFer")
 
 
 _HIDDEN = {
