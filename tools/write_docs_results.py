@@ -162,8 +162,10 @@ def masks_table1() -> str:
         return f"{round(100 * float(text)):+d}".replace("+0", "0").replace("-", "−")
 
     def cell(row: dict[str, str], name: str) -> str:
-        value, low, high = (percent(row[name + end]) for end in ("", "_low", "_high"))
-        shown = f"{value} [{low}, {high}]" if name.startswith("Ensemble") else value
+        shown = "·"  # not one of these faces is recognised without masks either
+        if row[name]:
+            value, low, high = (percent(row[name + end]) for end in ("", "_low", "_high"))
+            shown = f"{value} [{low}, {high}]" if name.startswith("Ensemble") else value
         theirs = row.get(f"{name}_paper")
         return f"{shown} ({percent(str(float(theirs) / 100))})" if theirs else shown
 
