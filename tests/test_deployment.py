@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +82,31 @@ def test_every_pattern_of_this_package_finds_something(
     for pattern in trim_deployment.OF_OTHERS:
         if pattern.startswith("ferturb/"):
             assert list((ROOT / "src").glob(pattern)), pattern
+
+
+def test_what_was_trimmed_away_is_said(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src" / "ferturb", tmp_path / "ferturb")
+    done = trim(tmp_path, "--one", "tiny")
+    assert done.stdout.startswith(f"{measured(tmp_path) / 1e6:.1f} MB in ")
+    command = [sys.executable, "-m", "ferturb", "study", "quick"]
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert said.returncode == 2
+    assert said.stderr.count("\n") == 1
+    assert "trimmed and has no ferturb.study" in said.stderr
+
+
+def measured(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def test_nothing_is_installed_over_something(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
+    found = trim(tmp_path, "--install", "--one", "tiny")
+    assert (found.returncode, "is there already" in found.stderr) == (1, True)
+    assert left(tmp_path) == {"mine"}

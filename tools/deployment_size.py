@@ -38,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from trim_deployment import trim
+from trim_deployment import size, trim
 
 from ferturb.pretrained import NAMES
 from ferturb.storage import write_text
@@ -81,11 +81,6 @@ def install(environment: Path, wheels: Path, own: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     run(*pip, "install", "--no-compile", "--no-index", "--find-links", wheels, own)
     return next((environment / "lib").glob("python*/site-packages"))
-
-
-def size(folder: Path) -> int:
-    """The bytes of all files under a folder."""
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
 def weight(found: Distribution) -> int:

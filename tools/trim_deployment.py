@@ -2,6 +2,10 @@
 
     python tools/trim_deployment.py SITE-PACKAGES             # every model
     python tools/trim_deployment.py SITE-PACKAGES --one tiny  # one model, predicting alone
+    python tools/trim_deployment.py FOLDER --install --one tiny
+
+The last installs ferturb and what it needs from this checkout into a new folder first; then
+`PYTHONPATH=FOLDER python -m ferturb predict PHOTO --model tiny` is the deployment.
 
 Out go onnxruntime's second copy of itself for C programs and its tools, tests, headers, type stubs,
 the colouring of source code; with `--one` also the other models, the overlays of the web page, and
@@ -15,9 +19,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 TRIMMED = (
     "onnxruntime/capi/libonnxruntime.so*",
     "onnxruntime/transformers",
@@ -54,6 +60,22 @@ OF_OTHERS = (
 """What the web page opens, and what needs torch."""
 
 
+def install(folder: Path) -> None:
+    """ferturb from this checkout, and what prediction needs, into a new folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        sys.exit(f"{folder} is there already; give a new folder to install into")
+    limits = ROOT / "constraints-deployment.txt"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    into = ["--no-compile", "--constraint", str(limits), "--target", str(folder), str(ROOT)]
+    if subprocess.run([*pip, *into], check=False).returncode:
+        sys.exit("pip could not install it; what it said is above")
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files under a folder."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
 def trim(site: Path, one: str | None = None) -> None:
     """Remove what is never opened; with `one`, what predicting with that model never opens."""
     models = site / "ferturb" / "pretrained_models"
@@ -75,7 +97,10 @@ def main() -> None:
     )
     parser.add_argument("site", type=Path, help="the environment's site-packages")
     parser.add_argument("--one", help="the only model to keep")
+    parser.add_argument("--install", action="store_true", help="make that folder first, with pip")
     options = parser.parse_args()
+    if options.install:
+        install(options.site)
     models = options.site / "ferturb" / "pretrained_models"
     if not models.is_dir():
         sys.exit(f"{options.site} has no ferturb; name the site-packages that it is installed in")
@@ -83,6 +108,7 @@ def main() -> None:
         known = ", ".join(sorted({p.stem for p in models.glob("*.onnx")} - {"attention"}))
         sys.exit(f"no model {options.one}; there are {known}")
     trim(options.site, options.one)
+    print(f"{size(options.site) / 1e6:.1f} MB in {options.site}")
 
 
 if __name__ == "__main__":

@@ -206,12 +206,13 @@ def main(arguments: list[str] | None = None) -> None:
         terminal.errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("", "ferturb"):
+        if not error.name:
             raise
+        said = f"this needs the package {error.name}; pip install 'ferturb[train]'"
+        if error.name.startswith("ferturb."):
+            said = f"this installation was trimmed and has no {error.name}; install ferturb anew"
         terminal.errors.print("[red]error[/red] ", end="")
-        terminal.errors.print(
-            f"this needs the package {error.name}; pip install 'ferturb[train]'", markup=False
-        )
+        terminal.errors.print(said, markup=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         terminal.errors.print("stopped; give the same command again to go on")
