@@ -38,7 +38,7 @@ def study(
 ) -> None:
     """Train what is missing of a study and write its report.
 
-    Presets: `quick` (five minutes on the synthetic faces), `cpu` (all five architectures and
+    Presets: `quick` (minutes, on the synthetic faces), `cpu` (all five architectures and
     their ensemble, hours on two cores), `masks` (table 1: with and without face masks),
     `clusters`, `controls`, `paper` (200 epochs, as published, for a GPU). Runs and analyses that
     are done are kept; give the same command again after a stop and it goes on.

@@ -92,7 +92,7 @@ ARCHITECTURES = (
 PRESETS: dict[str, Study] = {
     "quick": Study(
         "quick",
-        "the whole study in about five minutes on two cores, made for the synthetic faces",
+        "the whole study in under ten minutes on two cores, made for the synthetic faces",
         models=("resnet18", "compact"),  # the longest first, so that no worker waits at the end
         methods=(BASELINE, replace(PERTURB, attention_faces=512)),
         recipe=replace(
