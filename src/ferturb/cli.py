@@ -60,6 +60,7 @@ def train(
     recipe: str = "fast",
     epochs: int | None = None,
     learning_rate: float | None = None,
+    small_faces: float | None = None,
     seed: int = 0,
     out: Path = Path("runs"),
     perturb: OmitArgPrefixes[MethodOptions] = DEFAULT_OPTIONS,
@@ -98,6 +99,8 @@ def train(
             mixup and CutMix, for long training) or `paper`.
         epochs: In place of the recipe's.
         learning_rate: In place of the recipe's.
+        small_faces: Share of the epochs, the first ones, that train on faces of 32 × 32 pixels
+            at half the time, in place of the recipe's; 0 for none.
         seed: Every random decision follows from it.
         out: Folder of run folders.
         perturb: Of the Perturb Scheme, its controls and variants, and `robust`.
@@ -133,6 +136,8 @@ def train(
         chosen = replace(chosen, epochs=epochs)
     if learning_rate is not None:
         chosen = replace(chosen, learning_rate=learning_rate)
+    if small_faces is not None:
+        chosen = replace(chosen, sizes=((small_faces, 32),) if small_faces else ())
     if teachers:
         chosen = replace(chosen, distillation=distillation, distillation_views=distillation_views)
     run = RunConfig(

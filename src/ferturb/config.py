@@ -235,6 +235,9 @@ class RecipeConfig:
         _in_range("epochs", self.epochs, 1, None)
         _in_range("batch_size", self.batch_size, 2, None)
         _in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        for until, side in self.sizes:
+            _in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
+            _in_range("the side of smaller faces", side, 16, None)
         _in_range("distillation", self.distillation, 0.0, 1.0)
         _in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
         _in_range("distillation_views", self.distillation_views, 0, None)
