@@ -209,6 +209,7 @@ def test_an_unknown_model_and_its_neighbours(
         ["evaluate", "nowhere"],
         ["data", "fetch", "fer2014"],
         ["train", "--resume", "nowhere"],
+        ["train", "--small-faces", "1.5"],
     ],
     ids=" ".join,
 )
@@ -217,6 +218,17 @@ def test_other_wrong_words(
 ) -> None:
     fails(capsys, *arguments)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("share", "sizes"), [("0.5", [[0.5, 32]]), ("0", [])])
+def test_epochs_on_smaller_faces(
+    tmp_path: Path, tiny: str, share: str, sizes: list[list[float]]
+) -> None:
+    archive(tmp_path / "faces.zip")
+    common = ["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"]
+    main([*common, "--small-faces", share])
+    (run,) = (tmp_path / "runs").iterdir()
+    assert json.loads((run / "config.json").read_text())["recipe"]["sizes"] == sizes
 
 
 def test_train_evaluate_and_go_on(
