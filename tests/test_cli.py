@@ -249,9 +249,18 @@ def test_train_evaluate_and_go_on(
     with np.load(runs[0] / "logits.npz") as a, np.load(runs[1] / "logits.npz") as b:
         summed = a["test_flip"] + b["test_flip"]
         right = (summed.argmax(1) == a["labels_test"]).mean()
+        best = [
+            int((r["validation_flip"].argmax(1) == a["labels_validation"]).sum()) for r in (a, b)
+        ]
     assert rows[2]["accuracy"]["estimate"] == pytest.approx(right)
-    main(["evaluate", str(runs[0])])
-    assert "accuracy per emotion" in capsys.readouterr().out
+    assert rows[2]["members"] == [run.name for run in runs]
+    main(["evaluate", *map(str, runs), "--choose", "--json"])
+    *_, chosen = json.loads(capsys.readouterr().out)
+    assert chosen["members"][0] == runs[best.index(max(best))].name
+    main(["evaluate", str(runs[0]), "--choose"])
+    said = capsys.readouterr().out
+    assert "accuracy per emotion" in said
+    assert f"chosen on validation  {runs[0].name}" in said
 
 
 def test_evaluate_clean_leaves_copies_of_training_faces_out(

@@ -30,6 +30,7 @@ def evaluate(
     split: Literal["validation", "test"] = "test",
     augmentation: str = "flip",
     ensemble: bool = False,
+    choose: bool = False,
     data: str | None = None,
     face_masks: str | None = None,
     clean: bool = False,
@@ -48,6 +49,8 @@ def evaluate(
         split: `validation` to choose on, `test` to report.
         augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
         ensemble: Also judge the sum of all runs' logits.
+        choose: Also judge the sum of those that are best together on the validation faces
+            (greedily: the best run, then whichever adds most).
         data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
         face_masks: What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …
         clean: Judge only the faces without an exact copy in training (FER2013 has hundreds).
@@ -61,7 +64,7 @@ def evaluate(
     if data is not None or face_masks is not None:
         on = _measure_on(runs, data, face_masks, augmentation, device, json)
     kept = _uncopied(runs, data, split, json) if clean else None
-    judged = judge_runs(runs, split, augmentation, ensemble, on, kept)
+    judged = judge_runs(runs, split, augmentation, ensemble, on, kept, choose)
     if json:
         terminal.print_json([dataclasses.asdict(row) for row in judged])
         return
@@ -70,6 +73,8 @@ def evaluate(
         ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
         [row.cells() for row in judged],
     )
+    if choose:
+        terminal.facts({"chosen on validation": ", ".join(judged[-1].members)})
     from ferturb.emotions import EMOTIONS
 
     terminal.table(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ferturb.emotions import EMOTIONS
 from ferturb.errors import FerturbError
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
+from ferturb.evaluation.selection import choose_members
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.evaluation.transfer import logits_on
 from ferturb.runs import Run
@@ -30,6 +31,8 @@ class Judged:
     ece: float
     nll: float
     per_emotion: dict[str, float]
+    members: tuple[str, ...] = ()
+    """The runs an ensemble sums."""
 
     def cells(self) -> list[str]:
         """The row of a table: name, accuracy, macro-F1, balanced accuracy, ECE, n."""
@@ -44,7 +47,10 @@ class Judged:
 
 
 def judge(
-    name: str, labels: Int[NDArray[np.int64], " n"], logits: Float[NDArray[np.float32], "n 7"]
+    name: str,
+    labels: Int[NDArray[np.int64], " n"],
+    logits: Float[NDArray[np.float32], "n 7"],
+    members: tuple[str, ...] = (),
 ) -> Judged:
     """All numbers of one set of logits; intervals by bootstrap over the faces."""
     columns, scores = count_columns(labels, logits), summary(labels, logits)
@@ -57,6 +63,7 @@ def judge(
         ece=scores.ece,
         nll=scores.nll,
         per_emotion=dict(zip(EMOTIONS, map(float, scores.per_emotion), strict=True)),
+        members=members,
     )
 
 
@@ -67,9 +74,12 @@ def judge_runs(
     ensemble: bool = False,
     on: str | None = None,
     kept: Bool[NDArray[np.bool_], " n"] | None = None,
+    choose: bool = False,
 ) -> list[Judged]:
     """One row a finished run and, if wanted, one for the sum of their logits.
 
+    `choose` adds one for the sum of those that `choose_members` takes by their own validation
+    faces, whatever the split and faces that are judged.
     `on` is the name under which `ferturb.evaluation.transfer` kept results on other faces; None
     takes the run's own. `kept` judges some of the split's faces only. A run that is not finished,
     that did not store this augmentation, or whose faces are not the others' (for an ensemble)
@@ -92,13 +102,26 @@ def judge_runs(
         judge(folder.resolve().name, labels, logits)
         for folder, (labels, logits) in zip(folders, loaded, strict=True)
     ]
-    if ensemble:
-        labels = loaded[0][0]
-        if any(not np.array_equal(labels, other) for other, _ in loaded):
-            raise FerturbError("these runs were tested on different faces: no ensemble of them")
-        total = np.stack([logits for _, logits in loaded]).sum(0)
-        rows.append(judge(f"ensemble of {len(loaded)}", labels, total))
+    everyone = list(range(len(loaded)))
+    wanted = {f"ensemble of {len(loaded)}": everyone} if ensemble else {}
+    if choose:
+        opened = [_logits(Run.open(folder), "validation", augmentation, None) for folder in folders]
+        chosen = choose_members(_common_labels(opened), [logits for _, logits in opened])
+        wanted[f"ensemble of the chosen {len(chosen)}"] = chosen
+    for name, members in wanted.items():
+        total = np.stack([loaded[i][1] for i in members]).sum(0)
+        names = tuple(rows[i].name for i in members)
+        rows.append(judge(name, _common_labels(loaded), total, names))
     return rows
+
+
+def _common_labels(
+    loaded: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> NDArray[np.int64]:
+    labels = loaded[0][0]
+    if any(not np.array_equal(labels, other) for other, _ in loaded):
+        raise FerturbError("these runs were tested on different faces: no ensemble of them")
+    return labels
 
 
 def _logits(
