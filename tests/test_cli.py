@@ -261,6 +261,10 @@ def test_train_evaluate_and_go_on(
     said = capsys.readouterr().out
     assert "accuracy per emotion" in said
     assert f"chosen on validation  {runs[0].name}" in said
+    main(["evaluate", *map(str, runs), "--choose", "--augmentation", "zoom", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["n"] for row in rows] == [7, 7, 7]
+    assert "'zoom'" in fails(capsys, "evaluate", str(runs[0]), "--augmentation", "zoon")
 
 
 def test_evaluate_clean_leaves_copies_of_training_faces_out(

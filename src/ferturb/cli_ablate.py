@@ -50,7 +50,7 @@ def ablate(
         fill: What stands in a feature's place: `black`, `mean`, `blur`, `noise` or `inpaint`.
         features: In place of all facial features.
         controls: Random regions per face and feature; 0 saves most of the time.
-        augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`.
+        augmentation: Test-time augmentation: `none`, `flip`, `zoom` or `ten-crop`.
         seed: Of the random regions and the noise.
         precision: `bfloat16` is up to twice as fast where the processor computes in it.
         threads: Threads of torch.

@@ -47,7 +47,8 @@ def evaluate(
     Args:
         runs: Run folders.
         split: `validation` to choose on, `test` to report.
-        augmentation: Test-time augmentation: `none`, `flip` or `ten-crop`, as stored by the run.
+        augmentation: Test-time augmentation: `none`, `flip`, `zoom` (three sizes, each mirrored)
+            or `ten-crop`; what a run has not stored is measured once and kept with it.
         ensemble: Also judge the sum of all runs' logits.
         choose: Also judge the sum of those that are best together on the validation faces
             (greedily: the best run, then whichever adds most).
@@ -63,6 +64,8 @@ def evaluate(
     on = None
     if data is not None or face_masks is not None:
         on = _measure_on(runs, data, face_masks, augmentation, device, json)
+    if on is None or choose:
+        _measure_own(runs, augmentation, device, json)
     kept = _uncopied(runs, data, split, json) if clean else None
     judged = judge_runs(runs, split, augmentation, ensemble, on, kept, choose)
     if json:
@@ -82,6 +85,27 @@ def evaluate(
         ["run", *EMOTIONS],
         [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in judged],
     )
+
+
+def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quiet: bool) -> None:
+    """Measure, of their own faces, the runs that did not store this augmentation."""
+    from ferturb import terminal
+    from ferturb.config import choose
+    from ferturb.evaluation.predictions import AUGMENTATIONS
+    from ferturb.evaluation.transfer import measure_own
+    from ferturb.runs import Run
+    from ferturb.study.execute import prepare_process
+
+    choose("test-time augmentation", augmentation, AUGMENTATIONS)
+    opened = [Run.open(folder) for folder in folders]
+    lacking = [run for run in opened if run.done and augmentation not in run.augmentations()]
+    if not lacking:
+        return
+    chosen = prepare_process(device)
+    for run in lacking:
+        faces = read_faces(run.config.dataset, quiet)
+        with terminal.working(run.name, quiet) as progress:
+            measure_own(run, faces, augmentation, chosen, progress)
 
 
 def _measure_on(

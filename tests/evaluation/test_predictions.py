@@ -66,6 +66,31 @@ def test_ten_crop_has_torchvisions_crops_and_no_others() -> None:
     assert {c.shape[-1] for c in AUGMENTATIONS["ten-crop"](torch.rand(1, 1, 96, 96))} == {80}
 
 
+def test_zoom_is_the_face_and_torchvisions_two_others_with_their_mirrors(
+    model: Classifier,
+) -> None:
+    faces = images()[:, None].float() / 255
+    views = AUGMENTATIONS["zoom"](faces)
+    assert torch.equal(views[0], faces)
+    for view, factor in zip(views[1:3], (0.92, 1.08), strict=True):
+        theirs = tv.affine(
+            faces, 0, [0, 0], factor, [0.0, 0.0], interpolation=tv.InterpolationMode.BILINEAR
+        )
+        inner = slice(3, -3)  # torchvision's rim is black
+        torch.testing.assert_close(
+            view[..., inner, inner], theirs[..., inner, inner], atol=1e-4, rtol=0
+        )
+    assert all(torch.equal(b, a.flip(3)) for a, b in zip(views[:3], views[3:], strict=True))
+    expected = torch.stack([forward(model, view) for view in views]).mean(0)
+    got = predict_logits(model, images(), "zoom")
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_zoom_leaves_a_grey_face_as_it_is_to_the_rim() -> None:
+    grey = torch.full((1, 1, 48, 48), 0.4)
+    assert all(torch.allclose(view, grey) for view in AUGMENTATIONS["zoom"](grey))
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_predicts_in_evaluation_mode_and_is_left_as_it_was(
     model: Classifier, training: bool

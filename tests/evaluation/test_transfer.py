@@ -15,7 +15,7 @@ from ferturb.errors import FerturbError
 from ferturb.evaluation import transfer
 from ferturb.evaluation.judge import judge_runs
 from ferturb.evaluation.predictions import predict_logits
-from ferturb.evaluation.transfer import altered_name, data_name, logits_on, measure_on
+from ferturb.evaluation.transfer import altered_name, data_name, logits_on, measure_on, measure_own
 from ferturb.runs import Run
 from ferturb.study.execute import execute_run, prepare
 
@@ -72,12 +72,33 @@ def test_nothing_is_computed_twice_for_the_same_faces(
         logits_on(run, "on-x", "test", "flip")
 
 
+def test_an_augmentation_a_run_did_not_store_is_measured_of_its_own_faces(
+    run: Run, toy_faces: Faces, others: Faces
+) -> None:
+    with pytest.raises(KeyError):
+        logits_on(run, None, "test", "zoom")
+    with pytest.raises(FerturbError, match="trained on other faces"):
+        measure_own(run, others, "zoom")
+    measure_on(run, others, altered_name(run.config.dataset), ("zoom",))  # under the same name
+    with pytest.raises(KeyError):
+        logits_on(run, None, "test", "zoom")
+    measure_own(run, toy_faces, "zoom")
+    for split in ("validation", "test"):
+        part = toy_faces.split(split)
+        labels, logits = logits_on(run, None, split, "zoom")
+        np.testing.assert_array_equal(labels, part.labels.numpy())
+        expected = predict_logits(run.load_model(), part.images, "zoom").numpy()
+        np.testing.assert_array_equal(logits, expected)
+
+
 def test_errors(run: Run, others: Faces, tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="has no test faces"):
         measure_on(run, others.select(torch.arange(70)), "on-x")
     unfinished = prepare(tmp_path, RunConfig(model=ModelConfig("tiny"), recipe=RECIPE, seed=9))
     with pytest.raises(FerturbError, match="not finished"):
         measure_on(unfinished, others, "on-x")
+    with pytest.raises(FerturbError, match="not finished"):
+        measure_own(unfinished, others, "zoom")
     with pytest.raises(FerturbError, match="stored no logits"):
         judge_runs([run.folder], "test", "flip", on="on-nothing")
 

@@ -6,6 +6,8 @@ Test-time augmentations, each the mean of the logits of its variants:
 - ``flip``: the face and its mirror image.
 - ``ten-crop``: four corners and the centre, 40×40 of 48×48 (5/6 of the side), each also
   mirrored (Krizhevsky et al., 2012; the paper's released program).
+- ``zoom``: the face, the face at 92 % and at 108 % of its size about the centre (bilinear; at the
+  rim the last pixel goes on), each also mirrored.
 """
 
 from __future__ import annotations
@@ -42,10 +44,30 @@ def _ten_crop(faces: Tensor) -> list[Tensor]:
     return crops + [crop.flip(-1) for crop in crops]
 
 
+ZOOMS = (0.92, 1.08)
+
+
+def _zoom(faces: Tensor) -> list[Tensor]:
+    views = [faces, *(_scaled(faces, factor) for factor in ZOOMS)]
+    return views + [view.flip(-1) for view in views]
+
+
+def _scaled(faces: Tensor, factor: float) -> Tensor:
+    """The same canvas with the face `factor` times as large."""
+    where = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], device=faces.device)
+    grid = nn.functional.affine_grid(
+        where.to(faces.dtype).expand(len(faces), 2, 3), list(faces.shape), align_corners=False
+    )
+    return nn.functional.grid_sample(
+        faces, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+
 AUGMENTATIONS: dict[str, Callable[[Tensor], list[Tensor]]] = {
     "none": _none,
     "flip": _flip,
     "ten-crop": _ten_crop,
+    "zoom": _zoom,
 }
 """Name -> the variants of (b, 1, h, w) faces whose logits are averaged."""
 

@@ -83,6 +83,27 @@ def measure_on(
     on_progress(len(missing), len(missing))
 
 
+def measure_own(
+    run: Run,
+    faces: Faces,
+    augmentation: str,
+    device: torch.device | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Store a test-time augmentation that a finished run didn't store of its own faces.
+
+    Raises `FerturbError` for faces that are not the run's own, and as `measure_on` does.
+    """
+    if run.done:
+        own, given = run.record()["data"]["hash"], faces.content_hash()
+        if own != given:
+            raise FerturbError(
+                f"{run.folder} was trained on other faces ({own[:12]}) than {faces.source} has "
+                f"now ({given[:12]}); give --data to judge it on those"
+            )
+    measure_on(run, faces, altered_name(run.config.dataset), (augmentation,), device, on_progress)
+
+
 def logits_on(
     run: Run, name: str | None, split: str, augmentation: str
 ) -> tuple[Int[NDArray[np.int64], " n"], Float[NDArray[np.float32], "n 7"]]:
@@ -90,12 +111,16 @@ def logits_on(
 
     KeyError when that combination is not stored.
     """
-    if name is None:
+    if name is None and augmentation in run.augmentations():
         return run.logits(split, augmentation)
-    found = run.analysis(name)
-    if found is None:
+    if name is None:
+        name = altered_name(run.config.dataset)
+        arrays = _of_the_same_faces(run, name, run.record()["data"]["hash"])
+    else:
+        found = run.analysis(name)
+        arrays = {} if found is None else dict(found[0])
+    if not arrays:
         raise KeyError(f"{run.name} keeps nothing under {name}")
-    arrays = found[0]
     return (
         arrays[f"labels_{split}"].astype(np.int64),
         arrays[f"{split}_{augmentation}"].astype(np.float32),
