@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+PACKAGE = Path(__file__).parent
+"""Where the package's programs lie."""
 _WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})
 """What is written into run folders; `atomic_path` puts a dot before and a suffix behind."""
 
@@ -190,6 +193,24 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} is no safetensors file ({_first_line(error)}); ferturb loads weights from "
             "safetensors only and never unpickles: convert the checkpoint first"
         ) from error
+
+
+def sources_version(*names: str) -> str:
+    """A hash of the programs of these packages and modules of ferturb, with all below them.
+
+    What is kept in a cache is kept under it, and so never outlives a change of what made it.
+
+    >>> sources_version("ferturb.errors") == sources_version("ferturb.errors")
+    True
+    """
+    digest = hashlib.sha256()
+    for name in names:
+        place = PACKAGE.joinpath(*name.split(".")[1:])
+        paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        for path in paths:
+            digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,11 @@ from ferturb.data.fer_plus import apply_fer_plus
 from ferturb.data.images import Progress
 from ferturb.data.trees import Tree, open_tree
 from ferturb.errors import FerturbError
+from ferturb.storage import sources_version
 
 SYNTHETIC = "synthetic"
+DRAWN_BY = ("ferturb.data",)
+"""The programs that drawn faces come from."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _load(source: str, synthetic_faces: int, cache: bool, progress: Progress | N
         if not cache:
             return _synthetic(synthetic_faces)
         name = f"{SYNTHETIC}-{synthetic_faces}"
-        return cached(name, _synthetic_version(), lambda: _synthetic(synthetic_faces))
+        return cached(name, sources_version(*DRAWN_BY), lambda: _synthetic(synthetic_faces))
     path = Path(source).expanduser()
     if not cache or not path.exists():
         return load_source(path, progress)
@@ -78,14 +80,6 @@ def _synthetic(n: int) -> Faces:
     from ferturb.data.synthetic import synthetic_faces
 
     return synthetic_faces(n)
-
-
-def _synthetic_version() -> str:
-    """A hash of the programs beside this one: a cache never outlives a change of the drawing."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | None) -> Faces:

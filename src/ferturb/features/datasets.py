@@ -5,8 +5,8 @@ random region in its place, is left out of them. All splits are altered alike; l
 names and order stay, so that face i of one is face i of the other.
 
 What takes long is kept in the cache (`ferturb.data.cache`): altered datasets, by the faces they
-were made of and everything they were made with (the programs and weights in this folder too), and
-the landmarks of a dataset.
+were made of and everything they were made with (`MADE_BY` and the landmarks' weights too), and the
+landmarks of a dataset.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ from ferturb.features.mask_fer import mask_faces
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, leave_out, remove
-from ferturb.storage import load_tensors, save_tensors
+from ferturb.storage import load_tensors, save_tensors, sources_version
 
 FORMAT = "ferturb-found-landmarks-1"
+MADE_BY = ("ferturb.data", "ferturb.features")
+"""The programs that altered faces come from."""
 _ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
 _CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit
 _REGION_CHUNK = 512
@@ -215,11 +217,8 @@ def _weights() -> str:
 
 @functools.cache
 def _version() -> str:
-    """A hash of the programs and weights beside this one: the cache never outlives a change."""
-    digest = hashlib.sha256(_weights().encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """A hash of the programs and weights that alter faces."""
+    return hashlib.sha256(f"{_weights()} {sources_version(*MADE_BY)}".encode()).hexdigest()
 
 
 def _chunks(n: int, size: int) -> Iterator[slice]:

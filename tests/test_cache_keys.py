@@ -1,0 +1,79 @@
+"""What is cached is keyed by every program that made it."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+import ferturb
+from ferturb import storage
+from ferturb.data.sources import DRAWN_BY
+from ferturb.features.datasets import MADE_BY
+
+ROOT = Path(ferturb.__file__).parent
+ANYWHERE = {"ferturb", "ferturb.config", "ferturb.config_dataset", "ferturb.config_fields"} | {
+    "ferturb.emotions",
+    "ferturb.errors",
+    "ferturb.storage",
+}
+"""What every part is built on, and makes no face."""
+KEYS = [("ferturb.features.datasets", MADE_BY), ("ferturb.data.synthetic", DRAWN_BY)]
+
+
+def file_of(module: str) -> Path | None:
+    place = ROOT.joinpath(*module.split(".")[1:])
+    return next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.exists()), None)
+
+
+def imported(module: str) -> set[str]:
+    """The modules of ferturb that a module imports, anywhere in it."""
+    path = file_of(module)
+    assert path is not None, module
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {node.module} | {n for n in names if n.startswith("ferturb.") and file_of(n)}
+    return {name for name in found if name.split(".")[0] == "ferturb"}
+
+
+def all_imported(module: str) -> set[str]:
+    """The same with what those import, and so on, without `ANYWHERE`."""
+    found, new = set(), {module}
+    while new:
+        found |= new
+        new = set().union(*(imported(m) for m in new)) - found - ANYWHERE
+    return found
+
+
+@pytest.mark.parametrize(("module", "key"), KEYS)
+def test_every_module_that_takes_part_is_in_the_key(module: str, key: tuple[str, ...]) -> None:
+    taking_part = all_imported(module)
+    assert len(taking_part) > 5
+    for name in taking_part:
+        assert any(f"{name}.".startswith(f"{listed}.") for listed in key), name
+
+
+@pytest.mark.parametrize("listed", sorted({*MADE_BY, *DRAWN_BY}))
+def test_a_change_anywhere_below_changes_the_version(
+    listed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "ferturb"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("*.onnx", "*.safetensors", "web"))
+    monkeypatch.setattr(storage, "PACKAGE", copy)
+    versions = {storage.sources_version(listed)}
+    place = copy.joinpath(*listed.split(".")[1:])
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    for path in paths:
+        path.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+        versions.add(storage.sources_version(listed))
+    assert len(versions) == len(paths) + 1
+    if place.is_dir():
+        (place / "deeper").mkdir()
+        (place / "deeper" / "new.py").write_text("", encoding="utf-8")
+        assert storage.sources_version(listed) not in versions
