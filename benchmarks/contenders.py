@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.export import FORMATS, example_faces, in_batches, to_onnx
 from ferturb.onnx_session import OnnxModel
 from ferturb.pretrained import FOLDER, NAMES, calibrated, load_calibrated, load_pretrained

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
 from ferturb.features.face_masks import wear
 from ferturb.features.landmarks import find_landmarks

@@ -25,7 +25,7 @@ from dataclasses import replace
 import torch
 from torch.nn import functional as F
 
-from ferturb.config import FAST, MethodConfig, ModelConfig
+from ferturb.base.config import FAST, MethodConfig, ModelConfig
 from ferturb.data.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast

@@ -40,11 +40,11 @@ import torch
 from contenders import PEERS, Contender, install, ours, write_ours
 
 from ferturb import terminal
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_rows
 from ferturb.data.cache import cache_folder
 from ferturb.data.sources import load_faces
 from ferturb.pretrained import NAMES
-from ferturb.storage import write_rows
 
 BATCHES = (1, 64)
 Key = tuple[str, str, int, int]

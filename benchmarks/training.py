@@ -38,14 +38,21 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from ferturb.config import FAST, AugmentConfig, DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import (
+    FAST,
+    AugmentConfig,
+    DatasetConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+)
+from ferturb.base.seeds import generator_of
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
 from ferturb.study.execute import execute_run, new_classifier, prepare
 from ferturb.training.augment import augment
-from ferturb.training.batches import generator_of
 from ferturb.training.loop import Step
 from ferturb.training.optimizer import build_optimizer
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ferturb import app as web
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from made_photos import encoded, portrait
 from served_page import serving, two_models
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
 from ferturb.data.csv_forms import write_csv
 from ferturb.data.fer2013 import write_folder
 from ferturb.data.synthetic import synthetic_faces
-from ferturb.emotions import EMOTIONS
 
 
 @pytest.fixture(autouse=True)

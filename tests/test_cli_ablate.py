@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.cli import main
-from ferturb.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.data.fer2013 import write_folder
 from ferturb.data.sources import load_source
 from ferturb.data.synthetic import synthetic_faces

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferturb.base.config import DatasetConfig
 from ferturb.cli import main
-from ferturb.config import DatasetConfig
 from ferturb.data.fer2013 import write_folder
 from ferturb.data.synthetic import synthetic_faces
 from ferturb.features.datasets import load_dataset

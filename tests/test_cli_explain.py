@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.cli import main
-from ferturb.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.evaluation.evidence import PARTS
 from ferturb.features.datasets import load_dataset
 from ferturb.runs import Run

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
 from ferturb.data.synthetic import draw
-from ferturb.emotions import EMOTIONS
 from ferturb.pretrained import load_pretrained
 from made_photos import encoded, portrait
 

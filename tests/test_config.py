@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ferturb.config import (
+from ferturb.base.config import (
     FAST,
     FULL_SIZE,
     MIXED,
@@ -22,7 +22,7 @@ from ferturb.config import (
     choose,
     unknown,
 )
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 ODD = RunConfig(
     DatasetConfig("faces.zip", clean=True, fer_plus="new.csv"),
@@ -66,7 +66,9 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
     fixed = RunConfig(
         DatasetConfig(), ModelConfig(), MethodConfig(), RecipeConfig(), seed=0, attention_run=None
     )
-    code = "from ferturb.config import *; print(RunConfig(recipe=RecipeConfig()).fingerprint())"
+    code = (
+        "from ferturb.base.config import *; print(RunConfig(recipe=RecipeConfig()).fingerprint())"
+    )
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.config import DatasetConfig, RunConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig, RunConfig
+from ferturb.base.errors import FerturbError
 
 
 def test_what_came_later_changes_no_older_fingerprint() -> None:

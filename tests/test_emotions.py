@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.emotions import EMOTIONS, emotion_label
+from ferturb.base.emotions import EMOTIONS, emotion_label
 
 
 def test_order_is_fer2013s() -> None:

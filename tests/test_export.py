@@ -8,9 +8,9 @@ import onnx
 import pytest
 from torch import Tensor, nn
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
-from ferturb.errors import FerturbError
 from ferturb.export import compare, export, export_with_data, to_onnx
 from ferturb.onnx_session import OnnxModel
 from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained

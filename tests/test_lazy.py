@@ -32,6 +32,8 @@ def test_import_ferturb_is_quick_and_loads_nothing_heavy() -> None:
 
 
 def test_names_and_configs_need_nothing_heavy_either() -> None:
-    seconds, modules = fresh(".config, ferturb.emotions, ferturb.errors, ferturb.storage")
+    seconds, modules = fresh(
+        ".base.config, ferturb.base.emotions, ferturb.base.errors, ferturb.base.storage"
+    )
     assert modules.isdisjoint(HEAVY)
     assert seconds < 0.4

@@ -8,11 +8,11 @@ import torch
 from onnx import TensorProto
 from torch import nn
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import save_tensors
 from ferturb.export import to_onnx
 from ferturb.onnx_session import OnnxModel
 from ferturb.onnx_weights import halved, shared
-from ferturb.storage import save_tensors
 
 
 def network(seed: int = 0) -> nn.Module:

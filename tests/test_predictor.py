@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import draw
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.features.regions import FEATURES
 from ferturb.photos.detection import matched
 from ferturb.photos.results import PhotoPrediction

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import ModelConfig, RunConfig
+from ferturb.base.config import ModelConfig, RunConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import draw
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.calibrated import calibrate
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.classifier import Classifier

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import PAPER, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.config import PAPER, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import save_tensors, write_text
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs import Run, describe_data, describe_hardware, describe_software, find_runs
-from ferturb.storage import save_tensors, write_text
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
 

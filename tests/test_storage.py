@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from ferturb import storage
-from ferturb.errors import FerturbError
-from ferturb.storage import (
+from ferturb.base import storage
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import (
     alone,
     atomic_path,
     load_tensors,
@@ -218,7 +218,7 @@ def test_rows_become_a_table_with_every_key_a_column(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_against_other_processes(tmp_path: Path) -> None:
     ask = (
-        "import sys; from pathlib import Path; from ferturb.storage import alone\n"
+        "import sys; from pathlib import Path; from ferturb.base.storage import alone\n"
         "with alone(Path(sys.argv[1]), 'training'): print('alone')"
     )
 

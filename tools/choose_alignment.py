@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
 from ferturb.photos.alignment import FOLLOW, MARGIN, align
 from ferturb.photos.detection import make_detector
 from ferturb.photos.geometry import overlap
 from ferturb.photos.landmarks import LandmarkFinder
 from ferturb.pretrained import PretrainedModel, load_pretrained
-from ferturb.storage import write_rows
 
 WIDTH, HEIGHT, COLUMNS, ROWS = 960, 720, 5, 4
 TOGETHER = COLUMNS * ROWS

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ferturb.base.storage import write_bytes, write_rows
 from ferturb.report.figures import differences
 from ferturb.report.results import Arm, Comparison, collect, compare
 from ferturb.runs import find_runs
-from ferturb.storage import write_bytes, write_rows
 
 WITHOUT_ATTENTION = "random-regions"
 

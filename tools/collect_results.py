@@ -17,13 +17,13 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_rows
 from ferturb.data.audit import copied
 from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.judge import judge
 from ferturb.runs import Run, find_runs
-from ferturb.storage import write_rows
 
 
 def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:

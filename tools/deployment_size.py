@@ -40,8 +40,8 @@ import numpy as np
 from PIL import Image
 from trim_deployment import size, trim
 
+from ferturb.base.storage import write_text
 from ferturb.pretrained import NAMES
-from ferturb.storage import write_text
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = """

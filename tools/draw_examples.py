@@ -16,8 +16,8 @@ import torch
 from PIL import Image, ImageFilter
 
 import ferturb
+from ferturb.base.storage import write_bytes
 from ferturb.data.synthetic import draw
-from ferturb.storage import write_bytes
 
 FOLDER = Path(ferturb.__file__).parent / "web" / "page" / "examples"
 FACES, SEED, SIZE = 280, 17, 144

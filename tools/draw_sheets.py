@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
+from ferturb.base.storage import atomic_path
 from ferturb.data.synthetic import draw
 from ferturb.features.face_masks import KINDS, wear
-from ferturb.storage import atomic_path
 
 IMG = Path(__file__).parent.parent / "docs" / "img"
 COLUMNS = 8

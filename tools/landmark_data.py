@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
-from ferturb.errors import FerturbError
 from ferturb.features.points import FLIP, GROUPS, MESH
 
 SIDE = 48

@@ -30,18 +30,18 @@ import torch
 from synthetic_networks import MEASURING_SEED, TRAINING_SEED, network
 from torch import Tensor
 
-from ferturb.config import METHOD_PRESETS, MethodConfig
+from ferturb.base.config import METHOD_PRESETS, MethodConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.seeds import generator_of
+from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.synthetic import draw, synthetic_faces
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.cluster_evidence import CONTROLS, Covered, cluster_evidence
 from ferturb.evaluation.planted import carrying_regions, changed_pixels
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.maps import FaceClusters
 from ferturb.perturb.scheme import ClusterViews
 from ferturb.report.evidence_figure import cluster_evidence_figure
-from ferturb.storage import write_bytes, write_text
 from ferturb.study.execute import prepare_process
-from ferturb.training.batches import generator_of
 
 CLUSTERS, FACES = 3, 60
 TRAINED_ON, EPOCHS = 7000, 12

@@ -39,14 +39,14 @@ import torch
 from landmark_data import CONDITIONS, Labelled, load, moved, under
 from torch import Tensor
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
 from ferturb.features.face_masks import FACE_MASKS, wear
 from ferturb.features.landmarks import RIGHT_WITHIN, find_landmarks
 from ferturb.features.points import INNER
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
-from ferturb.storage import write_text
 
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 

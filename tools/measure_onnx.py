@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
-from ferturb.errors import FerturbError
 from ferturb.export import (
     FORMATS,
     Exported,
@@ -30,7 +31,6 @@ from ferturb.export import (
     to_onnx,
 )
 from ferturb.pretrained import FOLDER, NAMES, load_calibrated
-from ferturb.storage import write_rows
 
 
 def measured(

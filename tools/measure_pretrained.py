@@ -16,7 +16,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.hidden import (
     GREY_ROWS,
@@ -26,7 +27,6 @@ from ferturb.evaluation.hidden import (
     right_when_hidden,
 )
 from ferturb.pretrained import FOLDER, NAMES, load_pretrained
-from ferturb.storage import write_text
 
 RESULTS = Path(__file__).parents[1] / "results" / "pretrained_hidden.csv"
 HEADING, NEXT = "## When something is hidden", "## Limits"

@@ -34,8 +34,9 @@ import torch
 from synthetic_networks import MEASURING_SEED, network
 from torch import Tensor, nn
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.storage import write_text
 from ferturb.data.synthetic import draw, planted_features
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.evaluation.evidence import partition, share_of_parts, stratified
@@ -51,7 +52,6 @@ from ferturb.evaluation.randomisation import (
 from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks, find_landmarks
-from ferturb.storage import write_text
 from ferturb.study.execute import prepare_process
 
 FACES, SANITY_FACES, ABLATED_FACES = 40, 5, 200

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 import ferturb.features
+from ferturb.base.storage import write_bytes
 from ferturb.export import OPSET, example_faces
 from ferturb.features.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing, fixed_lots
 from ferturb.features.landmarks import find_landmarks
 from ferturb.onnx_session import META_KEY, OnnxModel
-from ferturb.storage import write_bytes
 
 FOLDER = Path(next(iter(ferturb.features.__path__)))
 

@@ -17,14 +17,14 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_bytes
 from ferturb.data.sources import load_faces
 from ferturb.export import FORMATS, example_faces, to_onnx
 from ferturb.models.classifier import Classifier
 from ferturb.onnx_session import OnnxModel
 from ferturb.photos.attention import GRAPH
 from ferturb.runs import Run
-from ferturb.storage import write_bytes
 
 
 class Attention(nn.Module):

@@ -17,9 +17,9 @@ import onnx
 from onnx import version_converter
 from onnx.helper import make_tensor_value_info
 
+from ferturb.base.storage import write_bytes
 from ferturb.onnx_weights import halved
 from ferturb.photos.detection import WEIGHTS
-from ferturb.storage import write_bytes
 
 OUTPUTS = {"537": "heat", "538": "size", "539": "offset", "540": "landmarks"}
 CHANNELS = {"heat": 1, "size": 2, "offset": 2, "landmarks": 10}

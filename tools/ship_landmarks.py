@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ferturb.base.storage import write_bytes
 from ferturb.export import example_faces, to_onnx
 from ferturb.features.landmark_module import OUTPUTS, shipped_module
 from ferturb.features.landmarks import WEIGHTS, find_landmarks
 from ferturb.onnx_session import OnnxModel
 from ferturb.onnx_weights import shared
-from ferturb.storage import write_bytes
 
 
 def main() -> None:

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ferturb.config import choose
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.config import choose
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.calibrated import Calibration, calibrate
 from ferturb.evaluation.judge import judge
 from ferturb.evaluation.metrics import ece, softmax
@@ -29,7 +30,6 @@ from ferturb.models.classifier import Classifier
 from ferturb.onnx_weights import shared
 from ferturb.pretrained import FOLDER, NAMES, About, load_calibrated
 from ferturb.runs import Run
-from ferturb.storage import save_tensors, write_bytes, write_text
 
 
 def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER) -> Exported:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ferturb.config import AugmentConfig, ModelConfig
+from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.data.synthetic import synthetic_faces
 from ferturb.evaluation.faithfulness import FEATURES
 from ferturb.evaluation.holes import with_holes

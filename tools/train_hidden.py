@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_json
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.features.face_masks import wear
@@ -28,7 +29,6 @@ from ferturb.features.regions import regions
 from ferturb.features.removal import remove
 from ferturb.photos.hidden import FEATURES, FITTED, evidence
 from ferturb.photos.landmarks import LandmarkFinder
-from ferturb.storage import write_json
 
 LEFT_OUT = ("left_eye", "right_eye", "eyes", "brows", "nose", "mouth", "upper_face", "lower_face")
 FILLS = ("black", "mean", "blur", "noise")

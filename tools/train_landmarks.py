@@ -25,6 +25,7 @@ from landmark_data import CONDITIONS, Labelled, augmented, load, under
 from torch import Tensor
 from torch.nn import functional as F
 
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
     RIGHT_WITHIN,
@@ -38,7 +39,6 @@ from ferturb.features.landmarks import (
 )
 from ferturb.features.points import COUNT, INNER
 from ferturb.models.inference import autocast
-from ferturb.storage import load_tensors, save_tensors
 
 
 @dataclass

@@ -36,7 +36,7 @@ from write_docs_results import (
 )
 
 from ferturb import pretrained
-from ferturb.storage import load_tensors, write_text
+from ferturb.base.storage import load_tensors, write_text
 from ferturb.study.plan import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -10,16 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ferturb.config import DatasetConfig as DatasetConfig
-    from ferturb.config import MethodConfig as MethodConfig
-    from ferturb.config import ModelConfig as ModelConfig
-    from ferturb.config import RecipeConfig as RecipeConfig
-    from ferturb.config import RunConfig as RunConfig
+    from ferturb.base.config import DatasetConfig as DatasetConfig
+    from ferturb.base.config import MethodConfig as MethodConfig
+    from ferturb.base.config import ModelConfig as ModelConfig
+    from ferturb.base.config import RecipeConfig as RecipeConfig
+    from ferturb.base.config import RunConfig as RunConfig
+    from ferturb.base.emotions import EMOTIONS as EMOTIONS
+    from ferturb.base.errors import FerturbError as FerturbError
     from ferturb.data.audit import audit as audit
     from ferturb.data.faces import Faces as Faces
     from ferturb.data.sources import load_faces as load_faces
-    from ferturb.emotions import EMOTIONS as EMOTIONS
-    from ferturb.errors import FerturbError as FerturbError
     from ferturb.evaluation.judge import judge as judge
     from ferturb.evaluation.predictions import predict_logits as predict_logits
     from ferturb.features.datasets import load_dataset as load_dataset
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DatasetConfig": "ferturb.config",
-    "MethodConfig": "ferturb.config",
-    "ModelConfig": "ferturb.config",
-    "RecipeConfig": "ferturb.config",
-    "RunConfig": "ferturb.config",
+    "DatasetConfig": "ferturb.base.config",
+    "MethodConfig": "ferturb.base.config",
+    "ModelConfig": "ferturb.base.config",
+    "RecipeConfig": "ferturb.base.config",
+    "RunConfig": "ferturb.base.config",
     "audit": "ferturb.data.audit",
     "Faces": "ferturb.data.faces",
     "load_faces": "ferturb.data.sources",
-    "EMOTIONS": "ferturb.emotions",
-    "FerturbError": "ferturb.errors",
+    "EMOTIONS": "ferturb.base.emotions",
+    "FerturbError": "ferturb.base.errors",
     "judge": "ferturb.evaluation.judge",
     "predict_logits": "ferturb.evaluation.predictions",
     "load_dataset": "ferturb.features.datasets",

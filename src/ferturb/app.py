@@ -47,7 +47,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.photos.attention import GRAPH
 from ferturb.photos.detection import Detector
 from ferturb.pretrained import NAMES, PretrainedModel, load_pretrained

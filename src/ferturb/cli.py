@@ -24,8 +24,7 @@ from ferturb import (
     cli_predict,
     cli_study,
 )
-from ferturb.cli_data import Device, absolute, data, read_faces
-from ferturb.config import (
+from ferturb.base.config import (
     RECIPES,
     DatasetConfig,
     MethodConfig,
@@ -33,7 +32,8 @@ from ferturb.config import (
     RunConfig,
     choose,
 )
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
+from ferturb.cli_data import Device, absolute, data, read_faces
 
 if TYPE_CHECKING:
     from ferturb.runs import Run

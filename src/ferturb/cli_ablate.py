@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb.base.config import DatasetConfig
 from ferturb.cli_data import Device, Json, absolute, read_faces
-from ferturb.config import DatasetConfig
 
 
 def register(app: SubcommandApp) -> None:

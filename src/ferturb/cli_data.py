@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces
@@ -35,8 +35,8 @@ def info(source: Positional[Source], /, *, json: Json = False, clean: bool = Fal
         clean: Leave out validation and test faces that have an exact copy in training.
     """
     from ferturb import terminal
+    from ferturb.base.emotions import EMOTIONS
     from ferturb.data.faces import SPLITS
-    from ferturb.emotions import EMOTIONS
 
     faces = read_faces(DatasetConfig(source, clean=clean), quiet=json)
     counts = faces.counts()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
+from ferturb.base.config import DatasetConfig
 from ferturb.cli_data import Device, Json, absolute, read_faces
-from ferturb.config import DatasetConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +78,7 @@ def evaluate(
     )
     if choose:
         terminal.facts({"chosen on validation": ", ".join(judged[-1].members)})
-    from ferturb.emotions import EMOTIONS
+    from ferturb.base.emotions import EMOTIONS
 
     terminal.table(
         "accuracy per emotion, %",
@@ -90,7 +90,7 @@ def evaluate(
 def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quiet: bool) -> None:
     """Measure, of their own faces, the runs that did not store this augmentation."""
     from ferturb import terminal
-    from ferturb.config import choose
+    from ferturb.base.config import choose
     from ferturb.evaluation.predictions import AUGMENTATIONS
     from ferturb.evaluation.transfer import measure_own
     from ferturb.runs import Run

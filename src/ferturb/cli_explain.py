@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb.base.config import SALIENCY, DatasetConfig
 from ferturb.cli_data import Device, Json, absolute, read_faces
-from ferturb.config import SALIENCY, DatasetConfig
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces

@@ -7,8 +7,8 @@ from pathlib import Path
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
+from ferturb.base.config import DatasetConfig
 from ferturb.cli_data import Source, read_faces
-from ferturb.config import DatasetConfig
 
 
 def register(app: SubcommandApp) -> None:
@@ -43,9 +43,9 @@ def leave_out(
         seed: Of the noise.
     """
     from ferturb import terminal
+    from ferturb.base.storage import write_json
     from ferturb.data.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
-    from ferturb.storage import write_json
 
     faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)
     write_folder(faces, out)

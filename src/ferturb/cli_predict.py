@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
+from ferturb.base.errors import FerturbError
 from ferturb.cli_data import Json
-from ferturb.errors import FerturbError
 
 if TYPE_CHECKING:
     from ferturb.photos.results import PhotoPrediction

@@ -8,8 +8,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb.base.errors import FerturbError
 from ferturb.cli_data import Device, Json, absolute, read_faces
-from ferturb.errors import FerturbError
 
 
 def register(app: SubcommandApp) -> None:

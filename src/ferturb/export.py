@@ -35,14 +35,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ferturb.config import DatasetConfig, choose
+from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_bytes
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.data.synthetic import draw
-from ferturb.errors import FerturbError
 from ferturb.onnx_session import META_KEY, OnnxModel
 from ferturb.pretrained import SIDE, load_calibrated
-from ferturb.storage import write_bytes
 
 if TYPE_CHECKING:
     import onnx

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.photos.alignment import align, square
 from ferturb.photos.detection import SURE, Detector, make_detector
 from ferturb.photos.geometry import applied

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.onnx_session import OnnxModel
 
 if TYPE_CHECKING:
@@ -210,9 +210,9 @@ def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
 
 
 def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
-    from ferturb.config import ModelConfig
+    from ferturb.base.config import ModelConfig
+    from ferturb.base.storage import load_tensors
     from ferturb.models.classifier import Classifier, restore
-    from ferturb.storage import load_tensors
 
     tensors, meta = load_tensors(path)
     about = About.from_dict(meta, path)

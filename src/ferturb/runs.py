@@ -38,13 +38,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ferturb.config import RunConfig
+from ferturb.base.config import RunConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_text
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast_dtype
 from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
-from ferturb.storage import load_tensors, read_json, write_bytes, write_json, write_text
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_source
-from ferturb.emotions import EMOTIONS
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 

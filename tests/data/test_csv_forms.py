@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.csv_forms import write_csv
 from ferturb.data.sources import load_source
-from ferturb.errors import FerturbError
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import save_tensors
 from ferturb.data.faces import SPLITS, Faces, concatenate
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
-from ferturb.storage import save_tensors
 
 
 def assert_same(first: Faces, second: Faces) -> None:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data import fer2013
 from ferturb.data.csv_forms import write_csv
 from ferturb.data.sources import load_source
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 
 def test_zip_and_unpacked_folder_give_the_faces_that_were_written(

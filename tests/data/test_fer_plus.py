@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.fer_plus import VOTES, apply_fer_plus, majority, read_votes
 from ferturb.data.sources import load_faces, load_source
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_source
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 NAMES = ("Anger", "disgusted", "3_fear", "HAPPINESS", "sadness", "surprised", "ne")
 

@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
+from ferturb.base.errors import FerturbError
 from ferturb.data import hub
 from ferturb.data.hub import OFFERS, fetch, offer
 from ferturb.data.sources import load_source
-from ferturb.errors import FerturbError
 
 
 @pytest.fixture

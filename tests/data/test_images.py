@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferturb.base.errors import FerturbError
 from ferturb.data import images
 from ferturb.data.images import decode_face, decode_faces
-from ferturb.errors import FerturbError
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data import fer2013
 from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_source
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 FILES = {
     "train": "train-00000-of-00001.parquet",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data import cache, sources
 from ferturb.data.sources import load_faces, load_source
-from ferturb.errors import FerturbError
 
 
 def config(path, **options) -> DatasetConfig:

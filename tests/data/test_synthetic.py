@@ -6,6 +6,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.face_geometry import Subject, head_distance, to_face, to_image
 from ferturb.data.face_traits import random_stream, sample_traits
 from ferturb.data.synthetic import (
@@ -20,8 +22,6 @@ from ferturb.data.synthetic import (
     synthetic_faces,
     units,
 )
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 PARTS = ("forehead", "brows", "eyes", "nose", "cheeks", "mouth", "jaw")
 NUMBERS = tuple(FEATURES_OF_UNIT)

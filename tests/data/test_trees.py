@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from ferturb.base.errors import FerturbError
 from ferturb.data import trees
 from ferturb.data.sources import load_source
 from ferturb.data.trees import open_tree
-from ferturb.errors import FerturbError
 
 
 def test_folder_and_zip_list_the_same(write_tree, write_zip):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.config import DatasetConfig, ModelConfig, RunConfig
+from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import draw, synthetic_faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.ablation import (
     FEATURES_LEFT_OUT,
     Ablation,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation import Ablation, Outcomes
 from ferturb.evaluation.ablation_matrix import (
     ALL,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.calibrated import Calibrated, calibrate, fit_temperature_and_bias
 from ferturb.evaluation.metrics import ece, fit_temperature, nll
 from ferturb.evaluation.predictions import predict_logits

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation_matrix import paired_p
 from ferturb.evaluation.cluster_evidence import (
     CONTROLS,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import draw, synthetic_faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.evidence import (
     PARTS,
     Explanation,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.synthetic import EVIDENCE, synthetic_faces
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.faithfulness import (
     BASELINES,

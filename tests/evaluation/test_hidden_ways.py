@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.hidden import (
     FEATURES,

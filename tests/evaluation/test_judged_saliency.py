@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import EVIDENCE, synthetic_faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.faithfulness import planted
 from ferturb.evaluation.judged_saliency import (

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.ablation import Ablation, Outcomes
 from ferturb.evaluation.faithfulness import FEATURES
 from ferturb.evaluation.named_features import (

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.synthetic import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES, draw, draw_with
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.planted import (
     carrying_regions,
     changed_pixels,

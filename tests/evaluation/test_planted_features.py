@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import AugmentConfig, ModelConfig
+from ferturb.base.config import AugmentConfig, ModelConfig
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.synthetic import draw, planted_features, synthetic_faces
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.evaluation.holes import with_holes

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import functional as tv
 
-from ferturb.config import ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.predictions import AUGMENTATIONS, predict_logits
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import logits_of

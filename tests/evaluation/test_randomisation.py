@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from ferturb.config import ModelConfig
+from ferturb.base.config import ModelConfig
 from ferturb.evaluation.randomisation import (
     randomised,
     rank_correlation,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.config import DatasetConfig, ModelConfig, RunConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.retrained import find_retrained, retrained, retrained_matrix
 from ferturb.runs import Run
 

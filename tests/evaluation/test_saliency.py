@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import MethodConfig, ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig, ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.saliency import (
     METHODS,
     NOISE,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.selection import choose_members
 
 RIGHT = np.eye(7, dtype=np.float32)

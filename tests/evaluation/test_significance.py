@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation import significance as sig
 

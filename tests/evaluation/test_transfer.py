@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation import transfer
 from ferturb.evaluation.judge import judge_runs
 from ferturb.evaluation.predictions import predict_logits

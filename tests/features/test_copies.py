@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.features.copies import COPIES, altered_copies
 from ferturb.features.datasets import load_dataset
 

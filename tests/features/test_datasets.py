@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.data.synthetic import draw, synthetic_faces
-from ferturb.errors import FerturbError
 from ferturb.features import datasets
 from ferturb.features.datasets import alter, landmarks_of, leave_out_random, load_dataset
 from ferturb.features.landmarks import Landmarks

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
 from ferturb.data.synthetic import draw
-from ferturb.errors import FerturbError
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
     WEIGHTS,
@@ -165,7 +165,7 @@ def test_bad_input_says_what_is_wrong(tmp_path: Path, no_shape_checks: None) -> 
         find_landmarks(torch.zeros(2, 48, 48))
     with pytest.raises(FerturbError, match="one confidence and one source a face"):
         Landmarks(torch.zeros(2, COUNT, 2), torch.zeros(1), ("network",))
-    from ferturb.storage import save_tensors
+    from ferturb.base.storage import save_tensors
 
     save_tensors(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, {"format": "other"})
     with pytest.raises(FerturbError, match="no landmark network of this version"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.features.random_regions import random_regions
 
 

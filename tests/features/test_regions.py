@@ -6,8 +6,8 @@ import torch
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import SyntheticFaces, draw
-from ferturb.errors import FerturbError
 from ferturb.features.landmarks import complete, mirror
 from ferturb.features.points import COUNT
 from ferturb.features.regions import FEATURES, Geometry, region, regions

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import synthetic_faces
-from ferturb.errors import FerturbError
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import region
 from ferturb.features.removal import FILLS, leave_out, remove

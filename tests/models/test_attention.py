@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.config import ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.classifier import Classifier
 

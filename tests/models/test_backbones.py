@@ -9,8 +9,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.models.backbones import BACKBONES, build_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.models.stages import Staged

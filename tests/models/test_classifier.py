@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.models.classifier import Classifier
-from ferturb.storage import load_tensors, save_tensors
 
 
 def make(name: str = "compact", attention: bool = False, seed: int = 0) -> Classifier:

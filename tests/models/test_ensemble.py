@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.models.ensemble import Ensemble, sum_logits
 

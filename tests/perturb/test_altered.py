@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ferturb.config import MethodConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.methods import METHODS
 

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.perturb import kmeans as module
 from ferturb.perturb.clusters import coordinates, intensity
 from ferturb.perturb.kmeans import Clustering, kmeans

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import METHOD_OPTIONS, METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import METHOD_OPTIONS, METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity
 from ferturb.perturb.maps import FaceClusters, LandmarkCells, maps_of_faces, mean_attention

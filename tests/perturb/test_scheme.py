@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.config import MethodConfig, ModelConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig, ModelConfig
+from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import cluster_maps
 from ferturb.perturb.maps import mean_attention

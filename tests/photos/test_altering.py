@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import draw
-from ferturb.errors import FerturbError
 from ferturb.features import altering_modules
 from ferturb.features.face_masks import wear
 from ferturb.features.what_if import left_out_faces

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import draw
-from ferturb.errors import FerturbError
 from ferturb.perturb.clusters import coordinates, intensity
 from ferturb.perturb.kmeans import kmeans
 from ferturb.photos.attention import GRAPH, AttentionFinder, attention_clusters

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.photos.detection import DETECTORS, Detector, make_detector, matched
 from made_photos import portrait
 

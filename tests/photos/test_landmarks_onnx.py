@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.synthetic import draw
-from ferturb.errors import FerturbError
 from ferturb.features.landmark_module import shipped_module
 from ferturb.features.landmarks import find_landmarks
 from ferturb.photos.landmarks import LandmarkFinder

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.photos import reading
 from ferturb.photos.reading import (
     Limits,

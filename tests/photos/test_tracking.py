@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.photos.results import FacePrediction
 from ferturb.photos.tracking import Tracker
 

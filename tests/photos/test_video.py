@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.photos.video import read_video
 from ferturb.predictor import Predictor
 from made_photos import portrait

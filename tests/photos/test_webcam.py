@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ferturb.base.errors import FerturbError
 from ferturb.cli import main
-from ferturb.errors import FerturbError
 from ferturb.photos import video
 from ferturb.predictor import Predictor
 from made_photos import portrait

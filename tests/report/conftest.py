@@ -1,4 +1,4 @@
-"""Made-up study folders, written through `ferturb.runs` and `ferturb.storage`."""
+"""Made-up study folders, written through `ferturb.runs` and `ferturb.base.storage`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.storage import save_tensors, write_json
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
 from ferturb.runs import Run
-from ferturb.storage import save_tensors, write_json
 from ferturb.training.checkpoint import Epoch
 
 SHARES = (0.137, 0.015, 0.147, 0.245, 0.165, 0.116, 0.175)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.config import DatasetConfig, RunConfig
+from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.evaluation.ablation import FORMAT, Ablation, Outcomes
 from ferturb.evaluation.ablation_matrix import Cell, matrix
 from ferturb.report import ablation_figure

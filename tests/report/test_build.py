@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.report import build
 from ferturb.report.build import PRIVATE, build_report, item_labels
 from ferturb.report.sections import Section

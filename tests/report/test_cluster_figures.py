@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ferturb.config import MethodConfig, RunConfig
+from ferturb.base.config import MethodConfig, RunConfig
 from ferturb.report import cluster_figures
 from ferturb.report.figures import CLUSTERS
 from ferturb.report.results import Arm

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import ModelConfig
+from ferturb.base.config import ModelConfig
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.report.cluster_items import cluster_items

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.config import DatasetConfig
-from ferturb.emotions import EMOTIONS
+from ferturb.base.config import DatasetConfig
+from ferturb.base.emotions import EMOTIONS
 from ferturb.report import paper
 from ferturb.report.build import build_report
 from ferturb.report.mask_items import mask_items, mask_tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.report import paper
 
 PRIVATE_TEST = dict(zip(EMOTIONS, (491, 55, 528, 879, 594, 416, 626), strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.data.faces import Faces
 from ferturb.data.synthetic import synthetic_faces
 from ferturb.evaluation.evidence import PARTS, explain_run, mass_by_emotion

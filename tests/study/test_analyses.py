@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.runs import Run
 from ferturb.study import analyses
 from ferturb.study.analyses import ANALYSES, Analysis, Desk, analyse, missing

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.config import (
+from ferturb.base.config import (
     FAST,
     AugmentConfig,
     MethodConfig,
@@ -15,11 +15,11 @@ from ferturb.config import (
     RecipeConfig,
     RunConfig,
 )
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.runs import Run
-from ferturb.storage import load_tensors
 from ferturb.study import execute
 from ferturb.study.execute import execute_run, new_classifier, prepare, run_folder_name
 from ferturb.study.plan import chain

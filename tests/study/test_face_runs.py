@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.models.inference import logits_of
 from ferturb.runs import Run
-from ferturb.storage import load_tensors
 from ferturb.study.execute import execute_run, prepare
 from ferturb.study.plan import chain
 from ferturb.training.loop import CLUSTERS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.config import DatasetConfig, MethodConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig, MethodConfig
+from ferturb.base.errors import FerturbError
 from ferturb.runs import run_folder_name
 from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ferturb.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, epochs_within, needs_attention, passes
 from ferturb.study.plan import adapt, chain, choose_preset, plan
 

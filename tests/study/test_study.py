@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ferturb.config import FAST, DatasetConfig, MethodConfig
+from ferturb.base.config import FAST, DatasetConfig, MethodConfig
 from ferturb.data.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.data.synthetic import synthetic_faces

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.config import (
+from ferturb.base.config import (
     AugmentConfig,
     DatasetConfig,
     MethodConfig,
@@ -14,11 +14,11 @@ from ferturb.config import (
     RecipeConfig,
     RunConfig,
 )
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.features.datasets import load_dataset
 from ferturb.runs import Run
-from ferturb.storage import load_tensors
 from ferturb.study.execute import execute_run, prepare
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.loop import MODEL

@@ -8,8 +8,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ferturb.config import FAST, AugmentConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import FAST, AugmentConfig
+from ferturb.base.errors import FerturbError
 from ferturb.training import augment as aug
 from ferturb.training.augment import augment
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ferturb.config import FAST, PAPER, AugmentConfig
+from ferturb.base.config import FAST, PAPER, AugmentConfig
 from ferturb.training.augment import augment, augment_with_maps
 
 MOVES = replace(FAST.augment, brightness=0.0, contrast=0.0, erase=0.0)

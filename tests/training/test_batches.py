@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
+from ferturb.base.seeds import generator_of, seed_of
+from ferturb.training.batches import batches, steps_per_epoch
 
 
 def test_an_epoch_is_a_permutation_without_its_short_end() -> None:

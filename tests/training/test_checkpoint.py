@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.config import RecipeConfig
-from ferturb.errors import FerturbError
-from ferturb.storage import load_tensors, save_tensors
+from ferturb.base.config import RecipeConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
 from ferturb.training.optimizer import AveragedWeights, build_optimizer, momentum_state
 

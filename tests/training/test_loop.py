@@ -14,17 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.seeds import generator_of
+from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS
 from ferturb.perturb.training_views import TrainingViews, WholeFaces
-from ferturb.storage import load_tensors
 from ferturb.study.execute import new_classifier
 from ferturb.training import loop
 from ferturb.training.augment import augment
-from ferturb.training.batches import batches, generator_of
+from ferturb.training.batches import batches
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import (
     CHECKPOINT,
@@ -195,7 +196,7 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from ferturb.config import AugmentConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import AugmentConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ferturb.config import FAST, AugmentConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import FAST, AugmentConfig
+from ferturb.base.errors import FerturbError
 from ferturb.training.mixing import Mixing, draw_mixing
 
 FACES = torch.rand(6, 1, 12, 12, generator=torch.Generator().manual_seed(0))

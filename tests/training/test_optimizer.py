@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.config import PAPER, ModelConfig, RecipeConfig
+from ferturb.base.config import PAPER, ModelConfig, RecipeConfig
 from ferturb.models.classifier import Classifier
 from ferturb.training.optimizer import (
     AveragedWeights,

@@ -20,8 +20,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import SPLITS, Faces
-from ferturb.emotions import EMOTIONS
 
 NEAR_CORRELATION = 0.97
 """Correlation of two faces' 12×12 averages from which they are near duplicates."""

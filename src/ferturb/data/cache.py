@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.trees import walk_files
-from ferturb.errors import FerturbError
 
 READER_VERSION = 2
 """Raised whenever a reader gives other faces for the same source."""

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import atomic_path
 from ferturb.data import fer2013
 from ferturb.data.faces import Faces
 from ferturb.data.images import FACE_SIZE, Progress
 from ferturb.data.splits import split_code
 from ferturb.data.trees import MAX_TABLE_BYTES, Tree
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
-from ferturb.storage import atomic_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
-from ferturb.storage import load_tensors, save_tensors
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""

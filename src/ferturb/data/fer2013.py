@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import atomic_folder
 from ferturb.data import folders
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.images import IMAGE_SUFFIXES, Progress
 from ferturb.data.splits import complete_splits, describe, require_emotions
 from ferturb.data.trees import Tree
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
-from ferturb.storage import atomic_folder
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own names of the splits. Index = split code."""

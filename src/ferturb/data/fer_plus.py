@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Int64
 from torch.nn.functional import avg_pool2d
 
+from ferturb.base.emotions import emotion_label
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.fer2013 import USAGES
-from ferturb.emotions import emotion_label
-from ferturb.errors import FerturbError
 
 VOTES: tuple[str, ...] = (
     "neutral",

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ferturb.base.emotions import EMOTIONS, emotion_label
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.images import (
     IMAGE_SUFFIXES,
@@ -24,8 +26,6 @@ from ferturb.data.images import (
 )
 from ferturb.data.splits import complete_splits, split_code
 from ferturb.data.trees import Tree
-from ferturb.emotions import EMOTIONS, emotion_label
-from ferturb.errors import FerturbError
 
 EXPECTED = "expected <split>/<emotion>/* or <emotion>/*"
 

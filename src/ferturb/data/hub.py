@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ferturb.config import choose
-from ferturb.errors import FerturbError
+from ferturb.base.config import choose
+from ferturb.base.errors import FerturbError
 
 
 @dataclass(frozen=True)

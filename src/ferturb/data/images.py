@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 FACE_SIZE = 48
 """Side of a face in pixels."""

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
+from ferturb.base.emotions import EMOTIONS, emotion_label
+from ferturb.base.errors import FerturbError
 from ferturb.data import fer2013
 from ferturb.data.faces import Faces
 from ferturb.data.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
 from ferturb.data.splits import split_code
 from ferturb.data.trees import Tree
-from ferturb.emotions import EMOTIONS, emotion_label
-from ferturb.errors import FerturbError
 
 _IMAGES = ("image", "img", "jpg", "png")
 _ASSUMED = "labels without names"

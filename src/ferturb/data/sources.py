@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import sources_version
 from ferturb.data import csv_forms, fer2013, folders, parquet
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
@@ -14,8 +16,6 @@ from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus
 from ferturb.data.images import Progress
 from ferturb.data.trees import Tree, open_tree
-from ferturb.errors import FerturbError
-from ferturb.storage import sources_version
 
 SYNTHETIC = "synthetic"
 DRAWN_BY = ("ferturb.data",)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import SPLITS
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 SHARE = 0.1
 """Share of each emotion's training faces that a missing split gets."""

@@ -20,13 +20,13 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.face_canvas import canvas
 from ferturb.data.face_drawing import camera, paint
 from ferturb.data.face_geometry import Subject, landmarks, regions
 from ferturb.data.face_traits import random_stream, sample_textures, sample_traits
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 
 FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {
     1: ("brows", "forehead"),

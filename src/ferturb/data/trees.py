@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 MAX_MEMBERS = 2_000_000
 """A tree with more files than this is taken for a mistake (or an attack) and refused."""

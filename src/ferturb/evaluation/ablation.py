@@ -23,9 +23,10 @@ from jaxtyping import Bool, Float32, Int8, Int32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ferturb.config import choose
+from ferturb.base.config import choose
+from ferturb.base.errors import FerturbError
+from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import SPLITS, Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import AUGMENTATIONS, predict_logits
 from ferturb.features.datasets import landmarks_of
 from ferturb.features.landmarks import Landmarks
@@ -33,7 +34,6 @@ from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, remove
 from ferturb.runs import Run, describe_data, describe_software
-from ferturb.training.batches import generator_of, seed_of
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]

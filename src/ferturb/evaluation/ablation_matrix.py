@@ -27,8 +27,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import special
 
-from ferturb.config import choose
-from ferturb.emotions import EMOTIONS
+from ferturb.base.config import choose
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.ablation import Ablation, Outcomes
 from ferturb.evaluation.significance import (
     RESAMPLES,

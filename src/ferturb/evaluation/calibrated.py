@@ -20,7 +20,7 @@ from jaxtyping import Float, Shaped
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from ferturb.config import choose
+from ferturb.base.config import choose
 from ferturb.evaluation.metrics import Labels, Logits, checked, softmax
 from ferturb.evaluation.predictions import AUGMENTATIONS
 

@@ -25,9 +25,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ferturb.config import choose
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.config import choose
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation_matrix import ALL, paired_p
 from ferturb.evaluation.significance import Interval, bootstrap, holm, percentile_interval
 from ferturb.features.random_regions import control_regions, random_regions

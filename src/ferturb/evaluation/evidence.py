@@ -22,10 +22,10 @@ from jaxtyping import Float, Float32, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ferturb.config import SALIENCY, choose
+from ferturb.base.config import SALIENCY, choose
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import SPLITS, Faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps, silent
 from ferturb.evaluation.significance import Interval, percentile_interval, resampled_means
 from ferturb.features.landmarks import Landmarks, find_landmarks

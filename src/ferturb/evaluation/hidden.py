@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.evaluation.significance import Interval, bootstrap, paired_bootstrap
 from ferturb.features.datasets import alter, landmarks_of

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
 from ferturb.evaluation.selection import choose_members
 from ferturb.evaluation.significance import Interval, bootstrap

@@ -19,9 +19,9 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ferturb.config import choose
+from ferturb.base.config import choose
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.evidence import (
     PARTS,
     analysis_name,

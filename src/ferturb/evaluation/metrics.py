@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 
 Labels = Int[np.ndarray, " n"] | Int[Tensor, " n"]
 Logits = Float[np.ndarray, "n 7"] | Float[Tensor, "n 7"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.ablation import Ablation
 from ferturb.evaluation.ablation_matrix import MEASURES, SIGNIFICANT, paired_p
 from ferturb.evaluation.faithfulness import FEATURES

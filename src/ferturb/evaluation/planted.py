@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.synthetic import (
     EVIDENCE,
     FEATURES_OF_UNIT,
@@ -19,7 +20,6 @@ from ferturb.data.synthetic import (
     SyntheticFaces,
     draw_with,
 )
-from ferturb.emotions import EMOTIONS
 
 LEAST = 4 / 255
 """A smaller change, as a share of white, is none."""

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ferturb.config import choose
+from ferturb.base.config import choose
 from ferturb.models.inference import logits_of
 
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from ferturb.config import DatasetConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation import Ablation, Outcomes, outcomes
 from ferturb.evaluation.ablation_matrix import Cell, matrix
 from ferturb.features.regions import FEATURES

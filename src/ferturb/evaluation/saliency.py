@@ -37,8 +37,8 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import SALIENCY, choose
-from ferturb.errors import FerturbError
+from ferturb.base.config import SALIENCY, choose
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.guided import GuidedReLUs
 from ferturb.evaluation.probability import BATCH, device_of, evaluating, probabilities
 from ferturb.evaluation.rise import rise

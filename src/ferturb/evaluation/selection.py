@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 
 def choose_members(

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt16
 from scipy import special
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 Array = np.ndarray
 Statistic = Callable[[Float[Array, "*r m"]], Float[Array, "..."]]

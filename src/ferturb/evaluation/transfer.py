@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.runs import Run, describe_data
 

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.images import Progress
-from ferturb.errors import FerturbError
 from ferturb.features.datasets import load_dataset
 
 _WORN = (

@@ -25,19 +25,19 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from ferturb.config import DatasetConfig, choose
+from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors, sources_version
 from ferturb.data.cache import cache_folder, cached
 from ferturb.data.faces import Faces, concatenate
 from ferturb.data.images import Progress
 from ferturb.data.sources import load_faces
-from ferturb.errors import FerturbError
 from ferturb.features.face_masks import check_kind
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
 from ferturb.features.mask_fer import mask_faces
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, leave_out, remove
-from ferturb.storage import load_tensors, save_tensors, sources_version
 
 FORMAT = "ferturb-found-landmarks-1"
 MADE_BY = ("ferturb.data", "ferturb.features")

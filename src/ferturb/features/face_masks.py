@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.features import occluders
 from ferturb.features.lots import Lots, draw_lots, draw_noise, index_keys
 from ferturb.features.mask_geometry import Cut, Place, Plane, Seat, place, seat

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
 from ferturb.features.points import COUNT, FLIP, IBUG, INNER
-from ferturb.storage import load_tensors, save_tensors
 
 WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 FORMAT = "ferturb-landmarks-1"

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 _WAVES = 3
 _WAVINESS = 0.18

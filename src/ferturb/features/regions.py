@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.features.hulls import DIRECTIONS, NORMALS
 from ferturb.features.landmarks import complete
 from ferturb.features.points import COUNT, GROUPS, IBUG, OUTLINE

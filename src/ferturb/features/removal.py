@@ -25,8 +25,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
 from ferturb.features.regions import region

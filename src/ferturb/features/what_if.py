@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import remove

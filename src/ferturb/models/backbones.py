@@ -24,7 +24,7 @@ from timm.models.resnet import BasicBlock, make_blocks
 from timm.models.vgg import VGG, cfgs
 from torch import nn
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.models.compact import compact, compact_tiny
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ferturb.config import ModelConfig
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.config import ModelConfig
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
-from ferturb.storage import load_tensors, save_tensors
 
 MEAN, STD = 0.5077, 0.2551
 """Grey of FER2013's Training faces, as shares of white."""

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import atomic_folder, read_json, write_json
 from ferturb.models.classifier import Classifier
-from ferturb.storage import atomic_folder, read_json, write_json
 
 FORMAT = "ferturb-ensemble-1"
 INDEX = "ensemble.json"

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:

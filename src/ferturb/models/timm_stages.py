@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.models.stages import Staged
 
 SIDES = (36, 40, 48)

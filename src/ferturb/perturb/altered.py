@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.training_views import WholeFaces
 
 

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.kmeans_settling import Clustering, Unsettled, settle, unsettled
 from ferturb.perturb.kmeans_sketches import block_side
 from ferturb.perturb.kmeans_starts import (

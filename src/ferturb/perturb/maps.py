@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
-from ferturb.config import MethodConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig
+from ferturb.base.errors import FerturbError
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier

@@ -1,7 +1,7 @@
 """The methods by name: how their views are made, what they need and what they cost.
 
 `perturb` and its variants share `ClusterViews`; most are told apart by the options that their
-name settles (`ferturb.config.METHOD_OPTIONS`) or starts from (`METHOD_PRESETS`).
+name settles (`ferturb.base.config.METHOD_OPTIONS`) or starts from (`METHOD_PRESETS`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
-from ferturb.config import MethodConfig, choose
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig, choose
+from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.controls import random_partitions

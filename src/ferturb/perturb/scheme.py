@@ -21,8 +21,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import MethodConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import MethodConfig
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.maps import (
     FACE_SEED,
     Finder,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from ferturb.config import MethodConfig
+from ferturb.base.config import MethodConfig
 from ferturb.perturb.controls import random_rectangles
 from ferturb.perturb.views import drawn_views
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ferturb.config import MethodConfig
+from ferturb.base.config import MethodConfig
 from ferturb.perturb.maps import FACE_SEED, Finder
 from ferturb.perturb.views import views_of
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 import ferturb.features
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.onnx_session import OnnxModel
 
 FOLDER = Path(next(iter(ferturb.features.__path__)))

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_bytes
 from ferturb.photos.reading import Photo
 from ferturb.photos.results import FacePrediction, PhotoPrediction
-from ferturb.storage import write_bytes
 
 HIDDEN = 0.8
 """From this probability on a feature is said to be hidden."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.onnx_session import OnnxModel
 
 GRAPH = Path(__file__).parents[1] / "pretrained_models" / "attention.onnx"

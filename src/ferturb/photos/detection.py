@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.onnx_session import OnnxModel
 from ferturb.photos.geometry import overlap, suppressed
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 import ferturb.features
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.features.points import COUNT
 from ferturb.onnx_session import OnnxModel
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 FACE_SIZE = 48
 LONGEST = 3000

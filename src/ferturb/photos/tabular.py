@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.photos.hidden import FEATURES
 from ferturb.photos.results import PhotoPrediction
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.photos.reading import LONGEST, Photo, photo_of
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation import ANALYSIS, Ablation, ablations
 from ferturb.evaluation.ablation_matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.retrained import find_retrained, retrained

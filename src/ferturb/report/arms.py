@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import Interval, percentile_interval, seed_draws
 from ferturb.evaluation.transfer import logits_on

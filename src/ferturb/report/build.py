@@ -21,8 +21,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import read_json, write_bytes, write_text
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.significance import RESAMPLES
 from ferturb.report import paper, words
 from ferturb.report.figures import Picture
@@ -32,7 +33,6 @@ from ferturb.report.sections import Section, make_sections
 from ferturb.report.study_tables import Planned
 from ferturb.report.tables import Table
 from ferturb.runs import Run, find_runs
-from ferturb.storage import read_json, write_bytes, write_text
 
 PRIVATE = words.PRIVATE
 LONG_TABLE = 100

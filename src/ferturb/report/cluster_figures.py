@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ferturb.config import MethodConfig
+from ferturb.base.config import MethodConfig
 from ferturb.perturb.views import views_of
 from ferturb.report import paper
 from ferturb.report.figures import BLUE, CLUSTERS, GREY, INK, ORANGE, VERMILLION, WIDTH

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ferturb.config import MethodConfig
+from ferturb.base.config import MethodConfig
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
 from ferturb.report import cluster_figures, figures, paper
 from ferturb.report.figures import Picture
 from ferturb.report.results import Arm, Results

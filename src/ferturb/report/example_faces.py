@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.evidence import stratified
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.evaluation.probability import how_many_summed

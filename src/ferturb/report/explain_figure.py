@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.config import SALIENCY
+from ferturb.base.config import SALIENCY
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.probability import how_many_summed
 from ferturb.evaluation.saliency import raw_saliency, silent
 from ferturb.report.example_faces import example_faces

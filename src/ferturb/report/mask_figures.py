@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.significance import Interval
 from ferturb.report.figures import BLUE, GREY, INK, VERMILLION
 from ferturb.report.figures import _legend as add_legend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.significance import Interval
 from ferturb.report import mask_figures, paper
 from ferturb.report.arms import Scores, relative_change, scores_difference

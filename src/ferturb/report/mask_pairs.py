@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferturb.config import DatasetConfig
+from ferturb.base.config import DatasetConfig
 from ferturb.evaluation.transfer import altered_name
 from ferturb.features.face_masks import FACE_MASKS
 from ferturb.report.arms import Arm, tested_on

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 
 TITLE = "Leaving Some Facial Features Behind"
 AUTHOR = "Cheng Qiu"

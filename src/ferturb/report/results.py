@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ferturb.config import DatasetConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import McNemar, mcnemar
 from ferturb.report.arms import Arm as Arm

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from ferturb.emotions import EMOTIONS
+from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.faithfulness import BASELINES
 from ferturb.evaluation.judged_saliency import Judgement

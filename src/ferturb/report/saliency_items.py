@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ferturb.config import SALIENCY
+from ferturb.base.config import SALIENCY
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
 from ferturb.evaluation.evidence import (
     ANALYSIS,
     PARTS,
@@ -25,7 +26,6 @@ from ferturb.report.figures import Picture
 from ferturb.report.saliency_figures import mass_heatmaps
 from ferturb.report.tables import Cell, Column, Table
 from ferturb.runs import Run
-from ferturb.storage import write_bytes, write_text
 
 COLUMNS = (*EMOTIONS, "all")
 _PANELS = 6

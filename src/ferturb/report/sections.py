@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.emotions import EMOTIONS
 from ferturb.evaluation.evidence import explanations
 from ferturb.report import figures, study_tables, words
 from ferturb.report.ablation_items import ablation_items

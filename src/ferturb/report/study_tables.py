@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import holm
 from ferturb.report import paper

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ferturb.config import SALIENCY, DatasetConfig, choose
+from ferturb.base.config import SALIENCY, DatasetConfig, choose
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation import ablate_run
 from ferturb.evaluation.evidence import explain_run

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ferturb.config import RunConfig, choose
+from ferturb.base.config import RunConfig, choose
+from ferturb.base.errors import FerturbError
+from ferturb.base.seeds import seed_of
+from ferturb.base.storage import alone, remove_leftovers
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.features.copies import altered_copies
 from ferturb.models.backbones import check_backbone
@@ -27,8 +29,6 @@ from ferturb.runs import (
     describe_software,
     run_folder_name,
 )
-from ferturb.storage import alone, remove_leftovers
-from ferturb.training.batches import seed_of
 from ferturb.training.loop import Step, Training, adopt, best_epoch, train
 from ferturb.training.teaching import Teacher
 

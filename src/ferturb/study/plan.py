@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
 
-from ferturb.config import (
+from ferturb.base.config import (
     FAST,
     FULL_SIZE,
     METHOD_PRESETS,
@@ -19,7 +19,7 @@ from ferturb.config import (
     RunConfig,
     choose,
 )
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import (
     epochs_at_equal_compute,
     epochs_within,

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import alone, read_json, write_json
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.features.datasets import load_dataset
 from ferturb.report.build import build_report
 from ferturb.runs import describe_hardware, describe_software, find_runs
-from ferturb.storage import alone, read_json, write_json
 from ferturb.study.analyses import Desk, Progress, analyse, missing
 from ferturb.study.execute import prepare, prepare_process
 from ferturb.study.local import Job, default_workers, execute_all

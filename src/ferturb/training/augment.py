@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.config import AugmentConfig
-from ferturb.errors import FerturbError
+from ferturb.base.config import AugmentConfig
+from ferturb.base.errors import FerturbError
 from ferturb.perturb.controls import random_rectangles
 
 

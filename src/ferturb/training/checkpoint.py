@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ferturb.errors import FerturbError
-from ferturb.storage import load_tensors, save_tensors
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.training.optimizer import AveragedWeights, momentum_state, restore_momentum
 
 FORMAT = "ferturb-checkpoint-1"

@@ -19,15 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.config import RecipeConfig
+from ferturb.base.config import RecipeConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.seeds import generator_of, seed_of
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast, logits_of
 from ferturb.perturb.training_views import TrainingViews
-from ferturb.storage import load_tensors, save_tensors
 from ferturb.training.augment import augment, augment_with_maps, same_draws
-from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
+from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import (

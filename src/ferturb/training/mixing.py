@@ -19,7 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.config import AugmentConfig
+from ferturb.base.config import AugmentConfig
 
 
 class Mixing(NamedTuple):

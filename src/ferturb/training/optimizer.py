@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ferturb.config import RecipeConfig
+from ferturb.base.config import RecipeConfig
 
 
 def build_optimizer(model: nn.Module, recipe: RecipeConfig) -> torch.optim.SGD:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ferturb.emotions import EMOTIONS
-from ferturb.errors import FerturbError
+from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.photos.altering import Alterer
 from ferturb.photos.annotation import HIDDEN
 from ferturb.photos.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters

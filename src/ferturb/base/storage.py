@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 """Where the package's programs lie."""
 _WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})
 """What is written into run folders; `atomic_path` puts a dot before and a suffix behind."""
@@ -200,7 +200,7 @@ def sources_version(*names: str) -> str:
 
     What is kept in a cache is kept under it, and so never outlives a change of what made it.
 
-    >>> sources_version("ferturb.errors") == sources_version("ferturb.errors")
+    >>> sources_version("ferturb.base.errors") == sources_version("ferturb.base.errors")
     True
     """
     digest = hashlib.sha256()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ferturb.config_fields import LATER, in_range
+from ferturb.base.config.fields import LATER, in_range
 
 
 @dataclass(frozen=True)

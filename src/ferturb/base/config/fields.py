@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ferturb.errors import FerturbError
+from ferturb.base.errors import FerturbError
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
 
     >>> choose("recipe", "fats", {"fast": 1, "paper": 2})
     Traceback (most recent call last):
-    ferturb.errors.FerturbError: unknown recipe 'fats': did you mean 'fast'? known: fast, paper
+    ferturb.base.errors.FerturbError: unknown recipe 'fats': did you mean 'fast'? known: fast, paper
     """
     if name in known:
         return known[name]

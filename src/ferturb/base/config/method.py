@@ -1,0 +1,130 @@
+"""How a network is trained, and the presets of every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.errors import FerturbError
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """How the network is trained: on whole faces, on views, or by a control.
+
+    The names are those of `ferturb.perturb.methods.METHODS`. Some names settle options by what
+    they mean (`METHOD_OPTIONS`); those options can't be given otherwise.
+    """
+
+    name: str = "baseline"
+    """`baseline` (whole faces), `attention` (phase 1 of the Perturb Scheme), `perturb`, or a
+    control or variant: `random-regions`, `uniform-clusters`, `random-erasing`, …"""
+    clusters: int = 3
+    """K, the number of clusters (paper: 3)."""
+    distance_weight: float = 1.5
+    """λ of Equation 1, the weight of row and column."""
+    intensity_weight: float = 1.2
+    """α of Equation 1, the weight of the intensity; 0 clusters by place alone."""
+    attention_threshold: float = 0.5
+    """Attention below this share of its range counts as 0 in the intensity, 0 … 1."""
+    attention_faces: int = 4096
+    """How many training faces the attention of a shared cluster map is averaged over."""
+    views: Literal["all", "sample", "pair"] = "all"
+    """Train on all K+1 views of a face, on one drawn at random per face and step, or on one
+    drawn among the K with something left out, beside the whole face."""
+    test_views: bool = True
+    """Sum the logits of all K+1 views at test time (the paper), or use the whole face only."""
+    train_views: bool = field(default=True, metadata=LATER)
+    """Train on views; False trains on whole faces."""
+    intensity: Literal["attention", "pixels"] = field(default="attention", metadata=LATER)
+    """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
+    attention_from: Literal["stages", "input"] = field(default="stages", metadata=LATER)
+    """The attention map: the mean of the stage gates, or one gate on the input alone."""
+    scope: Literal["epoch", "face", "fixed"] = field(default="epoch", metadata=LATER)
+    """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
+    shows: Literal["leave-one-out", "keep-one"] = field(default="leave-one-out", metadata=LATER)
+    """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
+    fill: Literal["black", "mean", "blur", "noise"] = field(default="black", metadata=LATER)
+    """What stands where a view leaves pixels out."""
+    leaves: Literal["any", "most-attended"] = field(default="any", metadata=LATER)
+    """Which cluster a drawn view is about: any, or the one with the highest mean intensity."""
+    schedule: Literal["constant", "rising", "falling"] = field(default="constant", metadata=LATER)
+    """How the share of faces that lose something goes over the training: as drawn; rising from
+    none at the start to all that are drawn; or falling to none, the last quarter on whole faces.
+    """
+    share: float = field(default=1.0, metadata=LATER)
+    """The share of drawn views that are used, 0 … 1; in place of the others the whole face is
+    shown."""
+    consistency: float = field(default=0.0, metadata=LATER)
+    """Weight of the loss between a face's views (KL divergence from the whole face's
+    prediction); 0 is off. Needs `views` "all" or "pair"."""
+    altered: float = field(default=0.5, metadata=LATER)
+    """Method `robust`: the share of training faces that are shown with something hidden."""
+
+    def __post_init__(self) -> None:
+        for option, value in METHOD_OPTIONS.get(self.name, {}).items():
+            object.__setattr__(self, option, value)
+        in_range("clusters", self.clusters, 1, 64)
+        in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
+        in_range("attention_faces", self.attention_faces, 1, None)
+        in_range("distance_weight", self.distance_weight, 0.0, None)
+        in_range("intensity_weight", self.intensity_weight, 0.0, None)
+        in_range("consistency", self.consistency, 0.0, None)
+        in_range("altered", self.altered, 0.0, 1.0)
+        in_range("share", self.share, 0.0, 1.0)
+        if self.consistency and self.views == "sample":
+            raise FerturbError(
+                "consistency compares a face's views, and views='sample' has one a face; "
+                "use views='pair' or 'all'"
+            )
+        if self.leaves == "most-attended" and self.views == "all":
+            raise FerturbError(
+                "leaves='most-attended' is about drawn views, and views='all' draws none; "
+                "use views='sample' or 'pair'"
+            )
+
+
+METHOD_OPTIONS: dict[str, dict[str, Any]] = {
+    "train-views-only": {"train_views": True, "test_views": False},
+    "test-views-only": {"train_views": False, "test_views": True},
+    "uniform-clusters": {"intensity_weight": 0.0},
+    "random-erasing": {"test_views": False},
+    "perturb-face": {"scope": "face"},
+    "perturb-blur": {"scope": "face", "fill": "blur"},
+    "drop-attended": {
+        "views": "sample",
+        "leaves": "most-attended",
+        "schedule": "rising",
+        "test_views": False,
+    },
+    "anneal": {"views": "sample", "schedule": "falling", "test_views": False},
+    "perturb-seldom": {"views": "sample", "share": 1 / 3, "fill": "noise", "test_views": False},
+    "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
+}
+"""What the name of a method settles."""
+
+METHOD_PRESETS: dict[str, MethodConfig] = {
+    method.name: method
+    for method in (
+        MethodConfig("baseline"),
+        MethodConfig("attention"),
+        MethodConfig("perturb", views="sample"),
+        MethodConfig("random-regions", views="sample"),
+        MethodConfig("uniform-clusters", views="sample"),
+        MethodConfig("landmark-regions", views="sample"),
+        MethodConfig("random-erasing", views="sample", fill="noise"),
+        MethodConfig("extra-epochs", views="all"),
+        MethodConfig("train-views-only", views="sample"),
+        MethodConfig("test-views-only", views="sample"),
+        MethodConfig("perturb-face", views="sample"),
+        MethodConfig("perturb-blur", views="sample"),
+        MethodConfig("drop-attended"),
+        MethodConfig("anneal"),
+        MethodConfig("perturb-seldom"),
+        MethodConfig("view-consistency"),
+        MethodConfig("robust"),
+    )
+}
+"""Every method at the cost of the baseline (one view a face and step), but for
+`view-consistency` (two) and `extra-epochs` (as many epochs as all K+1 views would have cost)."""

@@ -1,0 +1,99 @@
+"""The training hyperparameters, and the named recipes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ferturb.base.config.augment import AugmentConfig
+from ferturb.base.config.fields import LATER, in_range
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """The training hyperparameters."""
+
+    name: str = "fast"
+    epochs: int = 12
+    batch_size: int = 128
+    """The global batch."""
+    learning_rate: float = 0.1
+    """Initial rate (plateau) or peak rate (one-cycle)."""
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    schedule: Literal["one-cycle", "plateau", "constant"] = "one-cycle"
+    warmup: float = 0.25
+    """Share of the steps over which a one-cycle rate climbs."""
+    plateau_factor: float = 0.75
+    plateau_patience: int = 5
+    label_smoothing: float = 0.1
+    average: float = 0.0
+    """Decay per step of the exponential moving average of the weights; 0 is off."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """`auto` is bfloat16 where the processor computes in it, float32 elsewhere."""
+    sizes: tuple[tuple[float, int], ...] = ()
+    """Progressive resizing: (share of the epochs up to which, side in pixels), in order."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    evaluate: tuple[str, ...] = ("none", "flip")
+    """Test-time augmentations whose logits are stored at the end."""
+    distillation: float = field(default=0.0, metadata=LATER)
+    """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
+    distillation_temperature: float = field(default=2.0, metadata=LATER)
+    """What teachers' and student's logits are divided by."""
+    distillation_views: int = field(default=0, metadata=LATER)
+    """How many augmentations of each face the training repeats, so that the teachers are asked
+    about each but once; 0 draws a new one every epoch and asks every time."""
+
+    def __post_init__(self) -> None:
+        in_range("epochs", self.epochs, 1, None)
+        in_range("batch_size", self.batch_size, 2, None)
+        in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        for until, side in self.sizes:
+            in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
+            in_range("the side of smaller faces", side, 16, None)
+        in_range("distillation", self.distillation, 0.0, 1.0)
+        in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
+        in_range("distillation_views", self.distillation_views, 0, None)
+
+
+PAPER = RecipeConfig(
+    name="paper",
+    epochs=200,
+    batch_size=64,
+    learning_rate=0.01,
+    weight_decay=1e-4,
+    schedule="plateau",
+    label_smoothing=0.0,
+    augment=AugmentConfig(flip=0.5, erase=0.5, crop=40),
+    evaluate=("none", "flip", "ten-crop"),
+)
+"""The paper's recipe (section 4.2), with the released program's weight decay and crop."""
+
+FAST = RecipeConfig(
+    name="fast",
+    average=0.998,
+    sizes=((0.67, 32),),
+    augment=AugmentConfig(
+        flip=0.5,
+        rotate=12.0,
+        scale=0.1,
+        shift=0.06,
+        shear=0.05,
+        brightness=0.1,
+        contrast=0.2,
+        erase=0.3,
+    ),
+)
+"""The recipe with the best validation accuracy per CPU minute that was found."""
+
+FULL_SIZE = replace(FAST, name="full-size", sizes=())
+"""`fast` without its epochs on smaller faces."""
+
+MIXED = replace(
+    FULL_SIZE,
+    name="mixed",
+    augment=replace(FULL_SIZE.augment, mixup=0.2, cutmix=1.0, mixed=0.5),
+)
+"""`full-size` with two faces in half of its inputs: for training that is long enough to overfit."""
+
+RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, PAPER)}
