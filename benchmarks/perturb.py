@@ -26,7 +26,7 @@ import torch
 from torch.nn import functional as F
 
 from ferturb.base.config import FAST, MethodConfig, ModelConfig
-from ferturb.data.synthetic import synthetic_faces
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
 from ferturb.perturb.maps import FACE_SEED, clustered, named

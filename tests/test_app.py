@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from ferturb import app as web
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.photos.altering import Alterer
 from ferturb.photos.detection import Detections
 from ferturb.photos.landmarks import LandmarkFinder

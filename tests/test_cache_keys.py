@@ -16,7 +16,7 @@ from ferturb.features.datasets import MADE_BY
 ROOT = Path(ferturb.__file__).parent
 ANYWHERE = "ferturb.base"
 """What every part is built on, and makes no face."""
-KEYS = [("ferturb.features.datasets", MADE_BY), ("ferturb.data.synthetic", DRAWN_BY)]
+KEYS = [("ferturb.features.datasets", MADE_BY), ("ferturb.data.drawn.synthetic", DRAWN_BY)]
 
 
 def file_of(module: str) -> Path | None:

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
-from ferturb.data.csv_forms import write_csv
-from ferturb.data.fer2013 import write_folder
-from ferturb.data.synthetic import synthetic_faces
+from ferturb.data.drawn.synthetic import synthetic_faces
+from ferturb.data.readers.csv_tables import write_csv
+from ferturb.data.readers.fer2013 import write_folder
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import torch
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.cli import main
-from ferturb.data.fer2013 import write_folder
+from ferturb.data.drawn.synthetic import synthetic_faces
+from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source
-from ferturb.data.synthetic import synthetic_faces
 from ferturb.evaluation.ablation import load_ablation
 from ferturb.evaluation.ablation_matrix import COLUMNS, matrix, to_dict
 from ferturb.models.classifier import Classifier

@@ -10,8 +10,8 @@ import pytest
 
 from ferturb.base.config import DatasetConfig
 from ferturb.cli import main
-from ferturb.data.fer2013 import write_folder
-from ferturb.data.synthetic import synthetic_faces
+from ferturb.data.drawn.synthetic import synthetic_faces
+from ferturb.data.readers.fer2013 import write_folder
 from ferturb.features.datasets import load_dataset
 from ferturb.runs import Run
 

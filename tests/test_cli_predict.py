@@ -13,7 +13,7 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.pretrained import load_pretrained
 from made_photos import encoded, portrait
 

@@ -7,7 +7,7 @@ import pytest
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.regions import FEATURES
 from ferturb.photos.detection import matched
 from ferturb.photos.results import PhotoPrediction

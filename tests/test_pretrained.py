@@ -10,7 +10,7 @@ import torch
 from ferturb.base.config import ModelConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.calibrated import calibrate
 from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.classifier import Classifier

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from made_photos import encoded, portrait
 
 HEAVY = ("torch", "torchvision", "timm", "pandas", "scipy", "sklearn", "matplotlib", "onnx")

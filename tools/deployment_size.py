@@ -91,7 +91,7 @@ def weight(found: Distribution) -> int:
 
 def photo(path: Path) -> None:
     """A photo of one drawn face."""
-    from ferturb.data.synthetic import draw
+    from ferturb.data.drawn.synthetic import draw
 
     face = Image.fromarray(draw(1, seed=11).images.numpy()[0]).resize((160, 160))
     wall = Image.fromarray(np.full((300, 400), 170, np.uint8))

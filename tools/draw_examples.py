@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 
 import ferturb
 from ferturb.base.storage import write_bytes
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 
 FOLDER = Path(ferturb.__file__).parent / "web" / "page" / "examples"
 FACES, SEED, SIZE = 280, 17, 144

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.base.storage import atomic_path
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.face_masks import KINDS, wear
 
 IMG = Path(__file__).parent.parent / "docs" / "img"

@@ -34,7 +34,7 @@ from ferturb.base.config import METHOD_PRESETS, MethodConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.seeds import generator_of
 from ferturb.base.storage import write_bytes, write_text
-from ferturb.data.synthetic import draw, synthetic_faces
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.evaluation.cluster_evidence import CONTROLS, Covered, cluster_evidence
 from ferturb.evaluation.planted import carrying_regions, changed_pixels
 from ferturb.models.classifier import Classifier

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_text
-from ferturb.data.synthetic import draw, planted_features
+from ferturb.data.drawn.synthetic import draw, planted_features
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.evaluation.evidence import partition, share_of_parts, stratified

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ferturb.base.config import AugmentConfig, ModelConfig
-from ferturb.data.synthetic import synthetic_faces
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.evaluation.faithfulness import FEATURES
 from ferturb.evaluation.holes import with_holes
 from ferturb.features.landmarks import find_landmarks

@@ -80,7 +80,7 @@ def audit(
     """
     from ferturb import terminal
     from ferturb.data.audit import audit, clean_variant
-    from ferturb.data.fer2013 import write_folder
+    from ferturb.data.readers.fer2013 import write_folder
 
     faces = read_faces(DatasetConfig(source), quiet=json)
     report = audit(faces)
@@ -141,9 +141,9 @@ def synthesize(
         seed: The same seed draws the same faces.
         csv: Write one file in the form of fer2013.csv in place of a folder of images.
     """
-    from ferturb.data.csv_forms import write_csv
-    from ferturb.data.fer2013 import write_folder
-    from ferturb.data.synthetic import synthetic_faces
+    from ferturb.data.drawn.synthetic import synthetic_faces
+    from ferturb.data.readers.csv_tables import write_csv
+    from ferturb.data.readers.fer2013 import write_folder
 
     drawn = synthetic_faces(faces, seed)
     (write_csv if csv else write_folder)(drawn, out)

@@ -44,7 +44,7 @@ def leave_out(
     """
     from ferturb import terminal
     from ferturb.base.storage import write_json
-    from ferturb.data.fer2013 import archive_names, write_folder
+    from ferturb.data.readers.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
 
     faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)

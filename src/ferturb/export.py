@@ -38,9 +38,9 @@ from torch import Tensor, nn
 from ferturb.base.config import DatasetConfig, choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes
+from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
-from ferturb.data.synthetic import draw
 from ferturb.onnx_session import META_KEY, OnnxModel
 from ferturb.pretrained import SIDE, load_calibrated
 

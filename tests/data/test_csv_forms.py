@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.csv_forms import write_csv
+from ferturb.data.readers.csv_tables import write_csv
 from ferturb.data.sources import load_source
 
 
@@ -140,7 +140,7 @@ def test_a_bad_row_is_named(small_faces, csv_text, write_tree, row, change, mess
 
 
 def test_row_numbers_hold_beyond_the_first_block(small_faces, csv_text, write_tree, monkeypatch):
-    monkeypatch.setattr("ferturb.data.csv_forms._BLOCK_BYTES", 100_000)
+    monkeypatch.setattr("ferturb.data.readers.csv_tables._BLOCK_BYTES", 100_000)
     lines = csv_text(small_faces).splitlines()
     lines[70] = lines[70].replace(" ", " x", 1)
     folder = write_tree({"fer2013.csv": "\n".join(lines).encode()})

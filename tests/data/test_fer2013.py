@@ -11,8 +11,8 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data import fer2013
-from ferturb.data.csv_forms import write_csv
+from ferturb.data.readers import fer2013
+from ferturb.data.readers.csv_tables import write_csv
 from ferturb.data.sources import load_source
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from ferturb.base.errors import FerturbError
-from ferturb.data import images
-from ferturb.data.images import decode_face, decode_faces
+from ferturb.data.readers import images
+from ferturb.data.readers.images import decode_face, decode_faces
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:

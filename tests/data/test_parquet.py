@@ -10,8 +10,8 @@ import torch
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data import fer2013
 from ferturb.data.faces import SPLITS
+from ferturb.data.readers import fer2013
 from ferturb.data.sources import load_source
 
 FILES = {

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.face_geometry import Subject, head_distance, to_face, to_image
-from ferturb.data.face_traits import random_stream, sample_traits
-from ferturb.data.synthetic import (
+from ferturb.data.drawn.geometry import Subject, head_distance, to_face, to_image
+from ferturb.data.drawn.synthetic import (
     ACTION_UNITS,
     EVIDENCE,
     FEATURES_OF_UNIT,
@@ -22,6 +21,7 @@ from ferturb.data.synthetic import (
     synthetic_faces,
     units,
 )
+from ferturb.data.drawn.traits import random_stream, sample_traits
 
 PARTS = ("forehead", "brows", "eyes", "nose", "cheeks", "mouth", "jaw")
 NUMBERS = tuple(FEATURES_OF_UNIT)

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.data import trees
+from ferturb.data.readers.source_tree import open_tree
 from ferturb.data.sources import load_source
-from ferturb.data.trees import open_tree
 
 
 def test_folder_and_zip_list_the_same(write_tree, write_zip):

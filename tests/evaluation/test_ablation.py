@@ -12,8 +12,8 @@ from torch import nn
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import draw, synthetic_faces
 from ferturb.evaluation.ablation import (
     FEATURES_LEFT_OUT,
     Ablation,

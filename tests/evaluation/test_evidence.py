@@ -10,8 +10,8 @@ import torch
 from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import draw, synthetic_faces
 from ferturb.evaluation.evidence import (
     PARTS,
     Explanation,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.synthetic import EVIDENCE, synthetic_faces
+from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.faithfulness import (
     BASELINES,

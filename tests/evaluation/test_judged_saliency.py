@@ -9,8 +9,8 @@ import pytest
 from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import EVIDENCE, synthetic_faces
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.faithfulness import planted
 from ferturb.evaluation.judged_saliency import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.synthetic import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES, draw, draw_with
+from ferturb.data.drawn.synthetic import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES, draw, draw_with
 from ferturb.evaluation.planted import (
     carrying_regions,
     changed_pixels,

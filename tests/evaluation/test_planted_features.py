@@ -17,7 +17,7 @@ import torch
 
 from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.synthetic import draw, planted_features, synthetic_faces
+from ferturb.data.drawn.synthetic import draw, planted_features, synthetic_faces
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.evaluation.holes import with_holes

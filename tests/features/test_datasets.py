@@ -10,10 +10,10 @@ import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.fer2013 import write_folder
+from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
-from ferturb.data.synthetic import draw, synthetic_faces
 from ferturb.features import datasets
 from ferturb.features.datasets import alter, landmarks_of, leave_out_random, load_dataset
 from ferturb.features.landmarks import Landmarks

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features import face_masks
 from ferturb.features.face_masks import FACE_MASKS, KINDS, SHARES, wear
 from ferturb.features.lots import index_keys

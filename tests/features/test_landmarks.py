@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import draw
 from ferturb.data.sources import load_faces
-from ferturb.data.synthetic import draw
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
     WEIGHTS,

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.sources import load_source
-from ferturb.data.synthetic import draw, synthetic_faces
 from ferturb.features import mask_fer
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.mask_fer import mask_faces, read_records, write_mask_fer

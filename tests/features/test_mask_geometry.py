@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.mask_geometry import (
     EYES,
     LIPS,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.lots import index_keys
 from ferturb.features.mask_geometry import place
 from ferturb.features.mask_light import Layer, lay_over, measure, smooth

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.lots import index_keys
 from ferturb.features.mask_geometry import place
 from ferturb.features.mask_light import measure

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.landmarks import shipped_model
 from ferturb.features.points import (
     COUNT,

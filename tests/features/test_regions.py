@@ -7,7 +7,7 @@ from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import SyntheticFaces, draw
+from ferturb.data.drawn.synthetic import SyntheticFaces, draw
 from ferturb.features.landmarks import complete, mirror
 from ferturb.features.points import COUNT
 from ferturb.features.regions import FEATURES, Geometry, region, regions

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import synthetic_faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import region
 from ferturb.features.removal import FILLS, leave_out, remove

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.photos.alignment import align, cut, square
 from ferturb.photos.geometry import applied
 from ferturb.photos.landmarks import LandmarkFinder

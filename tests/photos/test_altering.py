@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features import altering_modules
 from ferturb.features.face_masks import wear
 from ferturb.features.what_if import left_out_faces

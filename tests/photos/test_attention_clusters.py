@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.perturb.clusters import coordinates, intensity
 from ferturb.perturb.kmeans import kmeans
 from ferturb.photos.attention import GRAPH, AttentionFinder, attention_clusters

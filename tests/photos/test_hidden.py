@@ -5,7 +5,7 @@ import json
 import numpy as np
 import torch
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import region
 from ferturb.photos.hidden import FEATURES, FITTED, evidence, hidden_features

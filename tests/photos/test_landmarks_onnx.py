@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.features.landmark_module import shipped_module
 from ferturb.features.landmarks import find_landmarks
 from ferturb.photos.landmarks import LandmarkFinder

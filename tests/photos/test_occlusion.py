@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ferturb.data.synthetic import draw
+from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.saliency import occlusion
 from ferturb.photos.occlusion import GREY, occlusion_maps
 

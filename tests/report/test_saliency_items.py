@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import synthetic_faces
 from ferturb.evaluation.evidence import PARTS, explain_run, mass_by_emotion
 from ferturb.evaluation.judged_saliency import judge_saliency, summarise
 from ferturb.evaluation.saliency import METHODS

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ferturb.base.config import FAST, DatasetConfig, MethodConfig
-from ferturb.data.fer2013 import write_folder
+from ferturb.data.drawn.synthetic import synthetic_faces
+from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
-from ferturb.data.synthetic import synthetic_faces
 from ferturb.runs import Run
 from ferturb.study.local import default_workers, execute_all
 from ferturb.study.plan import Study

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.data.trees import walk_files
+from ferturb.data.readers.source_tree import walk_files
 
 READER_VERSION = 2
 """Raised whenever a reader gives other faces for the same source."""

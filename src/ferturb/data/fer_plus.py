@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d
 from ferturb.base.emotions import emotion_label
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.data.fer2013 import USAGES
+from ferturb.data.readers.fer2013 import USAGES
 
 VOTES: tuple[str, ...] = (
     "neutral",

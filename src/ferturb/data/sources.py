@@ -9,16 +9,16 @@ from pathlib import Path
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import sources_version
-from ferturb.data import csv_forms, fer2013, folders, parquet
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
 from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus
-from ferturb.data.images import Progress
-from ferturb.data.trees import Tree, open_tree
+from ferturb.data.readers import csv_tables, fer2013, folders, parquet
+from ferturb.data.readers.images import Progress
+from ferturb.data.readers.source_tree import Tree, open_tree
 
 SYNTHETIC = "synthetic"
-DRAWN_BY = ("ferturb.data",)
+DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
 """The programs that drawn faces come from."""
 
 
@@ -32,7 +32,7 @@ class Reader:
 
 READERS: dict[str, Reader] = {
     "parquet": Reader(parquet.matches, parquet.read),
-    "csv": Reader(csv_forms.matches, csv_forms.read),
+    "csv": Reader(csv_tables.matches, csv_tables.read),
     "fer2013": Reader(fer2013.matches, fer2013.read),
     "folders": Reader(folders.matches, folders.read),
 }
@@ -77,7 +77,7 @@ def _load(source: str, synthetic_faces: int, cache: bool, progress: Progress | N
 
 
 def _synthetic(n: int) -> Faces:
-    from ferturb.data.synthetic import synthetic_faces
+    from ferturb.data.drawn.synthetic import synthetic_faces
 
     return synthetic_faces(n)
 

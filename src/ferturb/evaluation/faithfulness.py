@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.data.drawn.synthetic import planted_features
 from ferturb.data.faces import Faces
-from ferturb.data.synthetic import planted_features
 from ferturb.evaluation.evidence import PARTS
 from ferturb.evaluation.probability import BATCH, evaluating, probability_of
 from ferturb.features.removal import remove

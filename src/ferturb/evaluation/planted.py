@@ -1,7 +1,7 @@
 """Where a drawn face shows its emotion: known, since its author planted it.
 
 Two answers. *Regions*: the facial features whose action units belong to the emotion, at their
-whole area (`ferturb.data.synthetic.EVIDENCE`). *Pixels*: what the emotion's action units change
+whole area (`ferturb.data.drawn.synthetic.EVIDENCE`). *Pixels*: what the emotion's action units change
 in this face, that is the difference between it and the same person in the same pose and light
 without them. The second is sharper: a region has pixels that no unit moved.
 """
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.synthetic import (
+from ferturb.data.drawn.synthetic import (
     EVIDENCE,
     FEATURES_OF_UNIT,
     PROTOTYPES,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.data.images import Progress
+from ferturb.data.readers.images import Progress
 from ferturb.features.datasets import load_dataset
 
 _WORN = (

@@ -30,7 +30,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors, sources_version
 from ferturb.data.cache import cache_folder, cached
 from ferturb.data.faces import Faces, concatenate
-from ferturb.data.images import Progress
+from ferturb.data.readers.images import Progress
 from ferturb.data.sources import load_faces
 from ferturb.features.face_masks import check_kind
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks

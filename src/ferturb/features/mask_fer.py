@@ -16,7 +16,7 @@ from pathlib import Path
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder, write_text
 from ferturb.data.faces import Faces
-from ferturb.data.fer2013 import MASK_RECORDS, archive_names, write_folder
+from ferturb.data.readers.fer2013 import MASK_RECORDS, archive_names, write_folder
 from ferturb.features.face_masks import check_kind, wear
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.lots import name_keys

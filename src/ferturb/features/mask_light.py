@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.data.face_geometry import hump
+from ferturb.data.drawn.geometry import hump
 from ferturb.features.lots import draw_noise
 from ferturb.features.mask_geometry import Place, Plane, Scalar
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.data.face_geometry import hump
+from ferturb.data.drawn.geometry import hump
 from ferturb.features.lots import Lots
 from ferturb.features.mask_geometry import Place, Plane, Scalar, Seat
 

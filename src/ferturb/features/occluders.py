@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from ferturb.data.face_geometry import hump
+from ferturb.data.drawn.geometry import hump
 from ferturb.features.lots import draw_lots, draw_noise
 from ferturb.features.mask_geometry import EYES, Place, Plane, Scalar
 from ferturb.features.mask_light import Layer, Light, smooth

@@ -126,7 +126,7 @@ def grey(pixels: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
 def whole_face(photo: Photo) -> UInt8[np.ndarray, "48 48"]:
     """A photo that is one face: its central square at 48×48, pixel for pixel if it has that size.
 
-    Pillow's antialiased bicubic filter, as datasets are read (`ferturb.data.images`).
+    Pillow's antialiased bicubic filter, as datasets are read (`ferturb.data.readers.images`).
     """
     image = Image.fromarray(photo.pixels).convert("L")
     left, top, side = central_square(image.size)

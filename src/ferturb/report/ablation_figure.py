@@ -18,7 +18,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ferturb.data.synthetic import draw_with, units
+from ferturb.data.drawn.synthetic import draw_with, units
 from ferturb.evaluation.ablation_matrix import ALL, Cell
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ferturb.data.face_traits import Traits
+from ferturb.data.drawn.traits import Traits
 
 Plane = Float[Tensor, "b h w"]
 

@@ -7,8 +7,8 @@ import functools
 import torch
 from torch import Tensor
 
-from ferturb.data.face_canvas import Canvas
-from ferturb.data.face_geometry import Plane, beside_nose, hump, nose_axis, nose_base
+from ferturb.data.drawn.canvas import Canvas
+from ferturb.data.drawn.geometry import Plane, beside_nose, hump, nose_axis, nose_base
 
 
 def lighting(c: Canvas) -> Plane:

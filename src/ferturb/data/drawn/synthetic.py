@@ -22,10 +22,10 @@ from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.face_canvas import canvas
-from ferturb.data.face_drawing import camera, paint
-from ferturb.data.face_geometry import Subject, landmarks, regions
-from ferturb.data.face_traits import random_stream, sample_textures, sample_traits
+from ferturb.data.drawn.canvas import canvas
+from ferturb.data.drawn.drawing import camera, paint
+from ferturb.data.drawn.geometry import Subject, landmarks, regions
+from ferturb.data.drawn.traits import random_stream, sample_textures, sample_traits
 from ferturb.data.faces import Faces
 
 FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {

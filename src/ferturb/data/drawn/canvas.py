@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.data.face_geometry import (
+from ferturb.data.drawn.geometry import (
     Plane,
     Subject,
     closed_jaw,

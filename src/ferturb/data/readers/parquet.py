@@ -17,11 +17,11 @@ from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
-from ferturb.data import fer2013
 from ferturb.data.faces import Faces
-from ferturb.data.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
+from ferturb.data.readers import fer2013
+from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
+from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import split_code
-from ferturb.data.trees import Tree
 
 _IMAGES = ("image", "img", "jpg", "png")
 _ASSUMED = "labels without names"

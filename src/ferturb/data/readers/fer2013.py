@@ -6,7 +6,7 @@ the first, chooses on the second ("validation") and reports on the third ("test"
 
 Its Kaggle image archive keeps these splits in its file names only
 (``test/<emotion>/PublicTest_123.jpg``), so files so named go by their names. Copies whose files
-are named otherwise are read as any other folders of images (`ferturb.data.folders`).
+are named otherwise are read as any other folders of images (`ferturb.data.readers.folders`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from PIL import Image
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder
-from ferturb.data import folders
 from ferturb.data.faces import SPLITS, Faces
-from ferturb.data.images import IMAGE_SUFFIXES, Progress
+from ferturb.data.readers import folders
+from ferturb.data.readers.images import IMAGE_SUFFIXES, Progress
+from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import complete_splits, describe, require_emotions
-from ferturb.data.trees import Tree
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own names of the splits. Index = split code."""

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ferturb.data.face_canvas import Canvas
-from ferturb.data.face_geometry import (
+from ferturb.data.drawn.canvas import Canvas
+from ferturb.data.drawn.geometry import (
     Plane,
     Subject,
     brow_line,
@@ -24,7 +24,7 @@ from ferturb.data.face_geometry import (
     nose_axis,
     nose_base,
 )
-from ferturb.data.face_skin import creases, lighting
+from ferturb.data.drawn.skin import creases, lighting
 
 
 def paint(c: Canvas) -> tuple[Plane, Bool[Tensor, "b h w"]]:

@@ -17,15 +17,15 @@ import torch
 from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.data.images import (
+from ferturb.data.readers.images import (
     IMAGE_SUFFIXES,
     MAX_IMAGE_BYTES,
     Progress,
     decode_faces,
     unreadable_note,
 )
+from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import complete_splits, split_code
-from ferturb.data.trees import Tree
 
 EXPECTED = "expected <split>/<emotion>/* or <emotion>/*"
 

@@ -1,0 +1,1 @@
+"""Every form in which people have faces: images, tables, parquet."""
