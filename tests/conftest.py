@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from jaxtyping import config, install_import_hook
 
-install_import_hook("ferturb", "shape_checks.typecheck")  # before the first import of ferturb
+install_import_hook(
+    ["ferturb", "research"], "shape_checks.typecheck"
+)  # before the first import of ferturb
 
 from collections.abc import Iterator  # noqa: E402
 

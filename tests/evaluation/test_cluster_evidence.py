@@ -9,7 +9,8 @@ import torch
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation_matrix import paired_p
-from ferturb.evaluation.cluster_evidence import (
+from ferturb.evaluation.significance import holm
+from research.cluster_evidence import (
     CONTROLS,
     cluster_evidence,
     coverage,
@@ -17,7 +18,6 @@ from ferturb.evaluation.cluster_evidence import (
     precision,
     random_coverage,
 )
-from ferturb.evaluation.significance import holm
 
 # Two faces of 2×4 pixels; cluster 0 is the left half, 1 the third column, 2 the last.
 MAP = torch.tensor([[[0, 0, 1, 2], [0, 0, 1, 2]]])

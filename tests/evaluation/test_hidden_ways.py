@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
-from ferturb.evaluation.hidden import (
+from ferturb.features.copies import COPIES
+from research.hidden import (
     FEATURES,
     GREY_ROWS,
     MEANS,
@@ -19,9 +17,6 @@ from ferturb.evaluation.hidden import (
     hidden_scores,
     right_when_hidden,
 )
-from ferturb.features.copies import COPIES
-
-sys.path.append(str(Path(__file__).parents[2] / "tools"))
 
 
 def test_grey_rows_hide_the_lower_half_and_nothing_else() -> None:
@@ -80,7 +75,7 @@ def test_scores_and_means_by_hand() -> None:
 
 
 def test_a_card_gets_its_section_once() -> None:
-    from measure_pretrained import with_section
+    from research.measure_pretrained import with_section
 
     rows = hidden_scores({"whole": np.array([True, True, False, True])})
     card = "# The model\n\nText.\n\n## Limits\n\nMany.\n"

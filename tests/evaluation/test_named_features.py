@@ -6,7 +6,7 @@ import pytest
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.ablation import Ablation, Outcomes
 from ferturb.evaluation.faithfulness import FEATURES
-from ferturb.evaluation.named_features import (
+from research.named_features import (
     Hits,
     excess_in_face,
     hits,

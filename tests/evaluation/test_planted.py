@@ -6,7 +6,7 @@ import torch
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES, draw, draw_with
-from ferturb.evaluation.planted import (
+from research.planted import (
     carrying_regions,
     changed_pixels,
     mass_on,

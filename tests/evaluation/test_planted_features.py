@@ -20,7 +20,6 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import draw, planted_features, synthetic_faces
 from ferturb.evaluation.ablation import ablate
 from ferturb.evaluation.ablation_matrix import matrix, named
-from ferturb.evaluation.holes import with_holes
 from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
@@ -28,6 +27,7 @@ from ferturb.models.compact import compact
 from ferturb.perturb.altered import AlteredCopies
 from ferturb.study.plan import PRESETS
 from ferturb.training.loop import MODEL, Training, train
+from research.holes import with_holes
 
 PARTS = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
 CARRIED = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.report.evidence_figure import cluster_evidence_figure
 from ferturb.report.figures import BLUE, GREEN
+from research.evidence_figure import cluster_evidence_figure
 
 
 def bars(shared: float, own: float) -> tuple[int, int]:

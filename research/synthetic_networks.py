@@ -14,7 +14,6 @@ import torch
 from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.evaluation.faithfulness import FEATURES
-from ferturb.evaluation.holes import with_holes
 from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
@@ -23,6 +22,7 @@ from ferturb.perturb.altered import AlteredCopies
 from ferturb.perturb.training_views import TrainingViews, WholeFaces
 from ferturb.study.plan import PRESETS
 from ferturb.training.loop import MODEL, Training, train
+from research.holes import with_holes
 
 NARROW = "narrow"
 """A third as wide as the compact network, one block a stage: enough for drawn faces."""

@@ -1,6 +1,6 @@
 """How the shipped models do on faces with something hidden.
 
-    python tools/measure_pretrained.py fer2013.zip
+    python -m research.measure_pretrained fer2013.zip
 
 Writes results/pretrained_hidden.csv (accuracy on PrivateTest with 95 % intervals, and the paired
 change against *clean*) and the section on hidden features of every model card. The models are the
@@ -19,14 +19,14 @@ from pathlib import Path
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
-from ferturb.evaluation.hidden import (
+from ferturb.pretrained import FOLDER, NAMES, load_pretrained
+from research.hidden import (
     GREY_ROWS,
     HiddenScore,
     Right,
     hidden_scores,
     right_when_hidden,
 )
-from ferturb.pretrained import FOLDER, NAMES, load_pretrained
 
 RESULTS = Path(__file__).parents[1] / "results" / "pretrained_hidden.csv"
 HEADING, NEXT = "## When something is hidden", "## Limits"
@@ -55,7 +55,7 @@ def section(rows: Sequence[HiddenScore]) -> str:
         HEADING,
         "",
         "The same test faces with something over them, or a facial feature left out (filled with",
-        "the face's mean, or inpainted). Written by `tools/measure_pretrained.py`.",
+        "the face's mean, or inpainted). Written by `research/measure_pretrained.py`.",
         "",
         "| faces | accuracy, % | 95 % interval |",
         "|---|---|---|",

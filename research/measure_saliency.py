@@ -1,15 +1,15 @@
 """Judge every saliency method, and ablation, on drawn faces, where the truth is known.
 
-    python tools/measure_saliency.py --threads 1
+    python -m research.measure_saliency --threads 1
 
 A network is trained on drawn faces, some with holes (`synthetic_networks.py`; minutes), and
 explained on others: 40 of each of the six emotions that facial features carry. Two tables:
 
 - `saliency_faithfulness.csv`: how often a method names, or points at, a facial feature that
   carries the face's emotion; its mass on the pixels that the emotion's action units change
-  (`ferturb.evaluation.planted`); areas under the deletion and insertion curves; and, over the faces
+  (`research.planted`); areas under the deletion and insertion curves; and, over the faces
   of an emotion, how many planted and other features it names
-  (`ferturb.evaluation.named_features`). The ablation matrix stands beside the methods, and so do
+  (`research.named_features`). The ablation matrix stands beside the methods, and so do
   maps that know nothing: `random` and `centre`.
 - `saliency_randomised.csv`: how alike the maps are before and after the weights of the last
   quarter, half and all of the layers are shuffled.
@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from synthetic_networks import MEASURING_SEED, network
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
@@ -42,8 +41,6 @@ from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.evaluation.evidence import partition, share_of_parts, stratified
 from ferturb.evaluation.faithfulness import BASELINES, FEATURES, area_under
 from ferturb.evaluation.judged_saliency import judge_maps
-from ferturb.evaluation.named_features import Hits, hits, named_by_ablation, named_by_mass
-from ferturb.evaluation.planted import changed_pixels, mass_on
 from ferturb.evaluation.randomisation import (
     randomised,
     rank_correlation,
@@ -53,6 +50,9 @@ from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.study.execute import prepare_process
+from research.named_features import Hits, hits, named_by_ablation, named_by_mass
+from research.planted import changed_pixels, mass_on
+from research.synthetic_networks import MEASURING_SEED, network
 
 FACES, SANITY_FACES, ABLATED_FACES = 40, 5, 200
 """Of each emotion; the ablation matrix, which asks only for probabilities, can have more."""

@@ -1,12 +1,12 @@
 """How much of what an emotion is shown by do the clusters of attention cover?
 
-    python tools/measure_cluster_evidence.py --threads 1
+    python -m research.measure_cluster_evidence --threads 1
 
-On drawn faces it is known where an emotion is shown (`ferturb.evaluation.planted`). Attention
+On drawn faces it is known where an emotion is shown (`research.planted`). Attention
 classifiers (phase 1 of the Perturb Scheme) are trained on drawn faces, one a seed, and the
 clusters of their attention (K = 3), one map for all faces (as in an epoch) and one for each face,
 are laid on other faces, 60 of each emotion. The most attended cluster is compared with random
-regions of its area (`ferturb.evaluation.cluster_evidence`).
+regions of its area (`research.cluster_evidence`).
 
 `cluster_evidence.csv` has a row for each seed, scope, kind of evidence, emotion and cluster (0 is
 the most attended); the random regions and p-values are beside cluster 0. The picture shows the
@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from synthetic_networks import MEASURING_SEED, TRAINING_SEED, network
 from torch import Tensor
 
 from ferturb.base.config import METHOD_PRESETS, MethodConfig
@@ -35,13 +34,14 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.seeds import generator_of
 from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
-from ferturb.evaluation.cluster_evidence import CONTROLS, Covered, cluster_evidence
-from ferturb.evaluation.planted import carrying_regions, changed_pixels
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.maps import FaceClusters
 from ferturb.perturb.scheme import ClusterViews
-from ferturb.report.evidence_figure import cluster_evidence_figure
 from ferturb.study.execute import prepare_process
+from research.cluster_evidence import CONTROLS, Covered, cluster_evidence
+from research.evidence_figure import cluster_evidence_figure
+from research.planted import carrying_regions, changed_pixels
+from research.synthetic_networks import MEASURING_SEED, TRAINING_SEED, network
 
 CLUSTERS, FACES = 3, 60
 TRAINED_ON, EPOCHS = 7000, 12

@@ -1,0 +1,1 @@
+"""What was measured for the documentation: programs and what they measure with, no API."""
