@@ -31,9 +31,9 @@ from PIL import Image, ImageFilter
 
 from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
-from ferturb.features.face_masks import wear
 from ferturb.features.landmarks import find_landmarks
-from ferturb.features.lots import name_keys
+from ferturb.features.masks.keyed_random import name_keys
+from ferturb.features.masks.wear import wear
 from ferturb.photos.detection import Detections, Detector, make_detector, matched
 
 WIDTH, HEIGHT, FACES = 640, 480, 6

@@ -20,7 +20,7 @@ from torch import Tensor
 from ferturb.base.config import DatasetConfig
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.evaluation.significance import Interval, bootstrap, paired_bootstrap
-from ferturb.features.datasets import alter, landmarks_of
+from ferturb.features.altered import alter, landmarks_of
 
 FEATURES = ("eyes", "brows", "nose", "mouth", "upper_face", "lower_face")
 """The facial features that are left out in turn, and whose mean is taken."""

@@ -11,12 +11,12 @@ import pytest
 import ferturb
 from ferturb.base import storage
 from ferturb.data.sources import DRAWN_BY
-from ferturb.features.datasets import MADE_BY
+from ferturb.features.altered import MADE_BY
 
 ROOT = Path(ferturb.__file__).parent
 ANYWHERE = "ferturb.base"
 """What every part is built on, and makes no face."""
-KEYS = [("ferturb.features.datasets", MADE_BY), ("ferturb.data.drawn.synthetic", DRAWN_BY)]
+KEYS = [("ferturb.features.altered", MADE_BY), ("ferturb.data.drawn.synthetic", DRAWN_BY)]
 
 
 def file_of(module: str) -> Path | None:

@@ -12,7 +12,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.cli import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 from ferturb.runs import Run
 
 

@@ -8,7 +8,7 @@ import pytest
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.cli import main
 from ferturb.evaluation.evidence import PARTS
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 from ferturb.runs import Run
 from ferturb.study.execute import execute_run, prepare
 

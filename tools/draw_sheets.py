@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ferturb.base.storage import atomic_path
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.face_masks import KINDS, wear
+from ferturb.features.masks.wear import KINDS, wear
 
 IMG = Path(__file__).parent.parent / "docs" / "img"
 COLUMNS = 8

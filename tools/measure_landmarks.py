@@ -8,7 +8,7 @@ can be trusted (score above 0.9, spread below 1 px):
 - as they are, rolled by up to 60° to either side, under a crude synthetic mask and with one eye
   hidden by an ellipse: the same kinds of change as in training, on other faces and with other
   numbers drawn;
-- as training never saw them: wearing the face masks of `ferturb.features.face_masks`, drawn on the
+- as training never saw them: wearing the face masks of `ferturb.features.masks.wear`, drawn on the
   labels' own points, and without the region of one eye (`ferturb.features.regions`, from the
   labels too), filled with the mean of what is left; each upright and rolled by up to 60°.
 
@@ -42,8 +42,8 @@ from torch import Tensor
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
-from ferturb.features.face_masks import FACE_MASKS, wear
 from ferturb.features.landmarks import RIGHT_WITHIN, find_landmarks
+from ferturb.features.masks.wear import FACE_MASKS, wear
 from ferturb.features.points import INNER
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove

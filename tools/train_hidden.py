@@ -23,8 +23,8 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_json
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
-from ferturb.features.face_masks import wear
 from ferturb.features.landmarks import find_landmarks
+from ferturb.features.masks.wear import wear
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
 from ferturb.photos.hidden import FEATURES, FITTED, evidence

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ferturb.data.sources import load_faces as load_faces
     from ferturb.evaluation.judge import judge as judge
     from ferturb.evaluation.predictions import predict_logits as predict_logits
-    from ferturb.features.datasets import load_dataset as load_dataset
+    from ferturb.features.altered import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
     from ferturb.predictor import Predictor as Predictor
@@ -49,7 +49,7 @@ _HOMES = {
     "FerturbError": "ferturb.base.errors",
     "judge": "ferturb.evaluation.judge",
     "predict_logits": "ferturb.evaluation.predictions",
-    "load_dataset": "ferturb.features.datasets",
+    "load_dataset": "ferturb.features.altered",
     "Classifier": "ferturb.models.classifier",
     "Ensemble": "ferturb.models.ensemble",
     "Predictor": "ferturb.predictor",

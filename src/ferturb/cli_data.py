@@ -157,7 +157,7 @@ def absolute(source: str) -> str:
 def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
     """The faces of a dataset config, with a progress bar while they are read (and altered)."""
     from ferturb import terminal
-    from ferturb.features.datasets import load_dataset
+    from ferturb.features.altered import load_dataset
 
     with terminal.reading(quiet) as progress:
         return load_dataset(config, progress=progress)

@@ -69,7 +69,7 @@ def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed:
         seed: What a face wears follows from the seed and its name.
     """
     from ferturb import terminal
-    from ferturb.features.mask_fer import mask_faces, write_mask_fer
+    from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 
     faces, records = mask_faces(read_faces(DatasetConfig(source)), kind, seed)
     write_mask_fer(faces, records, out)

@@ -167,7 +167,7 @@ class Predictor:
         `features` None takes all of `ferturb.features.regions.FEATURES` but the whole face. Needs
         torch, as regions and removal do.
         """
-        from ferturb.features.what_if import left_out_faces
+        from ferturb.features.removal import left_out_faces
 
         names, faces = left_out_faces(face, features, fill)
         rows = self.model.predict_proba(faces)

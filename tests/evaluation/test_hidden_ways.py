@@ -6,7 +6,7 @@ import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
-from ferturb.features.copies import COPIES
+from ferturb.features.training_variants import COPIES
 from research.hidden import (
     FEATURES,
     GREY_ROWS,

@@ -7,8 +7,8 @@ import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.features.copies import COPIES, altered_copies
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
+from ferturb.features.training_variants import COPIES, altered_copies
 
 
 def test_copies_are_the_training_faces_with_something_hidden() -> None:

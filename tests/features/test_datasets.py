@@ -14,10 +14,10 @@ from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
-from ferturb.features import datasets
-from ferturb.features.datasets import alter, landmarks_of, leave_out_random, load_dataset
+from ferturb.features import altered as datasets
+from ferturb.features.altered import alter, landmarks_of, leave_out_random, load_dataset
 from ferturb.features.landmarks import Landmarks
-from ferturb.features.mask_fer import mask_faces, write_mask_fer
+from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 from ferturb.features.regions import regions
 from ferturb.features.removal import leave_out
 

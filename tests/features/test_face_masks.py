@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features import face_masks
-from ferturb.features.face_masks import FACE_MASKS, KINDS, SHARES, wear
-from ferturb.features.lots import index_keys
-from ferturb.features.mask_geometry import CHIN_EDGE, EYES, LIPS, NOSE_TIP, place
-from ferturb.features.mask_light import smooth
+from ferturb.features.masks import wear as face_masks
+from ferturb.features.masks.geometry import CHIN_EDGE, EYES, LIPS, NOSE_TIP, place
+from ferturb.features.masks.keyed_random import index_keys
+from ferturb.features.masks.light import smooth
+from ferturb.features.masks.wear import FACE_MASKS, KINDS, SHARES, wear
 
 DRAWN = draw(28, seed=11)
 HIDDEN = [*NOSE_TIP, *LIPS, *CHIN_EDGE]

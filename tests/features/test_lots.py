@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ferturb.features.lots import draw_lots, draw_noise, index_keys, mix, name_keys
+from ferturb.features.masks.keyed_random import draw_lots, draw_noise, index_keys, mix, name_keys
 
 
 def signed(value: int) -> int:

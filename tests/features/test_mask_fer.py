@@ -9,9 +9,9 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.sources import load_source
-from ferturb.features import mask_fer
 from ferturb.features.landmarks import Landmarks
-from ferturb.features.mask_fer import mask_faces, read_records, write_mask_fer
+from ferturb.features.masks import mask_fer
+from ferturb.features.masks.mask_fer import mask_faces, read_records, write_mask_fer
 
 N = 70
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.mask_geometry import (
+from ferturb.features.masks.geometry import (
     EYES,
     LIPS,
     NOSE_TIP,

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.lots import index_keys
-from ferturb.features.mask_geometry import place
-from ferturb.features.mask_light import Layer, lay_over, measure, smooth
+from ferturb.features.masks.geometry import place
+from ferturb.features.masks.keyed_random import index_keys
+from ferturb.features.masks.light import Layer, lay_over, measure, smooth
 
 POINTS = draw(8, seed=3).landmarks
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ferturb.features.lots import Lots, draw_lots, index_keys
-from ferturb.features.mask_textures import (
+from ferturb.features.masks.keyed_random import Lots, draw_lots, index_keys
+from ferturb.features.masks.textures import (
     CLOTH,
     N95,
     SURGICAL,

@@ -3,10 +3,10 @@ from __future__ import annotations
 import torch
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.lots import index_keys
-from ferturb.features.mask_geometry import place
-from ferturb.features.mask_light import measure
-from ferturb.features.occluders import glasses, hand, random_occluder, segment_distance
+from ferturb.features.masks.geometry import place
+from ferturb.features.masks.keyed_random import index_keys
+from ferturb.features.masks.light import measure
+from ferturb.features.masks.occluders import glasses, hand, random_occluder, segment_distance
 
 DRAWN = draw(60, seed=8)
 FACE = place(DRAWN.landmarks, 48, 48)

@@ -9,8 +9,8 @@ import torch
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features import altering_modules
-from ferturb.features.face_masks import wear
-from ferturb.features.what_if import left_out_faces
+from ferturb.features.masks.wear import wear
+from ferturb.features.removal import left_out_faces
 from ferturb.photos.altering import Alterer
 from ferturb.photos.landmarks import LandmarkFinder
 

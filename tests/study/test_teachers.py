@@ -17,7 +17,7 @@ from ferturb.base.config import (
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 from ferturb.runs import Run
 from ferturb.study.execute import execute_run, prepare
 from ferturb.training.batches import steps_per_epoch

@@ -28,7 +28,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.evaluation.predictions import AUGMENTATIONS, predict_logits
-from ferturb.features.datasets import landmarks_of
+from ferturb.features.altered import landmarks_of
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
-from ferturb.features import face_masks, mask_light
-from ferturb.features.lots import index_keys
+from ferturb.features.masks import light, wear
+from ferturb.features.masks.keyed_random import index_keys
 from ferturb.features.regions import FEATURES, Geometry
 from ferturb.features.removal import remove
 
@@ -25,7 +25,7 @@ LEAVABLE: tuple[str, ...] = tuple(name for name in FEATURES if name != "face")
 """The facial features that can be left out of a face."""
 FILLS: tuple[str, ...] = ("mean", "blur", "black")
 """What can stand in their place: the fills that need no lots and no loop."""
-WORN: tuple[str, ...] = face_masks.FACE_MASKS
+WORN: tuple[str, ...] = wear.FACE_MASKS
 """What a face can wear."""
 SEEDS: dict[str, int] = {"surgical": 3, "cloth": 0, "n95": 0}
 """The seed of each kind's one mask."""
@@ -63,16 +63,16 @@ class Wearing(nn.Module):
         self, face: Shaped[Tensor, "1 h w"], points: Float[Tensor, "1 p 2"]
     ) -> Shaped[Tensor, "1 h w"]:
         """uint8 (1, h, w)."""
-        drawer = face_masks.KINDS[self.kind]
+        drawer = wear.KINDS[self.kind]
         assert drawer is not None
-        return face_masks._wear(face, points, drawer, index_keys(1, SEEDS[self.kind]))[0]
+        return wear._wear(face, points, drawer, index_keys(1, SEEDS[self.kind]))[0]
 
 
 @contextmanager
 def fixed_lots(module: Wearing, *example: Tensor) -> Iterator[None]:
     """Inside, the module's lots are constants: ONNX has no 64-bit hash to draw them with."""
     drawn: list[Any] = []
-    names = [(face_masks, "draw_lots"), (face_masks, "draw_noise"), (mask_light, "draw_noise")]
+    names = [(wear, "draw_lots"), (wear, "draw_noise"), (light, "draw_noise")]
 
     def recording(draw: Any) -> Any:
         def keep(*arguments: Any, **options: Any) -> Any:

@@ -18,9 +18,10 @@ is kept becomes the same mid grey whatever it was (black where the fill is black
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -29,7 +30,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
-from ferturb.features.regions import region
+from ferturb.features.regions import FEATURES, region, regions
 
 Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """(faces (b, 1, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, 1, h, w)
@@ -189,3 +190,26 @@ FILLS: dict[str, Fill] = {
     "inpaint": _inpaint,
 }
 """Name of a fill -> how it is made."""
+
+
+def left_out_faces(
+    face: UInt8[np.ndarray, "h w"], features: Sequence[str] | None = None, fill: str = "mean"
+) -> tuple[tuple[str, ...], UInt8[np.ndarray, "n h w"]]:
+    """The face as it is, named "", and with each feature left out: names, faces (n, h, w).
+
+    `features` None takes all but "face". Raises `FerturbError` for an unknown feature or fill, or
+    what is no face.
+    """
+    if face.dtype != np.uint8 or face.ndim != 2:
+        raise FerturbError(
+            f"what_if takes one grayscale face as uint8 (height, width), got {face.dtype} "
+            f"{face.shape}; give the `face` of a prediction"
+        )
+    names = tuple(n for n in FEATURES if n != "face") if features is None else tuple(features)
+    image = torch.from_numpy(np.array(face))[None]  # a copy: the face may not be writable
+    found = regions(find_landmarks(image).points, (face.shape[0], face.shape[1]), names)
+    keep = ~torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
+    copies = (image[:, None].float() / 255).expand(len(names), 1, *face.shape)
+    filled = (remove(copies, keep, fill)[:, 0] * 255).round().to(torch.uint8)
+    shown = torch.cat([image, torch.where(keep, image, filled)])
+    return ("", *names), shown.numpy()

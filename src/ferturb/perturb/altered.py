@@ -5,7 +5,7 @@ thing, or with a facial feature left out. Each time a face is shown it is, with 
 `MethodConfig.altered`, one of its copies, all alike likely, and else itself. With a teacher
 (`RunConfig.teachers`) the network is told what the teacher says of the whole face.
 
-Which copies there are is `ferturb.features.copies.COPIES`.
+Which copies there are is `ferturb.features.training_variants.COPIES`.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Method:
     trains_as: str | None = None
     """The method whose training this one's is, where they differ at test time alone."""
     shows_copies: bool = False
-    """Whether faces are also shown with something hidden (`ferturb.features.copies`)."""
+    """Whether faces are also shown with something hidden (`ferturb.features.training_variants`)."""
 
     def __call__(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ferturb.base.config import DatasetConfig
 from ferturb.evaluation.transfer import altered_name
-from ferturb.features.face_masks import FACE_MASKS
+from ferturb.features.masks.wear import FACE_MASKS
 from ferturb.report.arms import Arm, tested_on
 from ferturb.report.results import alteration, collect
 from ferturb.runs import Run

@@ -17,7 +17,7 @@ from ferturb.evaluation.ablation import ablate_run
 from ferturb.evaluation.evidence import explain_run
 from ferturb.evaluation.judged_saliency import judge_saliency
 from ferturb.evaluation.transfer import altered_name, measure_on
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 from ferturb.runs import Run
 from ferturb.study.plan import Study, datasets
 

@@ -17,7 +17,7 @@ from ferturb.base.seeds import seed_of
 from ferturb.base.storage import alone, remove_leftovers
 from ferturb.data.faces import Faces
 from ferturb.evaluation.predictions import predict_logits
-from ferturb.features.copies import altered_copies
+from ferturb.features.training_variants import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, trained_as

@@ -18,7 +18,7 @@ import torch
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import alone, read_json, write_json
 from ferturb.data.faces import Faces
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 from ferturb.report.build import build_report
 from ferturb.runs import describe_hardware, describe_software, find_runs
 from ferturb.study.analyses import Desk, Progress, analyse, missing

@@ -1,6 +1,6 @@
 """Other things that hide a face: dark glasses, a hand, anything at random.
 
-Drawn as face masks are (`ferturb.features.face_masks`): from landmarks, in the face's frame, lit
+Drawn as face masks are (`ferturb.features.masks.wear`): from landmarks, in the face's frame, lit
 by the face's own light, a layer each.
 """
 
@@ -11,9 +11,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.lots import draw_lots, draw_noise
-from ferturb.features.mask_geometry import EYES, Place, Plane, Scalar
-from ferturb.features.mask_light import Layer, Light, smooth
+from ferturb.features.masks.geometry import EYES, Place, Plane, Scalar
+from ferturb.features.masks.keyed_random import draw_lots, draw_noise
+from ferturb.features.masks.light import Layer, Light, smooth
 
 Spot = tuple[Scalar, Scalar]
 """(X, Y) of one point per face in the face's frame."""

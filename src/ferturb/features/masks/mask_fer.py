@@ -17,9 +17,9 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder, write_text
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import MASK_RECORDS, archive_names, write_folder
-from ferturb.features.face_masks import check_kind, wear
 from ferturb.features.landmarks import Landmarks, find_landmarks
-from ferturb.features.lots import name_keys
+from ferturb.features.masks.keyed_random import name_keys
+from ferturb.features.masks.wear import check_kind, wear
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def mask_faces(
 ) -> tuple[Faces, tuple[MaskRecord, ...]]:
     """The same faces wearing face masks, and one record a face.
 
-    `kind` is one of `ferturb.features.face_masks.KINDS`. What a face wears depends on the seed
+    `kind` is one of `ferturb.features.masks.wear.KINDS`. What a face wears depends on the seed
     and its name alone, so that a split masked by itself is the split of the masked whole. Without
     `landmarks` they are found. The result keeps its kind of dataset; its source, notes and
     ``info["face_masks"]`` say what was put on.

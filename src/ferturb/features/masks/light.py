@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.lots import draw_noise
-from ferturb.features.mask_geometry import Place, Plane, Scalar
+from ferturb.features.masks.geometry import Place, Plane, Scalar
+from ferturb.features.masks.keyed_random import draw_noise
 
 _CELLS = 12
 _SPREADS = 4

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.lots import Lots
-from ferturb.features.mask_geometry import Place, Plane, Scalar, Seat
+from ferturb.features.masks.geometry import Place, Plane, Scalar, Seat
+from ferturb.features.masks.keyed_random import Lots
 
 
 @dataclass(frozen=True)

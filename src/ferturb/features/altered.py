@@ -32,9 +32,9 @@ from ferturb.data.cache import cache_folder, cached
 from ferturb.data.faces import Faces, concatenate
 from ferturb.data.readers.images import Progress
 from ferturb.data.sources import load_faces
-from ferturb.features.face_masks import check_kind
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
-from ferturb.features.mask_fer import mask_faces
+from ferturb.features.masks.mask_fer import mask_faces
+from ferturb.features.masks.wear import check_kind
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, leave_out, remove

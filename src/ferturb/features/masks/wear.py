@@ -3,7 +3,7 @@
 The idea is MaskTheFace's (Anwar and Raychowdhury, "Masked Face Recognition for Secure
 Authentication", arXiv 2008.11104), which the paper makes its MaskFer with: a picture of a mask is
 warped onto the landmarks of faces that a detector found. Here the mask is drawn instead
-(`ferturb.features.mask_geometry`, `mask_textures`) and lit by the face's own light
+(`ferturb.features.masks.geometry`, `mask_textures`) and lit by the face's own light
 (`mask_light`), on every face: none is left out.
 """
 
@@ -17,11 +17,11 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.features import occluders
-from ferturb.features.lots import Lots, draw_lots, draw_noise, index_keys
-from ferturb.features.mask_geometry import Cut, Place, Plane, Seat, place, seat
-from ferturb.features.mask_light import Layer, Light, lay_over, measure
-from ferturb.features.mask_textures import (
+from ferturb.features.masks import occluders
+from ferturb.features.masks.geometry import Cut, Place, Plane, Seat, place, seat
+from ferturb.features.masks.keyed_random import Lots, draw_lots, draw_noise, index_keys
+from ferturb.features.masks.light import Layer, Light, lay_over, measure
+from ferturb.features.masks.textures import (
     CLOTH,
     N95,
     SURGICAL,
@@ -170,7 +170,7 @@ def wear(
 
     `points` are 68 or more landmarks in pixels, the first 68 in the iBUG order, image left first,
     (0, 0) the centre of the top left pixel. What face i wears depends on the face, the seed and i
-    alone, or on its key instead of i where `keys` are given (`ferturb.features.lots.name_keys`).
+    alone, or on its key instead of i where `keys` are given (`ferturb.features.masks.keyed_random.name_keys`).
     Raises `FerturbError` for an unknown kind, a negative seed or other points.
     """
     _check(images, points, kind, seed)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.readers.images import Progress
-from ferturb.features.datasets import load_dataset
+from ferturb.features.altered import load_dataset
 
 _WORN = (
     *({"face_masks": "mixed", "alteration_seed": seed} for seed in (101, 102, 103)),

@@ -1,0 +1,1 @@
+"""Face masks that are worn, and other occluders: MaskFer of any data set."""
