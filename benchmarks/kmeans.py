@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.perturb.clusters import coordinates, intensity
-from ferturb.perturb.kmeans import kmeans
+from ferturb.perturb.kmeans.kmeans import kmeans
 
 TOLERANCE = 1e-4
 

@@ -29,10 +29,10 @@ from ferturb.base.config import FAST, MethodConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
-from ferturb.perturb.maps import FACE_SEED, clustered, named
+from ferturb.perturb.cluster_maps import FACE_SEED, clustered, named
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.training_views import TrainingViews
 from ferturb.training.augment import augment_with_maps
+from ferturb.training.inputs import TrainingViews
 from ferturb.training.optimizer import build_optimizer
 
 METHODS_MEASURED = {

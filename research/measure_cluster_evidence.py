@@ -35,8 +35,8 @@ from ferturb.base.seeds import generator_of
 from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.maps import FaceClusters
-from ferturb.perturb.scheme import ClusterViews
+from ferturb.perturb.cluster_maps import FaceClusters
+from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.study.execute import prepare_process
 from research.cluster_evidence import CONTROLS, Covered, cluster_evidence
 from research.evidence_figure import cluster_evidence_figure

@@ -1,9 +1,9 @@
 """Where a drawn face shows its emotion: known, since its author planted it.
 
 Two answers. *Regions*: the facial features whose action units belong to the emotion, at their
-whole area (`ferturb.data.drawn.synthetic.EVIDENCE`). *Pixels*: what the emotion's action units change
-in this face, that is the difference between it and the same person in the same pose and light
-without them. The second is sharper: a region has pixels that no unit moved.
+whole area (`ferturb.data.drawn.synthetic.EVIDENCE`). *Pixels*: what the emotion's action units
+change in this face, that is the difference between it and the same person in the same pose and
+light without them. The second is sharper: a region has pixels that no unit moved.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
 from ferturb.models.compact import compact
-from ferturb.perturb.altered import AlteredCopies
-from ferturb.perturb.training_views import TrainingViews, WholeFaces
+from ferturb.perturb.hidden_variants import AlteredCopies
 from ferturb.study.plan import PRESETS
+from ferturb.training.inputs import TrainingViews, WholeFaces
 from ferturb.training.loop import MODEL, Training, train
 from research.holes import with_holes
 

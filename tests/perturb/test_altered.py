@@ -5,7 +5,7 @@ import torch
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.perturb.altered import AlteredCopies
+from ferturb.perturb.hidden_variants import AlteredCopies
 from ferturb.perturb.methods import METHODS
 
 

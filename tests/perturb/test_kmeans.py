@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.base.errors import FerturbError
-from ferturb.perturb import kmeans as module
 from ferturb.perturb.clusters import coordinates, intensity
-from ferturb.perturb.kmeans import Clustering, kmeans
-from ferturb.perturb.kmeans_settling import settle, unsettled
-from ferturb.perturb.kmeans_sketches import count_of, halved_blocks, stride_of
-from ferturb.perturb.kmeans_starts import plus_plus, raced
-from ferturb.perturb.kmeans_steps import lloyd_step, members, weighted
+from ferturb.perturb.kmeans import kmeans as module
+from ferturb.perturb.kmeans.converge import settle, unsettled
+from ferturb.perturb.kmeans.kmeans import Clustering, kmeans
+from ferturb.perturb.kmeans.lloyd import lloyd_step, members, weighted
+from ferturb.perturb.kmeans.seeding import plus_plus, raced
+from ferturb.perturb.kmeans.subsample import count_of, halved_blocks, stride_of
 
 
 def rng(seed: int = 0) -> torch.Generator:

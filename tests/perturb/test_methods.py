@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from ferturb.base.config import METHOD_OPTIONS, METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
+from ferturb.perturb.cluster_maps import FaceClusters, LandmarkCells, maps_of_faces, mean_attention
+from ferturb.perturb.cluster_views import ClusterViews, view_divergence
 from ferturb.perturb.clusters import by_intensity
-from ferturb.perturb.maps import FaceClusters, LandmarkCells, maps_of_faces, mean_attention
 from ferturb.perturb.methods import (
     METHODS,
     epochs_at_equal_compute,
@@ -21,10 +22,9 @@ from ferturb.perturb.methods import (
     needs_attention,
     passes,
 )
-from ferturb.perturb.scheme import ClusterViews, view_divergence
-from ferturb.perturb.training_views import TrainingViews
 from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.perturb.views import views_of
+from ferturb.training.inputs import TrainingViews
 
 SIDE = 16
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from ferturb.base.config import MethodConfig, ModelConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
+from ferturb.perturb.cluster_maps import mean_attention
+from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.clusters import cluster_maps
-from ferturb.perturb.maps import mean_attention
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.scheme import ClusterViews
-from ferturb.perturb.training_views import WholeFaces
 from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.perturb.views import left_out_masks, sampled_view, views_of
+from ferturb.training.inputs import WholeFaces
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -7,7 +7,7 @@ import torch
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.perturb.clusters import coordinates, intensity
-from ferturb.perturb.kmeans import kmeans
+from ferturb.perturb.kmeans.kmeans import kmeans
 from ferturb.photos.attention import GRAPH, AttentionFinder, attention_clusters
 
 

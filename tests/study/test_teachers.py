@@ -21,8 +21,8 @@ from ferturb.features.altered import load_dataset
 from ferturb.runs import Run
 from ferturb.study.execute import execute_run, prepare
 from ferturb.training.batches import steps_per_epoch
+from ferturb.training.distillation import Teacher
 from ferturb.training.loop import MODEL
-from ferturb.training.teaching import Teacher
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

@@ -21,12 +21,12 @@ from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS
-from ferturb.perturb.training_views import TrainingViews, WholeFaces
 from ferturb.study.execute import new_classifier
 from ferturb.training import loop
 from ferturb.training.augment import augment
 from ferturb.training.batches import batches
 from ferturb.training.checkpoint import Epoch
+from ferturb.training.inputs import TrainingViews, WholeFaces
 from ferturb.training.loop import (
     CHECKPOINT,
     CLUSTERS,
@@ -201,7 +201,7 @@ from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact
 from ferturb.study.execute import new_classifier
-from ferturb.perturb.training_views import WholeFaces
+from ferturb.perturb.random_erasing import WholeFaces
 from ferturb.training.loop import Training, train
 
 BACKBONES["tiny"] = lambda: compact(widths=(4, 8), blocks=(1, 1))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.training.teaching import Teacher, distillation_loss
+from ferturb.training.distillation import Teacher, distillation_loss
 
 CPU = torch.device("cpu")
 

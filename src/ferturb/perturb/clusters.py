@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ferturb.perturb.kmeans import kmeans
+from ferturb.perturb.kmeans.kmeans import kmeans
 
 
 def unit_range(maps: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:

@@ -1,8 +1,8 @@
 """Controls: the same views, compute and areas, without what the Perturb Scheme says matters.
 
 - `random_partitions`: in place of clusters, random regions with the clusters' areas.
-- `random_rectangles`: plain random erasing (Zhong et al., "Random Erasing Data Augmentation",
-  AAAI 2020).
+
+Plain random erasing is `ferturb.perturb.random_erasing`.
 """
 
 from __future__ import annotations
@@ -62,25 +62,3 @@ def _longer_axis(place: Float[Tensor, "2 n"], left: Bool[Tensor, "b n"]) -> Floa
     yy = second[:, 1] - mean[:, 1] ** 2
     xy = second[:, 2] - mean[:, 0] * mean[:, 1]
     return 0.5 * torch.atan2(2 * xy, xx - yy)
-
-
-def random_rectangles(
-    b: int,
-    h: int,
-    w: int,
-    generator: torch.Generator,
-    area: tuple[float, float] = (0.02, 0.2),
-    aspect: tuple[float, float] = (0.3, 3.3),
-) -> Bool[Tensor, "b h w"]:
-    """True inside one random rectangle per face; sides never exceed the face's."""
-    u = torch.rand(4, b, generator=generator)
-    pixels = (area[0] + (area[1] - area[0]) * u[0]) * h * w
-    ratio = torch.exp(math.log(aspect[0]) + (math.log(aspect[1]) - math.log(aspect[0])) * u[1])
-    height = (pixels * ratio).sqrt().round().clamp(1, h)
-    width = (pixels / ratio).sqrt().round().clamp(1, w)
-    top = (u[2] * (h - height + 1)).floor()
-    left = (u[3] * (w - width + 1)).floor()
-    rows, columns = torch.arange(h), torch.arange(w)
-    in_rows = (rows >= top[:, None]) & (rows < (top + height)[:, None])
-    in_columns = (columns >= left[:, None]) & (columns < (left + width)[:, None])
-    return in_rows[:, :, None] & in_columns[:, None, :]

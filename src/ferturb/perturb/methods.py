@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from ferturb.base.config import MethodConfig, choose
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.altered import AlteredCopies
+from ferturb.perturb.cluster_maps import FaceClusters, Finder, LandmarkCells, intensity_of, nowhere
+from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.controls import random_partitions
-from ferturb.perturb.maps import FaceClusters, Finder, LandmarkCells, intensity_of, nowhere
-from ferturb.perturb.scheme import ClusterViews
-from ferturb.perturb.training_views import ErasedViews, TrainingViews, WholeFaces
+from ferturb.perturb.hidden_variants import AlteredCopies
+from ferturb.perturb.random_erasing import ErasedViews
 from ferturb.perturb.view_classifier import Recut, ViewClassifier
+from ferturb.training.inputs import TrainingViews, WholeFaces
 
 Find = Callable[[MethodConfig, Classifier | None, Tensor], Finder]
 """(config, attention classifier, reference map (h, w)) -> what clusters faces one by one."""

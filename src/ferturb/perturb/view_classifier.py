@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
-from ferturb.perturb.maps import FACE_SEED, Finder
+from ferturb.perturb.cluster_maps import FACE_SEED, Finder
 from ferturb.perturb.views import views_of
 
 Recut = Callable[[Tensor, int, torch.Generator], Tensor]

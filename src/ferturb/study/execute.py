@@ -21,7 +21,6 @@ from ferturb.features.training_variants import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, trained_as
-from ferturb.perturb.training_views import TrainingViews
 from ferturb.runs import (
     Run,
     describe_data,
@@ -29,8 +28,9 @@ from ferturb.runs import (
     describe_software,
     run_folder_name,
 )
+from ferturb.training.distillation import Teacher
+from ferturb.training.inputs import TrainingViews
 from ferturb.training.loop import Step, Training, adopt, best_epoch, train
-from ferturb.training.teaching import Teacher
 
 
 def execute_run(

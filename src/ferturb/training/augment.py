@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from ferturb.base.config import AugmentConfig
 from ferturb.base.errors import FerturbError
-from ferturb.perturb.controls import random_rectangles
 
 
 def augment(
@@ -159,3 +158,25 @@ def random_erase(
     keep = ~(random_rectangles(b, h, w, generator) & chosen[:, None, None])
     noise = torch.rand(b, 1, h, w, generator=generator)
     return torch.where(keep[:, None].to(faces.device), faces, noise.to(faces.device))
+
+
+def random_rectangles(
+    b: int,
+    h: int,
+    w: int,
+    generator: torch.Generator,
+    area: tuple[float, float] = (0.02, 0.2),
+    aspect: tuple[float, float] = (0.3, 3.3),
+) -> Bool[Tensor, "b h w"]:
+    """True inside one random rectangle per face; sides never exceed the face's."""
+    u = torch.rand(4, b, generator=generator)
+    pixels = (area[0] + (area[1] - area[0]) * u[0]) * h * w
+    ratio = torch.exp(math.log(aspect[0]) + (math.log(aspect[1]) - math.log(aspect[0])) * u[1])
+    height = (pixels * ratio).sqrt().round().clamp(1, h)
+    width = (pixels / ratio).sqrt().round().clamp(1, w)
+    top = (u[2] * (h - height + 1)).floor()
+    left = (u[3] * (w - width + 1)).floor()
+    rows, columns = torch.arange(h), torch.arange(w)
+    in_rows = (rows >= top[:, None]) & (rows < (top + height)[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < (left + width)[:, None])
+    return in_rows[:, :, None] & in_columns[:, None, :]

@@ -26,10 +26,11 @@ from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast, logits_of
-from ferturb.perturb.training_views import TrainingViews
 from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.distillation import Teacher
+from ferturb.training.inputs import TrainingViews
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import (
     AveragedWeights,
@@ -37,7 +38,6 @@ from ferturb.training.optimizer import (
     learning_rate,
     set_learning_rate,
 )
-from ferturb.training.teaching import Teacher
 
 CHECKPOINT, MODEL, CLUSTERS = (
     "checkpoint.safetensors",

@@ -170,8 +170,9 @@ def wear(
 
     `points` are 68 or more landmarks in pixels, the first 68 in the iBUG order, image left first,
     (0, 0) the centre of the top left pixel. What face i wears depends on the face, the seed and i
-    alone, or on its key instead of i where `keys` are given (`ferturb.features.masks.keyed_random.name_keys`).
-    Raises `FerturbError` for an unknown kind, a negative seed or other points.
+    alone, or on its key instead of i where `keys` are given
+    (`ferturb.features.masks.keyed_random.name_keys`). Raises `FerturbError` for an unknown kind, a
+    negative seed or other points.
     """
     _check(images, points, kind, seed)
     n, h, w = images.shape

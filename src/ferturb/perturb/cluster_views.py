@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.perturb.maps import (
+from ferturb.perturb.cluster_maps import (
     FACE_SEED,
     Finder,
     Intensity,

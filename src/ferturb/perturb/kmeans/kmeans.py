@@ -24,15 +24,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.perturb.kmeans_settling import Clustering, Unsettled, settle, unsettled
-from ferturb.perturb.kmeans_sketches import block_side
-from ferturb.perturb.kmeans_starts import (
+from ferturb.perturb.kmeans.converge import Clustering, Unsettled, settle, unsettled
+from ferturb.perturb.kmeans.seeding import (
     PICTURE_STARTS,
     STARTS,
     widest,
     winner,
     winner_of_picture,
 )
+from ferturb.perturb.kmeans.subsample import block_side
 
 __all__ = ["PICTURE_STARTS", "STARTS", "Clustering", "kmeans"]
 

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.perturb.kmeans_sketches import (
+from ferturb.perturb.kmeans.lloyd import Weighted, lloyd_step, taken, weighted
+from ferturb.perturb.kmeans.subsample import (
     ALIGNED,
     aligned,
     block_side,
@@ -23,7 +24,6 @@ from ferturb.perturb.kmeans_sketches import (
     sample,
     size_for,
 )
-from ferturb.perturb.kmeans_steps import Weighted, lloyd_step, taken, weighted
 
 STARTS, PICTURE_STARTS = 64, 32
 """Starts of each set. Fewer cost less and miss the best clusters more often: of samples with 32 one

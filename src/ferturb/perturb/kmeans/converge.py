@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ferturb.perturb.kmeans_steps import Weighted, farthest, lloyd_step
+from ferturb.perturb.kmeans.lloyd import Weighted, farthest, lloyd_step
 
 REACHES = (1.4, 1.4, 1.0)
 """How far the steps go in turn, in units of the step of Lloyd's algorithm."""

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.perturb.kmeans_steps import Weighted, weighted
+from ferturb.perturb.kmeans.lloyd import Weighted, weighted
 
 ALIGNED = 16
 """Products of rows that are a multiple of this long are faster."""

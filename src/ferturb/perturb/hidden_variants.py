@@ -15,7 +15,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.perturb.training_views import WholeFaces
+from ferturb.training.inputs import WholeFaces
 
 
 class AlteredCopies(WholeFaces):

@@ -1,0 +1,1 @@
+"""K-means over the pixels of many faces at once."""
