@@ -51,7 +51,7 @@ from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
-from ferturb.study.execute import execute_run, new_classifier, prepare
+from ferturb.runs.execute import execute_run, new_classifier, prepare
 from ferturb.training.augment import augment
 from ferturb.training.loop import Step
 from ferturb.training.optimizer import build_optimizer

@@ -35,9 +35,9 @@ from ferturb.base.seeds import generator_of
 from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.models.classifier import Classifier
+from ferturb.models.device import prepare_process
 from ferturb.perturb.cluster_maps import FaceClusters
 from ferturb.perturb.cluster_views import ClusterViews
-from ferturb.study.execute import prepare_process
 from research.cluster_evidence import CONTROLS, Covered, cluster_evidence
 from research.evidence_figure import cluster_evidence_figure
 from research.planted import carrying_regions, changed_pixels

@@ -49,7 +49,7 @@ from ferturb.evaluation.randomisation import (
 from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks, find_landmarks
-from ferturb.study.execute import prepare_process
+from ferturb.models.device import prepare_process
 from research.named_features import Hits, hits, named_by_ablation, named_by_mass
 from research.planted import changed_pixels, mass_on
 from research.synthetic_networks import MEASURING_SEED, network

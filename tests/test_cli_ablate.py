@@ -17,7 +17,8 @@ from ferturb.data.sources import load_source
 from ferturb.evaluation.ablation import load_ablation
 from ferturb.evaluation.ablation_matrix import COLUMNS, matrix, to_dict
 from ferturb.models.classifier import Classifier
-from ferturb.runs import Run, describe_data
+from ferturb.runs.provenance import describe_data
+from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 
 

@@ -13,7 +13,7 @@ from ferturb.cli import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.features.altered import load_dataset
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunCon
 from ferturb.cli import main
 from ferturb.evaluation.evidence import PARTS
 from ferturb.features.altered import load_dataset
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
 

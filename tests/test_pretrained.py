@@ -12,10 +12,10 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.calibrated import calibrate
-from ferturb.evaluation.predictions import predict_logits
 from ferturb.models.classifier import Classifier
+from ferturb.models.test_time import predict_logits
 from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))

@@ -14,7 +14,8 @@ from ferturb.base.storage import save_tensors, write_text
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.view_classifier import ViewClassifier
-from ferturb.runs import Run, describe_data, describe_hardware, describe_software, find_runs
+from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
+from ferturb.runs.run import Run, find_runs
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
 

@@ -16,7 +16,7 @@ import numpy as np
 from ferturb.base.storage import write_rows
 from ferturb.evaluation.calibrated import fit_temperature_and_bias
 from ferturb.evaluation.metrics import accuracy, ece, fit_temperature, nll
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 FOLDS, TIMES = 5, 5
 Fit = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]

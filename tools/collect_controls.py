@@ -19,7 +19,7 @@ import numpy as np
 from ferturb.base.storage import write_bytes, write_rows
 from ferturb.report.figures import differences
 from ferturb.report.results import Arm, Comparison, collect, compare
-from ferturb.runs import find_runs
+from ferturb.runs.run import find_runs
 
 WITHOUT_ATTENTION = "random-regions"
 

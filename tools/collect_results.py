@@ -23,7 +23,7 @@ from ferturb.data.audit import copied
 from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.judge import judge
-from ferturb.runs import Run, find_runs
+from ferturb.runs.run import Run, find_runs
 
 
 def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:

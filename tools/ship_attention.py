@@ -24,7 +24,7 @@ from ferturb.export import FORMATS, example_faces, to_onnx
 from ferturb.models.classifier import Classifier
 from ferturb.onnx_session import OnnxModel
 from ferturb.photos.attention import GRAPH
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 class Attention(nn.Module):

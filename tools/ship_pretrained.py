@@ -24,12 +24,12 @@ from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.calibrated import Calibration, calibrate
 from ferturb.evaluation.judge import judge
 from ferturb.evaluation.metrics import ece, softmax
-from ferturb.evaluation.predictions import AUGMENTATIONS
 from ferturb.export import Exported, compare, example_faces, to_onnx
 from ferturb.models.classifier import Classifier
+from ferturb.models.test_time import AUGMENTATIONS
 from ferturb.onnx_weights import shared
 from ferturb.pretrained import FOLDER, NAMES, About, load_calibrated
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER) -> Exported:

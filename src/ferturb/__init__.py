@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from ferturb.data.faces import Faces as Faces
     from ferturb.data.sources import load_faces as load_faces
     from ferturb.evaluation.judge import judge as judge
-    from ferturb.evaluation.predictions import predict_logits as predict_logits
     from ferturb.features.altered import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
+    from ferturb.models.test_time import predict_logits as predict_logits
     from ferturb.predictor import Predictor as Predictor
     from ferturb.pretrained import load_pretrained as load_pretrained
     from ferturb.report.build import build_report as build_report
-    from ferturb.runs import Run as Run
-    from ferturb.study.execute import execute_run as execute_run
-    from ferturb.study.execute import prepare as prepare
+    from ferturb.runs.execute import execute_run as execute_run
+    from ferturb.runs.execute import prepare as prepare
+    from ferturb.runs.run import Run as Run
     from ferturb.study.plan import plan as plan
     from ferturb.study.study import run_study as run_study
 
@@ -48,16 +48,16 @@ _HOMES = {
     "EMOTIONS": "ferturb.base.emotions",
     "FerturbError": "ferturb.base.errors",
     "judge": "ferturb.evaluation.judge",
-    "predict_logits": "ferturb.evaluation.predictions",
+    "predict_logits": "ferturb.models.test_time",
     "load_dataset": "ferturb.features.altered",
     "Classifier": "ferturb.models.classifier",
     "Ensemble": "ferturb.models.ensemble",
     "Predictor": "ferturb.predictor",
     "load_pretrained": "ferturb.pretrained",
     "build_report": "ferturb.report.build",
-    "Run": "ferturb.runs",
-    "execute_run": "ferturb.study.execute",
-    "prepare": "ferturb.study.execute",
+    "Run": "ferturb.runs.run",
+    "execute_run": "ferturb.runs.execute",
+    "prepare": "ferturb.runs.execute",
     "plan": "ferturb.study.plan",
     "run_study": "ferturb.study.study",
 }

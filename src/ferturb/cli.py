@@ -36,7 +36,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.cli_data import Device, absolute, data, read_faces
 
 if TYPE_CHECKING:
-    from ferturb.runs import Run
+    from ferturb.runs.run import Run
 
 app = SubcommandApp()
 
@@ -123,8 +123,9 @@ def train(
         quiet: Say nothing but errors.
         device: `cpu`, `cuda`, …
     """
-    from ferturb.runs import Run
-    from ferturb.study.execute import prepare, prepare_process
+    from ferturb.models.device import prepare_process
+    from ferturb.runs.execute import prepare
+    from ferturb.runs.run import Run
     from ferturb.study.plan import chain
 
     if resume is not None:
@@ -176,7 +177,8 @@ app.command(data, name="data", help="Look at face datasets, fetch them, draw the
 
 def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
     from ferturb import terminal
-    from ferturb.study.execute import execute_run, prepare_process
+    from ferturb.models.device import prepare_process
+    from ferturb.runs.execute import execute_run
 
     chosen = prepare_process(device, threads)
     faces = read_faces(run.config.dataset, quiet)

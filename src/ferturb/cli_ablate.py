@@ -61,10 +61,10 @@ def ablate(
     from ferturb import terminal
     from ferturb.evaluation.ablation import ablate_run
     from ferturb.evaluation.ablation_matrix import MEASURES, matrix, to_dict
+    from ferturb.models.device import prepare_process
     from ferturb.report.ablation_items import run_items, terminal_tables
     from ferturb.report.saliency_items import write_items
-    from ferturb.runs import Run
-    from ferturb.study.execute import prepare_process
+    from ferturb.runs.run import Run
 
     opened, chosen = Run.open(run), prepare_process(device, threads)
     dataset = opened.config.dataset if data is None else DatasetConfig(absolute(data))

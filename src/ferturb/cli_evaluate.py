@@ -91,10 +91,10 @@ def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quie
     """Measure, of their own faces, the runs that did not store this augmentation."""
     from ferturb import terminal
     from ferturb.base.config import choose
-    from ferturb.evaluation.predictions import AUGMENTATIONS
     from ferturb.evaluation.transfer import measure_own
-    from ferturb.runs import Run
-    from ferturb.study.execute import prepare_process
+    from ferturb.models.device import prepare_process
+    from ferturb.models.test_time import AUGMENTATIONS
+    from ferturb.runs.run import Run
 
     choose("test-time augmentation", augmentation, AUGMENTATIONS)
     opened = [Run.open(folder) for folder in folders]
@@ -119,8 +119,8 @@ def _measure_on(
     """Test runs on other faces; the name under which each keeps the results."""
     from ferturb import terminal
     from ferturb.evaluation.transfer import altered_name, data_name, measure_on
-    from ferturb.runs import Run
-    from ferturb.study.execute import prepare_process
+    from ferturb.models.device import prepare_process
+    from ferturb.runs.run import Run
 
     opened = [Run.open(folder) for folder in folders]
     own = opened[0].config.dataset if opened else DatasetConfig()
@@ -141,7 +141,7 @@ def _uncopied(
     """Which faces of a split have no exact copy in training."""
     from ferturb.data.audit import copied
     from ferturb.data.faces import SPLITS
-    from ferturb.runs import Run
+    from ferturb.runs.run import Run
 
     own = Run.open(folders[0]).config.dataset if folders else DatasetConfig()
     dataset = replace(own, face_masks=None, left_out=None, left_out_control=False)

@@ -14,7 +14,7 @@ from ferturb.cli_data import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces
-    from ferturb.runs import Run
+    from ferturb.runs.run import Run
 
 Runs = Annotated[tuple[Path, ...], arg(metavar="RUN...", help="Run folders.")]
 Data = Annotated[
@@ -61,9 +61,9 @@ def explain(
     """
     from ferturb import terminal
     from ferturb.evaluation.evidence import explain_run, mass_by_emotion
+    from ferturb.models.device import prepare_process
     from ferturb.report.explain_figure import explain_figure, run_names
     from ferturb.report.saliency_items import COLUMNS, enrichment_rows, mass_items, write_items
-    from ferturb.study.execute import prepare_process
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)
@@ -130,10 +130,10 @@ def faithfulness(
     from ferturb import terminal
     from ferturb.evaluation.judged_saliency import judge_saliency, summarise
     from ferturb.evaluation.saliency import METHODS
+    from ferturb.models.device import prepare_process
     from ferturb.report.explain_figure import run_names
     from ferturb.report.faithfulness_items import TERMINAL, judged_items, terminal_row
     from ferturb.report.saliency_items import write_items
-    from ferturb.study.execute import prepare_process
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)
@@ -165,7 +165,7 @@ def faithfulness(
 
 def _open(folders: tuple[Path, ...], data: str | None, quiet: bool) -> tuple[list[Run], Faces]:
     """The runs, and the faces to look at them with."""
-    from ferturb.evaluation.evidence import finished_runs
+    from ferturb.runs.run import finished_runs
 
     runs = finished_runs(folders)
     config = runs[0].config.dataset if data is None else DatasetConfig(absolute(data))

@@ -226,7 +226,7 @@ def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
 
 def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
     from ferturb.evaluation.calibrated import calibrate
-    from ferturb.runs import Run
+    from ferturb.runs.run import Run
 
     run = Run.open(folder)
     if not run.done:

@@ -25,13 +25,14 @@ from ferturb.evaluation.ablation import (
     load_ablation,
 )
 from ferturb.evaluation.ablation_matrix import matrix, named
-from ferturb.evaluation.predictions import predict_logits
 from ferturb.features import random_regions
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import leave_out
 from ferturb.models.classifier import Classifier
-from ferturb.runs import Run, describe_data
+from ferturb.models.test_time import predict_logits
+from ferturb.runs.provenance import describe_data
+from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 
 N = 42

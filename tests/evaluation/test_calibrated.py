@@ -8,7 +8,7 @@ from torch import nn
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.calibrated import Calibrated, calibrate, fit_temperature_and_bias
 from ferturb.evaluation.metrics import ece, fit_temperature, nll
-from ferturb.evaluation.predictions import predict_logits
+from ferturb.models.test_time import predict_logits
 
 
 def noisy(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,6 @@ from ferturb.evaluation.evidence import (
     chosen_faces,
     explain_run,
     explanations,
-    finished_runs,
     load_explanation,
     mass_by_emotion,
     partition,
@@ -28,8 +27,8 @@ from ferturb.evaluation.evidence import (
 from ferturb.evaluation.saliency import as_mass, saliency
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import regions
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run, finished_runs
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
 

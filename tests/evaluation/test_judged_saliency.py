@@ -21,8 +21,8 @@ from ferturb.evaluation.judged_saliency import (
     load_judgement,
     summarise,
 )
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
 

@@ -7,9 +7,9 @@ from torchvision.transforms import functional as tv
 
 from ferturb.base.config import ModelConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.predictions import AUGMENTATIONS, predict_logits
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import logits_of
+from ferturb.models.test_time import AUGMENTATIONS, predict_logits
 
 
 def images(n: int = 9, side: int = 48) -> Tensor:

@@ -14,10 +14,10 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.evaluation import transfer
 from ferturb.evaluation.judge import judge_runs
-from ferturb.evaluation.predictions import predict_logits
 from ferturb.evaluation.transfer import altered_name, data_name, logits_on, measure_on, measure_own
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.models.test_time import predict_logits
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none", "flip"))
 

@@ -1,4 +1,4 @@
-"""Made-up study folders, written through `ferturb.runs` and `ferturb.base.storage`."""
+"""Made-up study folders, written through `ferturb.runs.run` and `ferturb.base.storage`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RunCon
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import save_tensors, write_json
 from ferturb.data.faces import Faces
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 from ferturb.training.checkpoint import Epoch
 
 SHARES = (0.137, 0.015, 0.147, 0.245, 0.165, 0.116, 0.175)

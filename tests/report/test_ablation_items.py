@@ -24,7 +24,7 @@ from ferturb.report.ablation_items import (
 )
 from ferturb.report.figures import BLUE, VERMILLION, Picture
 from ferturb.report.tables import Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 FEATURES = ("mouth", "left_eye", "upper_face")
 

@@ -19,7 +19,7 @@ from ferturb.report import build
 from ferturb.report.build import PRIVATE, build_report, item_labels
 from ferturb.report.sections import Section
 from ferturb.report.tables import Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 Study = Callable[..., Path]
 Draw = Callable[..., Faces]

@@ -14,7 +14,7 @@ from ferturb.base.config import MethodConfig, RunConfig
 from ferturb.report import cluster_figures
 from ferturb.report.figures import CLUSTERS
 from ferturb.report.results import Arm
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -15,7 +15,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.report.cluster_items import cluster_items
 from ferturb.report.results import collect
 from ferturb.report.words import PRIVATE
-from ferturb.runs import find_runs
+from ferturb.runs.run import find_runs
 
 Study = Callable[..., Path]
 

@@ -18,7 +18,7 @@ from ferturb.report.mask_items import mask_items, mask_tables
 from ferturb.report.mask_pairs import MaskGroup, contrasts, mask_groups, mask_headline
 from ferturb.report.results import alteration, collect, describe
 from ferturb.report.tables import Table
-from ferturb.runs import Run, find_runs
+from ferturb.runs.run import Run, find_runs
 
 Study = Callable[..., Path]
 

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score, recall_score
 from ferturb.report import words
 from ferturb.report.results import Results, collect
 from ferturb.report.study_tables import family_of
-from ferturb.runs import Run, find_runs
+from ferturb.runs.run import Run, find_runs
 
 Study = Callable[..., Path]
 

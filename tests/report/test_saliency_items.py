@@ -21,8 +21,8 @@ from ferturb.report.figures import Picture
 from ferturb.report.saliency_items import saliency_items, write_items
 from ferturb.report.tables import Table
 from ferturb.report.words import PRIVATE
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
 PNG = b"\x89PNG"

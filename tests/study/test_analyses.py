@@ -12,10 +12,10 @@ import torch
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.runs import Run
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 from ferturb.study import analyses
 from ferturb.study.analyses import ANALYSES, Analysis, Desk, analyse, missing
-from ferturb.study.execute import execute_run, prepare
 from ferturb.study.plan import PRESETS, Study, adapt, datasets, plan
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))

@@ -18,10 +18,10 @@ from ferturb.base.config import (
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.evaluation.predictions import predict_logits
-from ferturb.runs import Run
-from ferturb.study import execute
-from ferturb.study.execute import execute_run, new_classifier, prepare, run_folder_name
+from ferturb.models.test_time import predict_logits
+from ferturb.runs import execute
+from ferturb.runs.execute import execute_run, new_classifier, prepare, run_folder_name
+from ferturb.runs.run import Run
 from ferturb.study.plan import chain
 from ferturb.training.loop import MODEL, Step
 

@@ -14,8 +14,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.inference import logits_of
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 from ferturb.study.plan import chain
 from ferturb.training.loop import CLUSTERS
 

@@ -6,7 +6,7 @@ import pytest
 
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.runs import run_folder_name
+from ferturb.runs.run import run_folder_name
 from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
 
 

@@ -12,7 +12,7 @@ from ferturb.base.config import FAST, DatasetConfig, MethodConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 from ferturb.study.local import default_workers, execute_all
 from ferturb.study.plan import Study
 from ferturb.study.study import rebuild_report, run_study

@@ -18,8 +18,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
-from ferturb.runs import Run
-from ferturb.study.execute import execute_run, prepare
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.distillation import Teacher
 from ferturb.training.loop import MODEL

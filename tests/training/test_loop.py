@@ -21,7 +21,7 @@ from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS
-from ferturb.study.execute import new_classifier
+from ferturb.runs.execute import new_classifier
 from ferturb.training import loop
 from ferturb.training.augment import augment
 from ferturb.training.batches import batches
@@ -200,7 +200,7 @@ from ferturb.base.config import AugmentConfig, ModelConfig, RecipeConfig, RunCon
 from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact
-from ferturb.study.execute import new_classifier
+from ferturb.runs.execute import new_classifier
 from ferturb.perturb.random_erasing import WholeFaces
 from ferturb.training.loop import Training, train
 

@@ -27,13 +27,14 @@ from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import SPLITS, Faces
-from ferturb.evaluation.predictions import AUGMENTATIONS, predict_logits
 from ferturb.features.altered import landmarks_of
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, remove
-from ferturb.runs import Run, describe_data, describe_software
+from ferturb.models.test_time import AUGMENTATIONS, predict_logits
+from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]

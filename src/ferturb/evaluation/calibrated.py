@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import choose
 from ferturb.evaluation.metrics import Labels, Logits, checked, softmax
-from ferturb.evaluation.predictions import AUGMENTATIONS
+from ferturb.models.test_time import AUGMENTATIONS
 
 TARGET = 0.8
 """How often a predictor's answers should be right on validation."""

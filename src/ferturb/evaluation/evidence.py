@@ -11,9 +11,8 @@ The quantity explained is the labelled emotion, whether or not the model gets th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,8 @@ from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps, silent
 from ferturb.evaluation.significance import Interval, percentile_interval, resampled_means
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.regions import regions
-from ferturb.runs import Run, describe_data, describe_software
+from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]
@@ -153,21 +153,6 @@ def explanations(run: Run) -> dict[str, Explanation]:
     names = [name for name in run.analyses() if name.startswith(f"{ANALYSIS}-")]
     kept = {name: load_explanation(run, name) for name in names}
     return {name: one for name, one in kept.items() if one is not None}
-
-
-def finished_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs of these folders; `FerturbError` for none, or one that is not finished."""
-    if not folders:
-        raise FerturbError(
-            "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
-        )
-    runs = [Run.open(folder) for folder in folders]
-    for run in runs:
-        if not run.done:
-            raise FerturbError(
-                f"{run.folder} is not finished; go on with `ferturb train --resume {run.folder}`"
-            )
-    return runs
 
 
 def analysis_name(run: Run, faces: Faces, base: str, split: str = "test") -> str:

@@ -16,7 +16,7 @@ from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, 
 from ferturb.evaluation.selection import choose_members
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.evaluation.transfer import logits_on
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.removal import FILLS
-from ferturb.runs import Run, describe_data, describe_software
+from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]

@@ -25,7 +25,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation import Ablation, Outcomes, outcomes
 from ferturb.evaluation.ablation_matrix import Cell, matrix
 from ferturb.features.regions import FEATURES
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.evaluation.predictions import predict_logits
-from ferturb.runs import Run, describe_data
+from ferturb.models.test_time import predict_logits
+from ferturb.runs.provenance import describe_data
+from ferturb.runs.run import Run
 
 TESTED = ("validation", "test")
 _PREFIX = "on-"

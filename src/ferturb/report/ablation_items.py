@@ -21,7 +21,7 @@ from ferturb.report.ablation_figure import NEEDED, SPARED, heatmap, points
 from ferturb.report.figures import Picture
 from ferturb.report.results import method_labels
 from ferturb.report.tables import Column, Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 QUANTITIES = {"accuracy": "accuracy", "probability": "the true emotion's probability"}
 

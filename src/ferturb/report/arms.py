@@ -16,7 +16,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import Interval, percentile_interval, seed_draws
 from ferturb.evaluation.transfer import logits_on
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 

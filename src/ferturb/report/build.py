@@ -32,7 +32,7 @@ from ferturb.report.results import Results, collect, main_group
 from ferturb.report.sections import Section, make_sections
 from ferturb.report.study_tables import Planned
 from ferturb.report.tables import Table
-from ferturb.runs import Run, find_runs
+from ferturb.runs.run import Run, find_runs
 
 PRIVATE = words.PRIVATE
 LONG_TABLE = 100

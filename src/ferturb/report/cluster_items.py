@@ -18,7 +18,7 @@ from ferturb.report import cluster_figures, figures, paper
 from ferturb.report.figures import Picture
 from ferturb.report.results import Arm, Results
 from ferturb.report.words import PRIVATE
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 
 SHOWN = ("happy", "sad", "surprise")

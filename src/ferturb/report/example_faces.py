@@ -20,9 +20,9 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.evaluation.evidence import stratified
-from ferturb.evaluation.predictions import predict_logits
 from ferturb.evaluation.probability import how_many_summed
-from ferturb.runs import Run
+from ferturb.models.test_time import predict_logits
+from ferturb.runs.run import Run
 
 Array = np.ndarray
 

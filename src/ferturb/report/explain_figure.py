@@ -19,7 +19,7 @@ from ferturb.report.figures import Picture
 from ferturb.report.results import alteration, describe
 from ferturb.report.saliency_figures import faces_and_saliency
 from ferturb.report.words import PRIVATE
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 _MODELS = 5
 _PAPERS = "vgg16"

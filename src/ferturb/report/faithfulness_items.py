@@ -16,7 +16,7 @@ from ferturb.report.explain_figure import run_names
 from ferturb.report.figures import Picture
 from ferturb.report.saliency_figures import faithfulness_curves
 from ferturb.report.tables import Cell, Column, Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 _CURVES = 3
 

@@ -29,7 +29,7 @@ from ferturb.evaluation import metrics
 from ferturb.perturb.views import views_of
 from ferturb.report import paper
 from ferturb.report.results import Arm, Comparison
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 WIDTH = 9.0
 """Inches; 100 CSS pixels each on the page."""

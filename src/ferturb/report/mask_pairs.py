@@ -16,7 +16,7 @@ from ferturb.evaluation.transfer import altered_name
 from ferturb.features.masks.wear import FACE_MASKS
 from ferturb.report.arms import Arm, tested_on
 from ferturb.report.results import alteration, collect
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from ferturb.report.arms import Arm as Arm
 from ferturb.report.arms import Scores as Scores
 from ferturb.report.arms import scores_difference as scores_difference
 from ferturb.report.paper import ENSEMBLE, FAMILIES, family
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 AUGMENTATIONS = ("ten-crop", "flip", "none")
 """The main tables use the first of these that every finished run has stored."""

@@ -25,7 +25,7 @@ from ferturb.report.explain_figure import paper_figures, run_names
 from ferturb.report.figures import Picture
 from ferturb.report.saliency_figures import mass_heatmaps
 from ferturb.report.tables import Cell, Column, Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 COLUMNS = (*EMOTIONS, "all")
 _PANELS = 6

@@ -20,7 +20,7 @@ from ferturb.report.results import Results, main_group
 from ferturb.report.saliency_items import saliency_items
 from ferturb.report.study_tables import Planned
 from ferturb.report.tables import Table
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 
 @dataclass(frozen=True)

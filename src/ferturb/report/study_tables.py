@@ -22,7 +22,7 @@ from ferturb.report.results import (
     describe,
 )
 from ferturb.report.tables import Cell, Column, Table, p_text
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 INTERVALS = (
     "Brackets: 95 % bootstrap interval over test faces (and over training seeds where there are "

@@ -18,7 +18,7 @@ from ferturb.evaluation.evidence import explain_run
 from ferturb.evaluation.judged_saliency import judge_saliency
 from ferturb.evaluation.transfer import altered_name, measure_on
 from ferturb.features.altered import load_dataset
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 from ferturb.study.plan import Study, datasets
 
 Progress = Callable[[str, int, int], None]

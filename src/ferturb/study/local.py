@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ferturb.runs import Run
+from ferturb.runs.run import Run
 
 POLL_SECONDS = 0.5
 

@@ -26,7 +26,7 @@ from ferturb.perturb.methods import (
     needs_attention,
     trained_as,
 )
-from ferturb.runs import run_folder_name
+from ferturb.runs.run import run_folder_name
 
 BASELINE = METHOD_PRESETS["baseline"]
 PERTURB = METHOD_PRESETS["perturb"]

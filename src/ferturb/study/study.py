@@ -19,10 +19,12 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import alone, read_json, write_json
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
+from ferturb.models.device import prepare_process
 from ferturb.report.build import build_report
-from ferturb.runs import describe_hardware, describe_software, find_runs
+from ferturb.runs.execute import prepare
+from ferturb.runs.provenance import describe_hardware, describe_software
+from ferturb.runs.run import find_runs
 from ferturb.study.analyses import Desk, Progress, analyse, missing
-from ferturb.study.execute import prepare, prepare_process
 from ferturb.study.local import Job, default_workers, execute_all
 from ferturb.study.plan import Study, datasets, plan
 

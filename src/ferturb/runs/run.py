@@ -20,11 +20,7 @@ written; everything is written atomically.
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
-import os
-import platform
-import subprocess
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -41,9 +37,7 @@ from torch import nn
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_text
-from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import autocast_dtype
 from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
@@ -274,58 +268,16 @@ def find_runs(folder: Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(folder.rglob("config.json"))]
 
 
-def describe_data(faces: Faces) -> dict[str, Any]:
-    """What a run stores of its data."""
-    return {
-        "source": faces.source,
-        "kind": faces.kind,
-        "hash": faces.content_hash(),
-        "notes": list(faces.notes),
-        "counts": faces.counts(),
-    }
-
-
-def describe_software() -> dict[str, Any]:
-    """Versions and the git commit of this ferturb, if it runs from a checkout."""
-    names = ("ferturb", "torch", "torchvision", "timm", "numpy")
-    commit = _git("rev-parse", "HEAD")
-    return {
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in names},
-        "commit": commit,
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
-    }
-
-
-def describe_hardware(device: torch.device, precision: str) -> dict[str, Any]:
-    """Processor, cores, threads, memory, device, and the number format of the forward pass."""
-    dtype = autocast_dtype(precision, device)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory_gib": round(memory, 1),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "precision": "bfloat16" if dtype is torch.bfloat16 else "float32",
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _git(*arguments: str) -> str | None:
-    here = Path(__file__).resolve().parent
-    try:
-        out = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10
+def finished_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs of these folders; `FerturbError` for none, or one that is not finished."""
+    if not folders:
+        raise FerturbError(
+            "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return out.stdout.strip() if out.returncode == 0 else None
+    runs = [Run.open(folder) for folder in folders]
+    for run in runs:
+        if not run.done:
+            raise FerturbError(
+                f"{run.folder} is not finished; go on with `ferturb train --resume {run.folder}`"
+            )
+    return runs

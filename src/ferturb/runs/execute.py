@@ -16,18 +16,13 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import seed_of
 from ferturb.base.storage import alone, remove_leftovers
 from ferturb.data.faces import Faces
-from ferturb.evaluation.predictions import predict_logits
 from ferturb.features.training_variants import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
+from ferturb.models.test_time import predict_logits
 from ferturb.perturb.methods import METHODS, trained_as
-from ferturb.runs import (
-    Run,
-    describe_data,
-    describe_hardware,
-    describe_software,
-    run_folder_name,
-)
+from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
+from ferturb.runs.run import Run, run_folder_name
 from ferturb.training.distillation import Teacher
 from ferturb.training.inputs import TrainingViews
 from ferturb.training.loop import Step, Training, adopt, best_epoch, train
@@ -98,26 +93,6 @@ def _execute(
     run.write_record(record)
     run.finish(_stored_logits(run, faces, device))
     return True
-
-
-def prepare_process(device: str, threads: int | None = None) -> torch.device:
-    """Set up this process for training: the device, torch's threads, denormal numbers off.
-
-    Denormal numbers (below 1e-38) are computed tens of times slower on most CPUs and carry
-    nothing a network learns from. An unknown or missing device raises `FerturbError`.
-    """
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise FerturbError(
-            f"can't use device {device!r} ({str(error).splitlines()[0]}); "
-            "give cpu, or cuda where torch sees a GPU"
-        ) from error
-    torch.set_flush_denormal(True)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return chosen
 
 
 def new_classifier(config: RunConfig) -> Classifier:

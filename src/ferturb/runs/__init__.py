@@ -1,0 +1,1 @@
+"""One training as a folder; nothing else reads or writes it."""
