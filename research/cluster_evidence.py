@@ -28,7 +28,7 @@ from torch import Tensor
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation_matrix import ALL, paired_p
+from ferturb.evaluation.ablation.matrix import ALL, paired_p
 from ferturb.evaluation.significance import Interval, bootstrap, holm, percentile_interval
 from ferturb.features.random_regions import control_regions, random_regions
 from ferturb.perturb.controls import random_partitions

@@ -36,17 +36,18 @@ from torch import Tensor, nn
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_text
 from ferturb.data.drawn.synthetic import draw, planted_features
-from ferturb.evaluation.ablation import ablate
-from ferturb.evaluation.ablation_matrix import matrix, named
-from ferturb.evaluation.evidence import partition, share_of_parts, stratified
-from ferturb.evaluation.faithfulness import BASELINES, FEATURES, area_under
-from ferturb.evaluation.judged_saliency import judge_maps
-from ferturb.evaluation.randomisation import (
+from ferturb.evaluation.ablation.matrix import matrix, named
+from ferturb.evaluation.ablation.measure import ablate
+from ferturb.evaluation.saliency.benchmark import judge_maps
+from ferturb.evaluation.saliency.chosen_faces import stratified
+from ferturb.evaluation.saliency.faithfulness import BASELINES, FEATURES, area_under
+from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps
+from ferturb.evaluation.saliency.parts import partition, share_of_parts
+from ferturb.evaluation.saliency.randomisation import (
     randomised,
     rank_correlation,
     structural_similarity,
 )
-from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.models.device import prepare_process

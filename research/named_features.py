@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.evaluation.ablation import Ablation
-from ferturb.evaluation.ablation_matrix import MEASURES, SIGNIFICANT, paired_p
-from ferturb.evaluation.faithfulness import FEATURES
+from ferturb.evaluation.ablation.matrix import MEASURES, SIGNIFICANT, paired_p
+from ferturb.evaluation.ablation.measure import Ablation
+from ferturb.evaluation.saliency.faithfulness import FEATURES
 from ferturb.evaluation.significance import holm
 
 Array = np.ndarray

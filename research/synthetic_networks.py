@@ -13,7 +13,7 @@ import torch
 
 from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
-from ferturb.evaluation.faithfulness import FEATURES
+from ferturb.evaluation.saliency.faithfulness import FEATURES
 from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier

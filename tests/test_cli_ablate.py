@@ -14,8 +14,8 @@ from ferturb.cli import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source
-from ferturb.evaluation.ablation import load_ablation
-from ferturb.evaluation.ablation_matrix import COLUMNS, matrix, to_dict
+from ferturb.evaluation.ablation.matrix import COLUMNS, matrix, to_dict
+from ferturb.evaluation.ablation.measure import load_ablation
 from ferturb.models.classifier import Classifier
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run

@@ -7,7 +7,7 @@ import pytest
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.cli import main
-from ferturb.evaluation.evidence import PARTS
+from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.features.altered import load_dataset
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run

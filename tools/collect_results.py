@@ -22,7 +22,7 @@ from ferturb.base.storage import write_rows
 from ferturb.data.audit import copied
 from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_faces
-from ferturb.evaluation.judge import judge
+from ferturb.evaluation.scores import judge
 from ferturb.runs.run import Run, find_runs
 
 

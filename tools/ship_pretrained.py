@@ -22,8 +22,8 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.calibrated import Calibration, calibrate
-from ferturb.evaluation.judge import judge
 from ferturb.evaluation.metrics import ece, softmax
+from ferturb.evaluation.scores import judge
 from ferturb.export import Exported, compare, example_faces, to_onnx
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS

@@ -59,8 +59,8 @@ def ablate(
         out: Folder for the heatmaps, and the tables as CSV and LaTeX.
     """
     from ferturb import terminal
-    from ferturb.evaluation.ablation import ablate_run
-    from ferturb.evaluation.ablation_matrix import MEASURES, matrix, to_dict
+    from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
+    from ferturb.evaluation.ablation.measure import ablate_run
     from ferturb.models.device import prepare_process
     from ferturb.report.ablation_items import run_items, terminal_tables
     from ferturb.report.saliency_items import write_items

@@ -59,7 +59,7 @@ def evaluate(
         device: `cpu`, `cuda`, …
     """
     from ferturb import terminal
-    from ferturb.evaluation.judge import judge_runs
+    from ferturb.evaluation.scores import judge_runs
 
     on = None
     if data is not None or face_masks is not None:
@@ -91,7 +91,7 @@ def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quie
     """Measure, of their own faces, the runs that did not store this augmentation."""
     from ferturb import terminal
     from ferturb.base.config import choose
-    from ferturb.evaluation.transfer import measure_own
+    from ferturb.evaluation.other_data import measure_own
     from ferturb.models.device import prepare_process
     from ferturb.models.test_time import AUGMENTATIONS
     from ferturb.runs.run import Run
@@ -118,7 +118,7 @@ def _measure_on(
 ) -> str:
     """Test runs on other faces; the name under which each keeps the results."""
     from ferturb import terminal
-    from ferturb.evaluation.transfer import altered_name, data_name, measure_on
+    from ferturb.evaluation.other_data import altered_name, data_name, measure_on
     from ferturb.models.device import prepare_process
     from ferturb.runs.run import Run
 

@@ -60,7 +60,7 @@ def explain(
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
     """
     from ferturb import terminal
-    from ferturb.evaluation.evidence import explain_run, mass_by_emotion
+    from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
     from ferturb.models.device import prepare_process
     from ferturb.report.explain_figure import explain_figure, run_names
     from ferturb.report.saliency_items import COLUMNS, enrichment_rows, mass_items, write_items
@@ -128,8 +128,8 @@ def faithfulness(
         out: Folder for the curves, and the table as CSV and LaTeX.
     """
     from ferturb import terminal
-    from ferturb.evaluation.judged_saliency import judge_saliency, summarise
-    from ferturb.evaluation.saliency import METHODS
+    from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
+    from ferturb.evaluation.saliency.methods import METHODS
     from ferturb.models.device import prepare_process
     from ferturb.report.explain_figure import run_names
     from ferturb.report.faithfulness_items import TERMINAL, judged_items, terminal_row

@@ -14,7 +14,8 @@ from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.ablation import (
+from ferturb.evaluation.ablation.matrix import matrix, named
+from ferturb.evaluation.ablation.measure import (
     FEATURES_LEFT_OUT,
     Ablation,
     Outcomes,
@@ -24,7 +25,6 @@ from ferturb.evaluation.ablation import (
     analysis_name,
     load_ablation,
 )
-from ferturb.evaluation.ablation_matrix import matrix, named
 from ferturb.features import random_regions
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.regions import FEATURES, regions

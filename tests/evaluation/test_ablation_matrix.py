@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation import Ablation, Outcomes
-from ferturb.evaluation.ablation_matrix import (
+from ferturb.evaluation.ablation.matrix import (
     ALL,
     COLUMNS,
     FEW,
@@ -21,6 +20,7 @@ from ferturb.evaluation.ablation_matrix import (
     paired_p,
     to_dict,
 )
+from ferturb.evaluation.ablation.measure import Ablation, Outcomes
 from ferturb.evaluation.significance import bootstrap, holm
 
 

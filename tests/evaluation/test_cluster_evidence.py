@@ -8,7 +8,7 @@ import torch
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation_matrix import paired_p
+from ferturb.evaluation.ablation.matrix import paired_p
 from ferturb.evaluation.significance import holm
 from research.cluster_evidence import (
     CONTROLS,

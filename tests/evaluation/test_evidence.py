@@ -12,19 +12,16 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import (
-    PARTS,
+from ferturb.evaluation.saliency.chosen_faces import chosen_faces, stratified
+from ferturb.evaluation.saliency.mass import (
     Explanation,
-    chosen_faces,
     explain_run,
     explanations,
     load_explanation,
     mass_by_emotion,
-    partition,
-    share_of_parts,
-    stratified,
 )
-from ferturb.evaluation.saliency import as_mass, saliency
+from ferturb.evaluation.saliency.methods import as_mass, saliency
+from ferturb.evaluation.saliency.parts import PARTS, partition, share_of_parts
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import regions
 from ferturb.runs.execute import execute_run, prepare

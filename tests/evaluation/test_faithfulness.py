@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
-from ferturb.evaluation.evidence import PARTS
-from ferturb.evaluation.faithfulness import (
+from ferturb.evaluation.saliency.faithfulness import (
     BASELINES,
     FEATURES,
     area_under,
@@ -20,6 +19,7 @@ from ferturb.evaluation.faithfulness import (
     pointed_at,
     ranked,
 )
+from ferturb.evaluation.saliency.parts import PARTS
 
 
 class Bright(nn.Module):

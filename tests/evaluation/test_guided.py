@@ -8,7 +8,7 @@ from captum.attr import GuidedBackprop
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.evaluation.guided import GuidedReLUs
+from ferturb.evaluation.saliency.guided import GuidedReLUs
 
 RELUS: dict[str, Callable[[Tensor], Tensor]] = {
     "function": F.relu,

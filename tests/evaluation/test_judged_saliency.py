@@ -11,9 +11,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import PARTS
-from ferturb.evaluation.faithfulness import planted
-from ferturb.evaluation.judged_saliency import (
+from ferturb.evaluation.saliency.benchmark import (
     Judgement,
     chance_of_naming,
     judge_saliency,
@@ -21,6 +19,8 @@ from ferturb.evaluation.judged_saliency import (
     load_judgement,
     summarise,
 )
+from ferturb.evaluation.saliency.faithfulness import planted
+from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 

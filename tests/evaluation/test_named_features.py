@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.evaluation.ablation import Ablation, Outcomes
-from ferturb.evaluation.faithfulness import FEATURES
+from ferturb.evaluation.ablation.measure import Ablation, Outcomes
+from ferturb.evaluation.saliency.faithfulness import FEATURES
 from research.named_features import (
     Hits,
     excess_in_face,

@@ -18,8 +18,8 @@ import torch
 from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import draw, planted_features, synthetic_faces
-from ferturb.evaluation.ablation import ablate
-from ferturb.evaluation.ablation_matrix import matrix, named
+from ferturb.evaluation.ablation.matrix import matrix, named
+from ferturb.evaluation.ablation.measure import ablate
 from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier

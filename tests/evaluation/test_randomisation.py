@@ -6,7 +6,7 @@ import torch
 from scipy.stats import spearmanr
 
 from ferturb.base.config import ModelConfig
-from ferturb.evaluation.randomisation import (
+from ferturb.evaluation.saliency.randomisation import (
     randomised,
     rank_correlation,
     structural_similarity,

@@ -11,7 +11,7 @@ import pytest
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.retrained import find_retrained, retrained, retrained_matrix
+from ferturb.evaluation.ablation.retrained import find_retrained, retrained, retrained_matrix
 from ferturb.runs.run import Run
 
 LABELS = np.repeat(np.arange(7), 30)

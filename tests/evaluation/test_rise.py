@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.evaluation.rise import rise, rise_masks
+from ferturb.evaluation.saliency.rise import rise, rise_masks
 from ferturb.models.classifier import MEAN
 
 

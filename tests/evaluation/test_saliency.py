@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import MethodConfig, ModelConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.saliency import (
+from ferturb.evaluation.saliency.methods import (
     METHODS,
     NOISE,
     NOISY_COPIES,

@@ -12,9 +12,15 @@ import torch
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.evaluation import transfer
-from ferturb.evaluation.judge import judge_runs
-from ferturb.evaluation.transfer import altered_name, data_name, logits_on, measure_on, measure_own
+from ferturb.evaluation import other_data
+from ferturb.evaluation.other_data import (
+    altered_name,
+    data_name,
+    logits_on,
+    measure_on,
+    measure_own,
+)
+from ferturb.evaluation.scores import judge_runs
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
@@ -61,7 +67,7 @@ def test_nothing_is_computed_twice_for_the_same_faces(
         asked.append(name)
         return torch.zeros(len(images), 7)
 
-    monkeypatch.setattr(transfer, "predict_logits", predict)
+    monkeypatch.setattr(other_data, "predict_logits", predict)
     measure_on(run, others, "on-x", ("none",))
     assert asked == []
     measure_on(run, others, "on-x", ("none", "flip"))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.evaluation.saliency import occlusion
+from ferturb.evaluation.saliency.methods import occlusion
 from ferturb.photos.occlusion import GREY, occlusion_maps
 
 

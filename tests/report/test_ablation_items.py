@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from ferturb.base.config import DatasetConfig, RunConfig
-from ferturb.evaluation.ablation import FORMAT, Ablation, Outcomes
-from ferturb.evaluation.ablation_matrix import Cell, matrix
+from ferturb.evaluation.ablation.matrix import Cell, matrix
+from ferturb.evaluation.ablation.measure import FORMAT, Ablation, Outcomes
 from ferturb.report import ablation_figure
 from ferturb.report.ablation_items import (
     ablation_items,

@@ -10,9 +10,10 @@ import torch
 from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import PARTS, explain_run, mass_by_emotion
-from ferturb.evaluation.judged_saliency import judge_saliency, summarise
-from ferturb.evaluation.saliency import METHODS
+from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
+from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
+from ferturb.evaluation.saliency.methods import METHODS
+from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.report import explain_figure as explain_figure_module
 from ferturb.report.example_faces import example_faces
 from ferturb.report.explain_figure import explain_figure, paper_figures, run_names

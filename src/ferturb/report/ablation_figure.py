@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ferturb.data.drawn.synthetic import draw_with, units
-from ferturb.evaluation.ablation_matrix import ALL, Cell
+from ferturb.evaluation.ablation.matrix import ALL, Cell
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
 from ferturb.report.figures import BLUE, GREY, INK, VERMILLION, WIDTH

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation import ANALYSIS, Ablation, ablations
-from ferturb.evaluation.ablation_matrix import COLUMNS, MEASURES, Cell, matrix
-from ferturb.evaluation.retrained import find_retrained, retrained
+from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
+from ferturb.evaluation.ablation.measure import ANALYSIS, Ablation, ablations
+from ferturb.evaluation.ablation.retrained import find_retrained, retrained
 from ferturb.evaluation.significance import Interval
 from ferturb.report.ablation_figure import NEEDED, SPARED, heatmap, points
 from ferturb.report.figures import Picture

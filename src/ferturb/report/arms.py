@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Int
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
+from ferturb.evaluation.other_data import logits_on
 from ferturb.evaluation.significance import Interval, percentile_interval, seed_draws
-from ferturb.evaluation.transfer import logits_on
 from ferturb.runs.run import Run
 
 Array = np.ndarray
@@ -91,7 +91,7 @@ class Scores:
 
 
 def tested_on(arm: Arm, name: str, augmentation: str) -> Arm | None:
-    """The same networks on the faces that `ferturb.evaluation.transfer` measured under a name.
+    """The same networks on the faces that `ferturb.evaluation.other_data` measured under a name.
 
     None where that is missing for a run, or where those faces are not, in order, the arm's own
     (by their labels).

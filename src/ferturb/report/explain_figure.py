@@ -12,8 +12,8 @@ from torch import Tensor
 from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.evaluation.probability import how_many_summed
-from ferturb.evaluation.saliency import raw_saliency, silent
+from ferturb.evaluation.saliency.methods import raw_saliency, silent
+from ferturb.evaluation.saliency.probability import how_many_summed
 from ferturb.report.example_faces import example_faces
 from ferturb.report.figures import Picture
 from ferturb.report.results import alteration, describe

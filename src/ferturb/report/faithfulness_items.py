@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ferturb.evaluation.judged_saliency import (
+from ferturb.evaluation.saliency.benchmark import (
     Faithful,
     Judgement,
     chance_of_naming,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferturb.base.config import DatasetConfig
-from ferturb.evaluation.transfer import altered_name
+from ferturb.evaluation.other_data import altered_name
 from ferturb.features.masks.wear import FACE_MASKS
 from ferturb.report.arms import Arm, tested_on
 from ferturb.report.results import alteration, collect

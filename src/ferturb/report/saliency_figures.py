@@ -16,10 +16,10 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.evaluation.evidence import PARTS
-from ferturb.evaluation.faithfulness import BASELINES
-from ferturb.evaluation.judged_saliency import Judgement
-from ferturb.evaluation.saliency import METHODS
+from ferturb.evaluation.saliency.benchmark import Judgement
+from ferturb.evaluation.saliency.faithfulness import BASELINES
+from ferturb.evaluation.saliency.methods import METHODS
+from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.report.figures import CLUSTERS, GREY, INK, WIDTH
 from ferturb.report.figures import _face as draw_face
 from ferturb.report.figures import _figure as new_figure

@@ -13,14 +13,14 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import (
+from ferturb.evaluation.saliency.mass import (
     ANALYSIS,
-    PARTS,
     Explanation,
     Mass,
     explanations,
     mass_by_emotion,
 )
+from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.report.explain_figure import paper_figures, run_names
 from ferturb.report.figures import Picture
 from ferturb.report.saliency_figures import mass_heatmaps

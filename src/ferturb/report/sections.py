@@ -8,7 +8,7 @@ from typing import Any
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import explanations
+from ferturb.evaluation.saliency.mass import explanations
 from ferturb.report import figures, study_tables, words
 from ferturb.report.ablation_items import ablation_items
 from ferturb.report.cluster_items import cluster_items

@@ -13,10 +13,10 @@ import torch
 
 from ferturb.base.config import SALIENCY, DatasetConfig, choose
 from ferturb.data.faces import Faces
-from ferturb.evaluation.ablation import ablate_run
-from ferturb.evaluation.evidence import explain_run
-from ferturb.evaluation.judged_saliency import judge_saliency
-from ferturb.evaluation.transfer import altered_name, measure_on
+from ferturb.evaluation.ablation.measure import ablate_run
+from ferturb.evaluation.other_data import altered_name, measure_on
+from ferturb.evaluation.saliency.benchmark import judge_saliency
+from ferturb.evaluation.saliency.mass import explain_run
 from ferturb.features.altered import load_dataset
 from ferturb.runs.run import Run
 from ferturb.study.plan import Study, datasets

@@ -22,16 +22,8 @@ from torch import Tensor, nn
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import (
-    PARTS,
-    analysis_name,
-    chosen_faces,
-    landmarks_at,
-    parts_of,
-    share_of_parts,
-    stratified,
-)
-from ferturb.evaluation.faithfulness import (
+from ferturb.evaluation.saliency.chosen_faces import analysis_name, chosen_faces, stratified
+from ferturb.evaluation.saliency.faithfulness import (
     BASELINES,
     FEATURES,
     area_under,
@@ -42,8 +34,13 @@ from ferturb.evaluation.faithfulness import (
     pointed_at,
     ranked,
 )
-from ferturb.evaluation.randomisation import randomised, rank_correlation, structural_similarity
-from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps
+from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps
+from ferturb.evaluation.saliency.parts import PARTS, landmarks_at, parts_of, share_of_parts
+from ferturb.evaluation.saliency.randomisation import (
+    randomised,
+    rank_correlation,
+    structural_similarity,
+)
 from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.removal import FILLS

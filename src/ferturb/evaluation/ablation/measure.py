@@ -4,7 +4,7 @@ For every face of a split and every facial feature the model is asked three time
 face, about the face without the feature, and about the face without a random region of the same
 area (`control_regions`; several draws). What it gives the true emotion, and which emotion it names,
 is kept for every face, so that differences, intervals and tests can be computed again at any time
-(`ferturb.evaluation.ablation_matrix`).
+(`ferturb.evaluation.ablation.matrix`).
 
 Faces without a feature are made as `ferturb leave-out` makes them, in whole grey levels. Everything
 is streamed: a few hundred faces and one feature at a time.

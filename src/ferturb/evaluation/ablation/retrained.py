@@ -6,7 +6,7 @@ is compared with one trained and tested on whole faces, and with one trained and
 without a random region of the same area; the test faces are the same, in the same order.
 
 Both questions have the same form, so the answer is an `Ablation` too, and
-`ferturb.evaluation.ablation_matrix.matrix` makes the matrix of it. Its intervals cover the choice
+`ferturb.evaluation.ablation.matrix.matrix` makes the matrix of it. Its intervals cover the choice
 of the faces, not the luck of the training, which differs between the runs that are compared.
 """
 
@@ -22,8 +22,8 @@ from jaxtyping import Float32, Int64
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation import Ablation, Outcomes, outcomes
-from ferturb.evaluation.ablation_matrix import Cell, matrix
+from ferturb.evaluation.ablation.matrix import Cell, matrix
+from ferturb.evaluation.ablation.measure import Ablation, Outcomes, outcomes
 from ferturb.features.regions import FEATURES
 from ferturb.runs.run import Run
 

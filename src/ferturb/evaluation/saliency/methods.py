@@ -39,9 +39,9 @@ from torch.nn import functional as F
 
 from ferturb.base.config import SALIENCY, choose
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.guided import GuidedReLUs
-from ferturb.evaluation.probability import BATCH, device_of, evaluating, probabilities
-from ferturb.evaluation.rise import rise
+from ferturb.evaluation.saliency.guided import GuidedReLUs
+from ferturb.evaluation.saliency.probability import BATCH, device_of, evaluating, probabilities
+from ferturb.evaluation.saliency.rise import rise
 from ferturb.models.classifier import MEAN, Classifier
 from ferturb.models.ensemble import Ensemble
 from ferturb.perturb.view_classifier import ViewClassifier

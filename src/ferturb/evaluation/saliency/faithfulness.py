@@ -26,8 +26,8 @@ from torch.nn import functional as F
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import planted_features
 from ferturb.data.faces import Faces
-from ferturb.evaluation.evidence import PARTS
-from ferturb.evaluation.probability import BATCH, evaluating, probability_of
+from ferturb.evaluation.saliency.parts import PARTS
+from ferturb.evaluation.saliency.probability import BATCH, evaluating, probability_of
 from ferturb.features.removal import remove
 
 STEPS = 16

@@ -24,8 +24,8 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.evaluation.probability import device_of, evaluating
-from ferturb.evaluation.saliency import networks_of
+from ferturb.evaluation.saliency.methods import networks_of
+from ferturb.evaluation.saliency.probability import device_of, evaluating
 
 WINDOW = 7
 """Side of SSIM's window in pixels."""

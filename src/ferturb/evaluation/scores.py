@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.evaluation.ensembles import choose_members
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
-from ferturb.evaluation.selection import choose_members
+from ferturb.evaluation.other_data import logits_on
 from ferturb.evaluation.significance import Interval, bootstrap
-from ferturb.evaluation.transfer import logits_on
 from ferturb.runs.run import Run
 
 
@@ -80,7 +80,7 @@ def judge_runs(
 
     `choose` adds one for the sum of those that `choose_members` takes by their own validation
     faces, whatever the split and faces that are judged.
-    `on` is the name under which `ferturb.evaluation.transfer` kept results on other faces; None
+    `on` is the name under which `ferturb.evaluation.other_data` kept results on other faces; None
     takes the run's own. `kept` judges some of the split's faces only. A run that is not finished,
     that did not store this augmentation, or whose faces are not the others' (for an ensemble)
     raises `FerturbError`.

@@ -23,32 +23,18 @@ from torch import Tensor
 
 from ferturb.base.config import SALIENCY, choose
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
-from ferturb.data.faces import SPLITS, Faces
-from ferturb.evaluation.saliency import METHODS, as_mass, saliency_maps, silent
+from ferturb.data.faces import Faces
+from ferturb.evaluation.saliency.chosen_faces import analysis_name, chosen_faces
+from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps, silent
+from ferturb.evaluation.saliency.parts import PARTS, landmarks_at, parts_of, share_of_parts
 from ferturb.evaluation.significance import Interval, percentile_interval, resampled_means
-from ferturb.features.landmarks import Landmarks, find_landmarks
-from ferturb.features.regions import regions
+from ferturb.features.landmarks import Landmarks
 from ferturb.runs.provenance import describe_data, describe_software
 from ferturb.runs.run import Run
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]
 
-PARTS: tuple[str, ...] = (
-    "eyes",
-    "brows",
-    "nose",
-    "mouth",
-    "cheeks",
-    "forehead",
-    "jaw",
-    "outside",
-)
-"""What a face is divided into: facial features, and what lies outside the face."""
-
-_FIRST: tuple[str, ...] = ("eyes", "brows", "mouth", "nose", "cheeks", "forehead", "jaw")
-"""Where regions overlap, the pixel belongs to the first of these."""
 
 ANALYSIS = "saliency"
 FORMAT = "ferturb-saliency-1"
@@ -153,77 +139,6 @@ def explanations(run: Run) -> dict[str, Explanation]:
     names = [name for name in run.analyses() if name.startswith(f"{ANALYSIS}-")]
     kept = {name: load_explanation(run, name) for name in names}
     return {name: one for name, one in kept.items() if one is not None}
-
-
-def analysis_name(run: Run, faces: Faces, base: str, split: str = "test") -> str:
-    """Under which name an analysis is kept: `base`, the split if it isn't test, and the faces if
-    they aren't the run's own."""
-    words = [base] + ([split] if split != "test" else [])
-    content = faces.content_hash()
-    if content != run.record().get("data", {}).get("hash"):
-        words += ["on", content[:12]]
-    return "-".join(words)
-
-
-def chosen_faces(
-    faces: Faces, split: str, n: int, seed: int = 0
-) -> tuple[Faces, Int64[Tensor, " m"]]:
-    """Up to n faces of each emotion of a split, by lot from the seed, and their places in it."""
-    if n < 1:
-        raise FerturbError(f"saliency needs at least 1 face of each emotion, got {n}")
-    part = faces.split(split)
-    index = stratified(part.labels, n, seed)
-    if not len(index):
-        raise FerturbError(f"{faces.source} has no {split} faces; give another source or split")
-    return part.select(index), index
-
-
-def stratified(labels: Int64[Tensor, " m"], n: int, seed: int = 0) -> Int64[Tensor, " k"]:
-    """The places of up to n faces of each emotion, drawn by lot, in order."""
-    lot = torch.rand(len(labels), generator=torch.Generator().manual_seed(seed))
-    some = [torch.nonzero(labels == e).flatten() for e in range(len(EMOTIONS))]
-    return torch.cat([own[lot[own].argsort()[:n]] for own in some]).sort().values
-
-
-def landmarks_at(
-    landmarks: Landmarks | None, faces: Faces, split: str, index: Int64[Tensor, " m"]
-) -> Landmarks | None:
-    """Of the landmarks of all faces, those of these places in a split."""
-    if landmarks is None:
-        return None
-    if len(landmarks) != len(faces):
-        raise FerturbError(
-            f"give the landmarks of all {len(faces)} faces, of every split, in their order; "
-            f"got {len(landmarks)}"
-        )
-    places = torch.nonzero(faces.splits == SPLITS.index(split)).flatten()
-    return landmarks.select(places[index])
-
-
-def parts_of(faces: Faces, landmarks: Landmarks | None = None) -> Int64[Tensor, "n h w"]:
-    """Which of `PARTS` each pixel of each face belongs to; `landmarks` None finds them."""
-    landmarks = landmarks or find_landmarks(faces.images)
-    size = (faces.images.shape[1], faces.images.shape[2])
-    return partition(landmarks.points, size)
-
-
-def partition(
-    points: Float[Tensor, "n p 2"], size: tuple[int, int] = (48, 48)
-) -> Int64[Tensor, "n h w"]:
-    """The faces divided into `PARTS` (an index into them per pixel), from their landmarks."""
-    found = regions(points, size, _FIRST)
-    parts = torch.full((len(points), *size), PARTS.index("outside"))
-    for name in reversed(_FIRST):
-        parts[found[name]] = PARTS.index(name)
-    return parts
-
-
-def share_of_parts(
-    maps: Float[Tensor, "n h w"], parts: Int64[Tensor, "n h w"]
-) -> Float32[Tensor, "n p"]:
-    """The sum of each map over each of `PARTS`; rows add up to the map's sum."""
-    shares = torch.zeros(len(maps), len(PARTS), dtype=torch.float64)
-    return shares.scatter_add_(1, parts.flatten(1), maps.double().flatten(1)).float()
 
 
 def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> list[Mass]:

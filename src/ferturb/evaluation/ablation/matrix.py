@@ -29,7 +29,7 @@ from scipy import special
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
-from ferturb.evaluation.ablation import Ablation, Outcomes
+from ferturb.evaluation.ablation.measure import Ablation, Outcomes
 from ferturb.evaluation.significance import (
     RESAMPLES,
     Interval,

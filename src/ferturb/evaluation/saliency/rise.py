@@ -25,7 +25,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.evaluation.probability import BATCH, probabilities
+from ferturb.evaluation.saliency.probability import BATCH, probabilities
 from ferturb.models.classifier import MEAN
 
 MASKS = 256

@@ -1,0 +1,1 @@
+"""Facial feature × emotion: what leaving a feature out changes."""

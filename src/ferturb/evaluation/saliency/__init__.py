@@ -1,0 +1,1 @@
+"""Saliency maps, their mass per facial feature, and whether they can be believed."""
