@@ -9,9 +9,16 @@ from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from ferturb.report.figures import BLUE, CLUSTERS, GREEN, INK, VERMILLION, WIDTH
-from ferturb.report.figures import _face as draw_face
-from ferturb.report.figures import _figure as new_figure
+from ferturb.report.form.style import (
+    BLUE,
+    CLUSTERS,
+    GREEN,
+    INK,
+    VERMILLION,
+    WIDTH,
+    draw_face,
+    new_figure,
+)
 
 Array = np.ndarray
 YELLOW = CLUSTERS[6]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ferturb.base.storage import write_bytes, write_rows
-from ferturb.report.figures import differences
+from ferturb.report.accuracy.figures import differences
 from ferturb.report.results import Arm, Comparison, collect, compare
 from ferturb.runs.run import find_runs
 

@@ -62,8 +62,9 @@ def explain(
     from ferturb import terminal
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
     from ferturb.models.device import prepare_process
-    from ferturb.report.explain_figure import explain_figure, run_names
-    from ferturb.report.saliency_items import COLUMNS, enrichment_rows, mass_items, write_items
+    from ferturb.report.form.files import write_items
+    from ferturb.report.saliency.explain import explain_figure, run_names
+    from ferturb.report.saliency.items import COLUMNS, enrichment_rows, mass_items
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)
@@ -131,9 +132,9 @@ def faithfulness(
     from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
     from ferturb.evaluation.saliency.methods import METHODS
     from ferturb.models.device import prepare_process
-    from ferturb.report.explain_figure import run_names
-    from ferturb.report.faithfulness_items import TERMINAL, judged_items, terminal_row
-    from ferturb.report.saliency_items import write_items
+    from ferturb.report.form.files import write_items
+    from ferturb.report.saliency.explain import run_names
+    from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)

@@ -14,16 +14,16 @@ from PIL import Image
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.evaluation.ablation.matrix import Cell, matrix
 from ferturb.evaluation.ablation.measure import FORMAT, Ablation, Outcomes
-from ferturb.report import ablation_figure
-from ferturb.report.ablation_items import (
+from ferturb.report.ablation import figures
+from ferturb.report.ablation.items import (
     ablation_items,
     cells_table,
     run_items,
     shown_ablations,
     terminal_tables,
 )
-from ferturb.report.figures import BLUE, VERMILLION, Picture
-from ferturb.report.tables import Table
+from ferturb.report.form.style import BLUE, VERMILLION, Picture
+from ferturb.report.form.tables import Table
 from ferturb.runs.run import Run
 
 FEATURES = ("mouth", "left_eye", "upper_face")
@@ -88,7 +88,7 @@ def test_the_worst_cell_is_the_reddest_and_stands_in_its_row_and_column() -> Non
     """A cell of full colour, found by its place: the row of the feature, the column of happy."""
     places = {}
     for hurt in FEATURES:
-        found = block(ablation_figure.heatmap(matrix(made_up(hurt), resamples=50)), VERMILLION)
+        found = block(figures.heatmap(matrix(made_up(hurt), resamples=50)), VERMILLION)
         assert found is not None
         rows, columns = places[hurt] = found
         assert rows.stop - rows.start == pytest.approx(200 * 0.47, abs=6)
@@ -106,13 +106,13 @@ def test_better_is_blue() -> None:
         Outcomes(np.stack([a.whole.probability] * 3), np.stack([a.whole.predicted] * 3)),
         a.controls, a.area,
     )  # fmt: skip
-    png = ablation_figure.heatmap(matrix(turned, resamples=50))
+    png = figures.heatmap(matrix(turned, resamples=50))
     assert block(png, BLUE) is not None
     assert block(png, VERMILLION) is None
 
 
 def test_row_heads_leave_out_what_the_row_says() -> None:
-    heads = ablation_figure.row_heads(("mouth", "upper_face"), "black")
+    heads = figures.row_heads(("mouth", "upper_face"), "black")
     for name, (image, left_out) in heads.items():
         assert not image[left_out].any(), name
         assert image[~left_out].mean() > 0.2
@@ -205,11 +205,11 @@ def test_without_controls_nothing_stands_in_brackets() -> None:
     cells: Sequence[Cell] = matrix(bare, resamples=50)
     ((_, _, rows),) = terminal_tables(cells)
     assert rows[0][4] == "−100.0"
-    assert ablation_figure.heatmap(cells)
+    assert figures.heatmap(cells)
     written = csv.DictReader(io.StringIO(cells_table([("m", c) for c in cells]).to_csv()))
     assert {row["control"] for row in written} == {""}
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.1234, "−12.3"), (0.0004, "0.0"), (0.05, "+5.0")])
 def test_points(value: float, text: str) -> None:
-    assert ablation_figure.points(value) == text
+    assert figures.points(value) == text

@@ -17,8 +17,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.report import build
 from ferturb.report.build import PRIVATE, build_report, item_labels
+from ferturb.report.form.tables import Table
 from ferturb.report.sections import Section
-from ferturb.report.tables import Table
 from ferturb.runs.run import Run
 
 Study = Callable[..., Path]

@@ -12,9 +12,9 @@ import torch
 from ferturb.base.config import ModelConfig
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
-from ferturb.report.cluster_items import cluster_items
+from ferturb.report.clusters.items import cluster_items
+from ferturb.report.form.captions import PRIVATE
 from ferturb.report.results import collect
-from ferturb.report.words import PRIVATE
 from ferturb.runs.run import find_runs
 
 Study = Callable[..., Path]

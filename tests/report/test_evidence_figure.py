@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.report.figures import BLUE, GREEN
+from ferturb.report.form.style import BLUE, GREEN
 from research.evidence_figure import cluster_evidence_figure
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.emotions import EMOTIONS
-from ferturb.report import paper
+from ferturb.report import published
 from ferturb.report.build import build_report
-from ferturb.report.mask_items import mask_items, mask_tables
-from ferturb.report.mask_pairs import MaskGroup, contrasts, mask_groups, mask_headline
+from ferturb.report.form.tables import Table
+from ferturb.report.masks.items import mask_items, mask_tables
+from ferturb.report.masks.pairs import MaskGroup, contrasts, mask_groups, mask_headline
 from ferturb.report.results import alteration, collect, describe
-from ferturb.report.tables import Table
 from ferturb.runs.run import Run, find_runs
 
 Study = Callable[..., Path]
@@ -55,7 +55,7 @@ def test_table_1_is_the_change_in_percent_beside_the_papers(mask_study: Study) -
         row = rows[emotion]
         assert float(row["resnet18"]) == pytest.approx(expected, abs=1e-5)
         assert float(row["resnet18_low"]) < expected < float(row["resnet18_high"])
-        assert float(row["resnet18_paper"]) == paper.TABLE_1[emotion]["ResNet"]
+        assert float(row["resnet18_paper"]) == published.TABLE_1[emotion]["ResNet"]
         assert "compact_paper" not in row
     expected = masked.mean() / whole.mean() - 1
     assert float(rows["all (accuracy)"]["resnet18"]) == pytest.approx(expected, abs=1e-5)

@@ -5,40 +5,44 @@ from __future__ import annotations
 import pytest
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.report import paper
+from ferturb.report import published
 
 PRIVATE_TEST = dict(zip(EMOTIONS, (491, 55, 528, 879, 594, 416, 626), strict=True))
 
 
 def test_changes_of_table_2() -> None:
-    changes = {name: paper.change(name) for name in paper.FAMILIES}
-    expected = dict.fromkeys(paper.FAMILIES) | {"DPN": 0.7, "ResNet": 3.1, "VGG16": 3.0}
+    changes = {name: published.change(name) for name in published.FAMILIES}
+    expected = dict.fromkeys(published.FAMILIES) | {"DPN": 0.7, "ResNet": 3.1, "VGG16": 3.0}
     assert changes == expected
 
 
 def test_tables_cover_all_emotions() -> None:
-    assert set(paper.TABLE_1) == set(paper.TABLE_3) == set(EMOTIONS)
+    assert set(published.TABLE_1) == set(published.TABLE_3) == set(EMOTIONS)
 
 
 def test_tensions_follow_from_the_tables() -> None:
-    table_1 = [value for row in paper.TABLE_1.values() for value in row.values()]
-    assert min(table_1) == paper.TABLE_1["happy"]["DPN"] == -63
-    assert min(paper.TABLE_1["surprise"].values()) == -35
-    assert (min(paper.TABLE_1["disgust"].values()), max(paper.TABLE_1["disgust"].values())) == (
-        *(-59, -39),
+    table_1 = [value for row in published.TABLE_1.values() for value in row.values()]
+    assert min(table_1) == published.TABLE_1["happy"]["DPN"] == -63
+    assert min(published.TABLE_1["surprise"].values()) == -35
+    assert (
+        min(published.TABLE_1["disgust"].values()),
+        max(published.TABLE_1["disgust"].values()),
+    ) == (*(-59, -39),)
+    assert (min(published.TABLE_1["sad"].values()), max(published.TABLE_1["sad"].values())) == (
+        -24,
+        -4,
     )
-    assert (min(paper.TABLE_1["sad"].values()), max(paper.TABLE_1["sad"].values())) == (-24, -4)
-    assert all(row["Ensemble"] == row["ResMasking"] for row in paper.TABLE_1.values())
-    table_3 = [value for row in paper.TABLE_3.values() for value in row.values()]
+    assert all(row["Ensemble"] == row["ResMasking"] for row in published.TABLE_1.values())
+    table_3 = [value for row in published.TABLE_3.values() for value in row.values()]
     assert (len(table_3), sum(value < 0 for value in table_3)) == (21, 5)
-    assert paper.TABLE_3["sad"]["VGG16"] == -17
+    assert published.TABLE_3["sad"]["VGG16"] == -17
     assert pytest.approx(1.5, abs=0.01) == 100 * 1.96 * (0.7 * 0.3 / 3589) ** 0.5
 
 
 def test_table_3_weighted_by_faces() -> None:
     # By hand for DPN: (0.8·491 − 3.6·55 + 3·528 + 2·879 + 1.5·594 − 0.5·416 + 1.4·626) / 3589
-    assert paper.implied_change("DPN", PRIVATE_TEST) == pytest.approx(5096.2 / 3589)
-    sentence = paper.weighting_tension(PRIVATE_TEST)
+    assert published.implied_change("DPN", PRIVATE_TEST) == pytest.approx(5096.2 / 3589)
+    sentence = published.weighting_tension(PRIVATE_TEST)
     assert "DPN +1.4 (Table 2: +0.7)" in sentence
     assert "ResNet +2.4 (Table 2: +3.1)" in sentence
     assert "VGG16 +1.9 (Table 2: +3.0)" in sentence
@@ -46,4 +50,4 @@ def test_table_3_weighted_by_faces() -> None:
 
 @pytest.mark.parametrize("name", ["compact", "resnext50", "vgg19", "ensemble", "resnet18d"])
 def test_networks_the_paper_does_not_have(name: str) -> None:
-    assert paper.family(name) is None
+    assert published.family(name) is None

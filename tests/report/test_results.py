@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, recall_score
 
-from ferturb.report import words
+from ferturb.report import sentences
+from ferturb.report.form.captions import family_of
 from ferturb.report.results import Results, collect
-from ferturb.report.study_tables import family_of
 from ferturb.runs.run import Run, find_runs
 
 Study = Callable[..., Path]
@@ -122,15 +122,15 @@ def test_a_comparison_is_paired(study: Study) -> None:
 def test_the_words_follow_the_numbers(study: Study) -> None:
     better = {("compact", "perturb"): 3.2, ("resnet18", "perturb"): 1.2}
     results = collected(study(skills=better))
-    headline = words.headline(results)
+    headline = sentences.headline(results)
     assert "better for 1, worse for 1" in headline
-    compact, resnet = words.verdicts(results.perturb)[:2]
+    compact, resnet = sentences.verdicts(results.perturb)[:2]
     assert compact.startswith("compact: difference +")
     assert "better, and the interval excludes zero" in compact
     assert resnet.startswith("resnet18: difference −")
     assert "worse, and the interval excludes zero" in resnet
-    assert any("5.0 times" in caveat for caveat in words.caveats(results))
-    assert any("One seed" in caveat for caveat in words.caveats(results))
+    assert any("5.0 times" in caveat for caveat in sentences.caveats(results))
+    assert any("One seed" in caveat for caveat in sentences.caveats(results))
 
 
 def test_no_difference_is_called_noise(study: Study) -> None:
@@ -138,10 +138,10 @@ def test_no_difference_is_called_noise(study: Study) -> None:
     source = folder / "runs" / "compact-baseline-s0" / "logits.npz"
     (folder / "runs" / "compact-perturb-s0" / "logits.npz").write_bytes(source.read_bytes())
     results = collected(folder)
-    assert words.verdicts(results.perturb)[0].startswith(
+    assert sentences.verdicts(results.perturb)[0].startswith(
         "compact: difference 0.0 points [0.0, 0.0]: inside the noise."
     )
-    assert "can't tell" in words.headline(results)
+    assert "can't tell" in sentences.headline(results)
 
 
 def test_runs_on_other_faces_and_diverged_runs_are_named_and_left_out(study: Study) -> None:

@@ -14,14 +14,15 @@ from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
 from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report import explain_figure as explain_figure_module
-from ferturb.report.example_faces import example_faces
-from ferturb.report.explain_figure import explain_figure, paper_figures, run_names
-from ferturb.report.faithfulness_items import faithfulness_items
-from ferturb.report.figures import Picture
-from ferturb.report.saliency_items import saliency_items, write_items
-from ferturb.report.tables import Table
-from ferturb.report.words import PRIVATE
+from ferturb.report.form.captions import PRIVATE
+from ferturb.report.form.files import write_items
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Table
+from ferturb.report.saliency import explain as explain_figure_module
+from ferturb.report.saliency.example_faces import example_faces
+from ferturb.report.saliency.explain import explain_figure, paper_figures, run_names
+from ferturb.report.saliency.faithfulness import faithfulness_items
+from ferturb.report.saliency.items import saliency_items
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 

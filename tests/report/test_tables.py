@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.tables import Column, Table, latex
+from ferturb.report.form.tables import Column, Table, latex
 
 TABLE = Table(
     "t",

@@ -1,9 +1,9 @@
 """Saliency without torch: how far an emotion's probability falls when a window is covered.
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, as
-`ferturb.evaluation.saliency.methods` has it under "occlusion": a grey window of 8×8 pixels goes over the
-48×48 face in steps of 4; a pixel's saliency is the mean fall over the windows at it, where that
-is positive.
+`ferturb.evaluation.saliency.methods` has it under "occlusion": a grey window of 8×8 pixels goes
+over the 48×48 face in steps of 4; a pixel's saliency is the mean fall over the windows at it,
+where that is positive.
 """
 
 from __future__ import annotations

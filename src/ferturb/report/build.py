@@ -25,16 +25,17 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import read_json, write_bytes, write_text
 from ferturb.data.faces import Faces
 from ferturb.evaluation.significance import RESAMPLES
-from ferturb.report import paper, words
-from ferturb.report.figures import Picture
-from ferturb.report.mask_pairs import MaskGroup, mask_groups, mask_sentences
+from ferturb.report import published, sentences
+from ferturb.report.accuracy.tables import Planned
+from ferturb.report.form import captions
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Table
+from ferturb.report.masks.pairs import MaskGroup, mask_groups, mask_sentences
 from ferturb.report.results import Results, collect, main_group
 from ferturb.report.sections import Section, make_sections
-from ferturb.report.study_tables import Planned
-from ferturb.report.tables import Table
 from ferturb.runs.run import Run, find_runs
 
-PRIVATE = words.PRIVATE
+PRIVATE = captions.PRIVATE
 LONG_TABLE = 100
 """A table with more rows than this is given as files only."""
 
@@ -141,9 +142,9 @@ def _page(
 ) -> str:
     records = [plan.run.record() for plan in planned if plan.run is not None and plan.run.done]
     test_faces = sum(data["counts"]["test"].values()) if data.get("counts") else 0
-    tensions = list(paper.TENSIONS)
+    tensions = list(published.TENSIONS)
     if fer2013 and test_faces:
-        tensions.append(paper.weighting_tension(data["counts"]["test"]))
+        tensions.append(published.weighting_tension(data["counts"]["test"]))
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
@@ -159,21 +160,21 @@ def _page(
         hardware=_hardware(records),
         versions=records[0]["versions"] if records else {},
         results=results,
-        question=words.question(results, masks),
-        headline=words.headline(results, masks),
-        best=words.best_sentence(results),
+        question=sentences.question(results, masks),
+        headline=sentences.headline(results, masks),
+        best=sentences.best_sentence(results),
         verdicts=[
-            *words.verdicts(results.perturb),
+            *sentences.verdicts(results.perturb),
             *(sentence for group in masks for sentence in mask_sentences(group.pairs, group.words)),
         ],
-        caveats=[*words.caveats(results, masks), *words.altered_runs(planned)],
-        protocol=[words.PROTOCOL, *([words.FER2013_PROTOCOL] if fer2013 else [])],
+        caveats=[*sentences.caveats(results, masks), *sentences.altered_runs(planned)],
+        protocol=[sentences.PROTOCOL, *([sentences.FER2013_PROTOCOL] if fer2013 else [])],
         sections=sections,
         labels=item_labels(sections),
         resamples=RESAMPLES,
         long_table=LONG_TABLE,
         tensions=tensions if fer2013 else [],
-        paper=paper,
+        paper=published,
         private=PRIVATE if _shows_dataset_images(sections) else "",
         table_html=lambda table: Markup(table.to_html()),
         data_uri=lambda png: "data:image/png;base64," + base64.b64encode(png).decode(),

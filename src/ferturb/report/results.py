@@ -18,10 +18,10 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import McNemar, mcnemar
-from ferturb.report.arms import Arm as Arm
-from ferturb.report.arms import Scores as Scores
-from ferturb.report.arms import scores_difference as scores_difference
-from ferturb.report.paper import ENSEMBLE, FAMILIES, family
+from ferturb.report.model_results import Arm as Arm
+from ferturb.report.model_results import Scores as Scores
+from ferturb.report.model_results import scores_difference as scores_difference
+from ferturb.report.published import ENSEMBLE, FAMILIES, family
 from ferturb.runs.run import Run
 
 AUGMENTATIONS = ("ten-crop", "flip", "none")

@@ -9,17 +9,18 @@ from typing import Any
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.mass import explanations
-from ferturb.report import figures, study_tables, words
-from ferturb.report.ablation_items import ablation_items
-from ferturb.report.cluster_items import cluster_items
-from ferturb.report.faithfulness_items import faithfulness_items
-from ferturb.report.figures import Picture
-from ferturb.report.mask_items import mask_items
-from ferturb.report.mask_pairs import MaskGroup
+from ferturb.report import sentences
+from ferturb.report.ablation.items import ablation_items
+from ferturb.report.accuracy import figures, tables
+from ferturb.report.accuracy.tables import Planned
+from ferturb.report.clusters.items import cluster_items
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Table
+from ferturb.report.masks.items import mask_items
+from ferturb.report.masks.pairs import MaskGroup
 from ferturb.report.results import Results, main_group
-from ferturb.report.saliency_items import saliency_items
-from ferturb.report.study_tables import Planned
-from ferturb.report.tables import Table
+from ferturb.report.saliency.faithfulness import faithfulness_items
+from ferturb.report.saliency.items import saliency_items
 from ferturb.runs.run import Run
 
 
@@ -63,7 +64,7 @@ def make_sections(
         sections.append(Section("training", "Training", curves))
     if results.arms:
         sections.append(Section("calibration", "Calibration", _calibration_items(results)))
-    sections.append(Section("runs", "What was run", (study_tables.runs_table(planned),)))
+    sections.append(Section("runs", "What was run", (tables.runs_table(planned),)))
     return [section for section in sections if section.items]
 
 
@@ -74,26 +75,26 @@ def _saliency_items(runs: Sequence[Run], faces: Faces | None) -> tuple[Table | P
 
 
 def _accuracy_items(results: Results, fer2013: bool) -> tuple[Table | Picture, ...]:
-    items: list[Table | Picture] = [study_tables.accuracy_table(results, fer2013)]
+    items: list[Table | Picture] = [tables.accuracy_table(results, fer2013)]
     if results.comparisons:
         caption = (
             "Accuracy of each method minus that of the baseline, same model and same test faces, "
             "with 95 % intervals. An interval across zero is no difference that this test split "
             "can show."
         )
-        alt = " ".join(words.verdicts(results.comparisons))
+        alt = " ".join(sentences.verdicts(results.comparisons))
         png = figures.differences(results.comparisons, fer2013)
         items.append(Picture("differences", "Change of accuracy", caption, alt, png))
-        items.append(study_tables.pairs_table(results))
-    items.append(study_tables.augmentation_table(results))
+        items.append(tables.pairs_table(results))
+    items.append(tables.augmentation_table(results))
     return tuple(items)
 
 
 def _emotion_items(results: Results, fer2013: bool) -> tuple[Table | Picture, ...]:
     items: list[Table | Picture] = []
     if results.perturb:
-        items.append(study_tables.change_table(results.perturb, fer2013))
-    items.append(study_tables.emotion_table(results))
+        items.append(tables.change_table(results.perturb, fer2013))
+    items.append(tables.emotion_table(results))
     shown = [arm for arm in results.arms if arm.method != "attention"] or list(results.arms)
     caption = (
         "Of the faces with the label at the left, the percentage that was given the emotion below. "
@@ -113,7 +114,7 @@ def _calibration_items(results: Results) -> tuple[Table | Picture, ...]:
     alt = "Accuracy by confidence for each model and method; the table of calibration sums it up."
     png = figures.reliability(results.arms)
     picture = Picture("reliability", "Reliability", caption, alt, png)
-    return (study_tables.calibration_table(results), picture)
+    return (tables.calibration_table(results), picture)
 
 
 def _face_items(data: dict[str, Any], faces: Faces | None) -> tuple[Picture, ...]:

@@ -12,7 +12,9 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.significance import holm
-from ferturb.report import paper
+from ferturb.report import published
+from ferturb.report.form.captions import INTERVALS, family_of
+from ferturb.report.form.tables import Cell, Column, Table, p_text
 from ferturb.report.results import (
     AUGMENTATIONS,
     Arm,
@@ -21,13 +23,7 @@ from ferturb.report.results import (
     alteration,
     describe,
 )
-from ferturb.report.tables import Cell, Column, Table, p_text
 from ferturb.runs.run import Run
-
-INTERVALS = (
-    "Brackets: 95 % bootstrap interval over test faces (and over training seeds where there are "
-    "several). ± is the standard deviation over seeds."
-)
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,8 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
         group = c.other.model if plain else f"{c.other.model}, {c.other.method}"
         key = "".join(x if x.isalnum() else "_" for x in group)
         columns.append(Column(key, "change", group, scale=100, signed=True))
-        family = paper.family(c.other.model) if with_paper and plain else None
-        if family and family not in paper.TABLE_3[EMOTIONS[0]]:
+        family = published.family(c.other.model) if with_paper and plain else None
+        if family and family not in published.TABLE_3[EMOTIONS[0]]:
             family = None
         if family:
             columns.append(Column(f"{key}_paper", "paper", group, signed=True))
@@ -90,13 +86,13 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
         row: list[Cell] = [emotion]
         for c, family in shown:
             row.append(c.change.per_emotion[i])
-            row += [paper.TABLE_3[emotion][family]] if family else []
+            row += [published.TABLE_3[emotion][family]] if family else []
         rows.append(tuple(row))
     for title, attribute in (("all (accuracy)", "accuracy"), ("macro-F1 × 100", "macro_f1")):
         row = [title]
         for c, family in shown:
             row.append(getattr(c.change, attribute))
-            row += [paper.change(family) if attribute == "accuracy" else None] if family else []
+            row += [published.change(family) if attribute == "accuracy" else None] if family else []
         rows.append(tuple(row))
     row = ["McNemar p"]
     for c, family in shown:
@@ -280,19 +276,8 @@ def _run_row(plan: Planned) -> tuple[Cell, ...]:
 
 
 def _paper_accuracy(arm: Arm) -> tuple[Cell, Cell]:
-    found = paper.TABLE_2.get((family_of(arm) or "", arm.method))
+    found = published.TABLE_2.get((family_of(arm) or "", arm.method))
     return found if found else (None, None)
-
-
-def family_of(arm: Arm) -> str | None:
-    """The paper's column for an arm, or None.
-
-    Its ensemble is of five networks; only one of the same five stands beside it.
-    """
-    if not arm.is_ensemble:
-        return paper.family(arm.model)
-    families = {paper.family(member) for member in arm.members}
-    return paper.ENSEMBLE if families == set(paper.FAMILIES) - {paper.ENSEMBLE} else None
 
 
 def _p_range(values: Sequence[float]) -> str | None:

@@ -22,8 +22,7 @@ from ferturb.data.drawn.synthetic import draw_with, units
 from ferturb.evaluation.ablation.matrix import ALL, Cell
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
-from ferturb.report.figures import BLUE, GREY, INK, VERMILLION, WIDTH
-from ferturb.report.figures import _figure as new_figure
+from ferturb.report.form.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure
 
 CHANGES = LinearSegmentedColormap.from_list(
     "changes", (VERMILLION, "#EFA878", "#FBFAF8", "#8CC0DE", BLUE)

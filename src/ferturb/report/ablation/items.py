@@ -17,10 +17,10 @@ from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.ablation.measure import ANALYSIS, Ablation, ablations
 from ferturb.evaluation.ablation.retrained import find_retrained, retrained
 from ferturb.evaluation.significance import Interval
-from ferturb.report.ablation_figure import NEEDED, SPARED, heatmap, points
-from ferturb.report.figures import Picture
+from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap, points
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Column, Table
 from ferturb.report.results import method_labels
-from ferturb.report.tables import Column, Table
 from ferturb.runs.run import Run
 
 QUANTITIES = {"accuracy": "accuracy", "probability": "the true emotion's probability"}

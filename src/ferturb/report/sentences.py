@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.mask_pairs import MaskGroup, mask_headline
+from ferturb.report.accuracy.tables import Planned
+from ferturb.report.masks.pairs import MaskGroup, mask_headline
 from ferturb.report.results import Arm, Comparison, Results, alteration, describe, main_group
-from ferturb.report.study_tables import Planned
 
-PRIVATE = "contains dataset images: do not publish"
-"""Stands on every picture of faces that were not drawn, and in its caption."""
 PROTOCOL = (
     "Networks are trained on the training split only. The epoch whose weights are kept is the one "
     "with the highest accuracy on the validation split, and everything else that is chosen or "

@@ -14,11 +14,11 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
 from ferturb.evaluation.saliency.probability import how_many_summed
-from ferturb.report.example_faces import example_faces
-from ferturb.report.figures import Picture
+from ferturb.report.form.captions import PRIVATE
+from ferturb.report.form.style import Picture
 from ferturb.report.results import alteration, describe
-from ferturb.report.saliency_figures import faces_and_saliency
-from ferturb.report.words import PRIVATE
+from ferturb.report.saliency.example_faces import example_faces
+from ferturb.report.saliency.figures import faces_and_saliency
 from ferturb.runs.run import Run
 
 _MODELS = 5

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.significance import Interval
-from ferturb.report import mask_figures, paper
-from ferturb.report.arms import Scores, relative_change, scores_difference
-from ferturb.report.figures import Picture
-from ferturb.report.mask_pairs import MaskGroup, MaskPair, Words, contrasts, mask_sentences
-from ferturb.report.study_tables import INTERVALS, family_of
-from ferturb.report.tables import Cell, Column, Table
+from ferturb.report import published
+from ferturb.report.form.captions import INTERVALS, family_of
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Cell, Column, Table
+from ferturb.report.masks import figures
+from ferturb.report.masks.pairs import MaskGroup, MaskPair, Words, contrasts, mask_sentences
+from ferturb.report.model_results import Scores, relative_change, scores_difference
 
 
 def mask_items(groups: Sequence[MaskGroup]) -> tuple[Table | Picture, ...]:
@@ -39,7 +40,7 @@ def mask_pictures(group: MaskGroup) -> tuple[Picture, ...]:
         f"kinds of faces. Dashed: the two cells that Table 1 compares, trained and tested on "
         f"{words.whole}, and trained and tested on {words.masks}.",
         " ".join(mask_sentences(pairs, words)),
-        mask_figures.two_by_two(pairs, words.whole, words.masks),
+        figures.two_by_two(pairs, words.whole, words.masks),
     )
     theirs = [_paper_column(pair, words) for pair in pairs]
     by_emotion = Picture(
@@ -48,7 +49,7 @@ def mask_pictures(group: MaskGroup) -> tuple[Picture, ...]:
         "Change in percent of the accuracy without masks, with 95 % intervals: Table 1 as a "
         "picture." + (" Hollow: the paper's." if any(theirs) else ""),
         "The table above has the numbers.",
-        mask_figures.change_by_emotion([pair.name for pair in pairs], _changes(pairs), theirs),
+        figures.change_by_emotion([pair.name for pair in pairs], _changes(pairs), theirs),
     )
     return by_emotion, two_by_two
 
@@ -137,7 +138,7 @@ def _row(scores: Scores) -> tuple[Cell, ...]:
 def _paper_column(pair: MaskPair, words: Words) -> dict[str, float]:
     """The paper's change per emotion, in percent; {} where it has none for this network."""
     family = family_of(pair.whole_whole) if words.with_paper and pair.method == "baseline" else None
-    return {e: float(row[family]) for e, row in paper.TABLE_1.items()} if family else {}
+    return {e: float(row[family]) for e, row in published.TABLE_1.items()} if family else {}
 
 
 def _key(name: str) -> str:

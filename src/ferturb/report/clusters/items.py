@@ -14,10 +14,12 @@ from torch import Tensor
 from ferturb.base.config import MethodConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.report import cluster_figures, figures, paper
-from ferturb.report.figures import Picture
+from ferturb.report import published
+from ferturb.report.clusters import figures as cluster_figures
+from ferturb.report.clusters import left_out_figure
+from ferturb.report.form.captions import PRIVATE
+from ferturb.report.form.style import Picture
 from ferturb.report.results import Arm, Results
-from ferturb.report.words import PRIVATE
 from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 
@@ -62,7 +64,7 @@ def _left_out_picture(runs: Sequence[Run], faces: Faces | None) -> Picture:
     caption += "Cluster map of the best epoch of the first seed."
     mark = _mark(faces) if name else ""
     alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
-    png = figures.clusters_left_out(image, maps, mark)
+    png = left_out_figure.clusters_left_out(image, maps, mark)
     return Picture("figure4", "A face with each cluster left out", _marked(caption, mark), alt, png)
 
 
@@ -115,7 +117,9 @@ def _figure_5(arms: Sequence[Arm], results: Results, fer2013: bool) -> Picture:
     if baselines:
         caption += "Dashed, with its interval as a band: the baseline. "
     if theirs:
-        caption += f"The paper's numbers are read off its plot; it says {len(paper.FIGURE_5)} K."
+        caption += (
+            f"The paper's numbers are read off its plot; it says {len(published.FIGURE_5)} K."
+        )
     alt = "; ".join(
         f"{arm.model}, K = {arm.runs[0].config.method.clusters}: "
         f"{100 * arm.scores.accuracy.estimate:.1f} %"

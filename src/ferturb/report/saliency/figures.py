@@ -20,9 +20,7 @@ from ferturb.evaluation.saliency.benchmark import Judgement
 from ferturb.evaluation.saliency.faithfulness import BASELINES
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.figures import CLUSTERS, GREY, INK, WIDTH
-from ferturb.report.figures import _face as draw_face
-from ferturb.report.figures import _figure as new_figure
+from ferturb.report.form.style import CLUSTERS, GREY, INK, WIDTH, draw_face, new_figure
 
 Array = np.ndarray
 

@@ -9,10 +9,8 @@ from matplotlib.axes import Axes
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation.significance import Interval
-from ferturb.report.figures import BLUE, GREY, INK, VERMILLION
-from ferturb.report.figures import _legend as add_legend
-from ferturb.report.figures import _panels as new_panels
-from ferturb.report.mask_pairs import MaskPair
+from ferturb.report.form.style import BLUE, GREY, INK, VERMILLION, add_legend, new_panels
+from ferturb.report.masks.pairs import MaskPair
 
 _BESIDE = 0.06
 _CLOSE = 3.0

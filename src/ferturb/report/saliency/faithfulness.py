@@ -12,10 +12,10 @@ from ferturb.evaluation.saliency.benchmark import (
     summarise,
 )
 from ferturb.evaluation.significance import Interval
-from ferturb.report.explain_figure import run_names
-from ferturb.report.figures import Picture
-from ferturb.report.saliency_figures import faithfulness_curves
-from ferturb.report.tables import Cell, Column, Table
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Cell, Column, Table
+from ferturb.report.saliency.explain import run_names
+from ferturb.report.saliency.figures import faithfulness_curves
 from ferturb.runs.run import Run
 
 _CURVES = 3

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import write_bytes, write_text
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.mass import (
     ANALYSIS,
@@ -21,10 +19,10 @@ from ferturb.evaluation.saliency.mass import (
     mass_by_emotion,
 )
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.explain_figure import paper_figures, run_names
-from ferturb.report.figures import Picture
-from ferturb.report.saliency_figures import mass_heatmaps
-from ferturb.report.tables import Cell, Column, Table
+from ferturb.report.form.style import Picture
+from ferturb.report.form.tables import Cell, Column, Table
+from ferturb.report.saliency.explain import paper_figures, run_names
+from ferturb.report.saliency.figures import mass_heatmaps
 from ferturb.runs.run import Run
 
 COLUMNS = (*EMOTIONS, "all")
@@ -116,21 +114,6 @@ def enrichment_rows(mass: Sequence[Mass]) -> list[list[str]]:
         [part, *(f"{values[part, e]:.2f}" if (part, e) in values else "–" for e in COLUMNS)]
         for part in PARTS
     ]
-
-
-def write_items(items: Sequence[Table | Picture], folder: Path) -> list[Path]:
-    """Write tables as CSV and LaTeX and pictures as PNG into a folder; the files, in order."""
-    files: list[Path] = []
-    for item in items:
-        path = folder / item.key
-        if isinstance(item, Table):
-            write_text(path.with_suffix(".csv"), item.to_csv())
-            write_text(path.with_suffix(".tex"), item.to_latex())
-            files += [path.with_suffix(".csv"), path.with_suffix(".tex")]
-        else:
-            write_bytes(path.with_suffix(".png"), item.png)
-            files.append(path.with_suffix(".png"))
-    return files
 
 
 def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:

@@ -16,10 +16,18 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig
 from ferturb.perturb.views import views_of
-from ferturb.report import paper
-from ferturb.report.figures import BLUE, CLUSTERS, GREY, INK, ORANGE, VERMILLION, WIDTH
-from ferturb.report.figures import _face as draw_face
-from ferturb.report.figures import _figure as new_figure
+from ferturb.report import published
+from ferturb.report.form.style import (
+    BLUE,
+    CLUSTERS,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILLION,
+    WIDTH,
+    draw_face,
+    new_figure,
+)
 from ferturb.report.results import Arm
 
 
@@ -146,7 +154,7 @@ def accuracy_by_clusters(
         for model in models:
             _curve(axes, [arm for arm in arms if arm.model == model], model, colours[model])
         if with_paper:
-            theirs = {k: 100 * share for k, share in paper.FIGURE_5.items()}
+            theirs = {k: 100 * share for k, share in published.FIGURE_5.items()}
             axes.plot(
                 list(theirs),
                 list(theirs.values()),

@@ -14,7 +14,7 @@ import numpy as np
 from ferturb.base.config import DatasetConfig
 from ferturb.evaluation.other_data import altered_name
 from ferturb.features.masks.wear import FACE_MASKS
-from ferturb.report.arms import Arm, tested_on
+from ferturb.report.model_results import Arm, tested_on
 from ferturb.report.results import alteration, collect
 from ferturb.runs.run import Run
 

@@ -1,0 +1,1 @@
+"""Which facial features the models need."""

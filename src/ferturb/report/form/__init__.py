@@ -1,0 +1,1 @@
+"""Tables, captions, style and files: what all parts of the report look like."""

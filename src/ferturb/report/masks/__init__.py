@@ -1,0 +1,1 @@
+"""What face masks take."""
