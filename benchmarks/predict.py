@@ -44,7 +44,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
 from ferturb.data.cache import cache_folder
 from ferturb.data.sources import load_faces
-from ferturb.pretrained import NAMES
+from ferturb.predict.shipped import NAMES
 
 BATCHES = (1, 64)
 Key = tuple[str, str, int, int]

@@ -19,7 +19,7 @@ from pathlib import Path
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
-from ferturb.pretrained import FOLDER, NAMES, load_pretrained
+from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 from research.hidden import (
     GREY_ROWS,
     HiddenScore,

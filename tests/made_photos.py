@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.photos.detection import Detections
+from ferturb.predict.detection import Detections
 
 FOUND = (0, 1, 2, 5)
 """Drawn faces (of seed 11) that the detector knows for faces."""

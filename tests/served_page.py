@@ -13,7 +13,7 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 
-from ferturb.pretrained import PretrainedModel, load_pretrained
+from ferturb.predict.shipped import PretrainedModel, load_pretrained
 
 
 def two_models() -> dict[str, PretrainedModel]:

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from ferturb import app as web
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
 from ferturb.data.drawn.synthetic import draw
-from ferturb.photos.altering import Alterer
-from ferturb.photos.detection import Detections
-from ferturb.photos.landmarks import LandmarkFinder
-from ferturb.photos.reading import Limits
-from ferturb.pretrained import load_pretrained
+from ferturb.predict.altering import Alterer
+from ferturb.predict.detection import Detections
+from ferturb.predict.landmark_finder import LandmarkFinder
+from ferturb.predict.photos import Limits
+from ferturb.predict.shipped import load_pretrained
 from ferturb.web import answers, guard
+from ferturb.web import server as web
 from made_photos import encoded, portrait
 from photos.test_malformed import malformed
 from served_page import two_models
@@ -105,10 +105,10 @@ def test_a_photo_gets_the_predictors_answers(client: TestClient) -> None:
 def test_boxes_are_in_the_shown_photos_pixels(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ferturb.photos import reading
+    from ferturb.predict import photos
 
     photo, _ = portrait(1)
-    monkeypatch.setattr(reading, "LONGEST", 220)
+    monkeypatch.setattr(photos, "LONGEST", 220)
     double = encoded(photo.repeat(2, axis=0).repeat(2, axis=1))
     one, two = (
         client.post("/api/photo", content=data, headers=PNG).json()
@@ -338,7 +338,7 @@ def test_it_runs_without_torch() -> None:
     code = CODE.split("from ferturb.cli")[0].format(heavy=set(HEAVY)) + (
         "import json, base64\n"
         "from starlette.testclient import TestClient\n"
-        "from ferturb.app import available, create_app\n"
+        "from ferturb.web.server import available, create_app\n"
         f"c = TestClient(create_app(available('clean'), threads=1), base_url={HERE!r})\n"
         "f = base64.b64encode(bytes(i % 251 for i in range(2304))).decode()\n"
         "for path in ('face', 'what-if', 'saliency', 'attention'):\n"
@@ -365,7 +365,7 @@ def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) ->
 def test_the_model_to_start_with_comes_first(tmp_path: Path) -> None:
     import shutil
 
-    from ferturb.pretrained import FOLDER
+    from ferturb.predict.shipped import FOLDER
 
     path = tmp_path / "mine.onnx"
     shutil.copy(FOLDER / "clean.onnx", path)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb import app as web
 from ferturb.base.emotions import EMOTIONS
+from ferturb.web import server as web
 from made_photos import encoded, portrait
 from served_page import serving, two_models
 

@@ -14,7 +14,7 @@ from PIL import Image
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli import main
 from ferturb.data.drawn.synthetic import draw
-from ferturb.pretrained import load_pretrained
+from ferturb.predict.shipped import load_pretrained
 from made_photos import encoded, portrait
 
 FACES = draw(6, seed=11).images.numpy()

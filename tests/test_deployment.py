@@ -19,18 +19,18 @@ GONE = (
     "rich/tests/a.py",
 )
 GONE_WITH_ONE = (
-    "ferturb/pretrained_models/clean.onnx",
-    "ferturb/pretrained_models/clean.safetensors",
-    "ferturb/pretrained_models/attention.onnx",
-    "ferturb/features/worn_n95.onnx",
+    "ferturb/predict/weights/clean.onnx",
+    "ferturb/predict/weights/clean.safetensors",
+    "ferturb/web/weights/attention.onnx",
+    "ferturb/predict/weights/worn_n95.onnx",
     "ferturb/training/loop.py",
     "numpy/random/mtrand.py",
 )
 KEPT = (
-    "ferturb/pretrained_models/tiny.onnx",
-    "ferturb/pretrained_models/tiny.safetensors",
+    "ferturb/predict/weights/tiny.onnx",
+    "ferturb/predict/weights/tiny.safetensors",
     "ferturb/features/landmarks.safetensors",
-    "ferturb/photos/centerface.onnx",
+    "ferturb/predict/weights/centerface.onnx",
     "numpy/linalg/a.py",
     "pygments/token.py",
 )

@@ -10,9 +10,9 @@ from torch import nn
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors
-from ferturb.export import to_onnx
-from ferturb.onnx_session import OnnxModel
-from ferturb.onnx_weights import halved, shared
+from ferturb.export.onnx import to_onnx
+from ferturb.export.onnx_weights import halved, shared
+from ferturb.predict.onnx_session import OnnxModel
 
 
 def network(seed: int = 0) -> nn.Module:

@@ -9,10 +9,10 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.regions import FEATURES
-from ferturb.photos.detection import matched
-from ferturb.photos.results import PhotoPrediction
-from ferturb.predictor import Predictor, files_of
-from ferturb.pretrained import load_pretrained
+from ferturb.predict.detection import matched
+from ferturb.predict.predictor import Predictor, files_of
+from ferturb.predict.results import PhotoPrediction
+from ferturb.predict.shipped import load_pretrained
 from made_photos import Told, encoded, portrait
 
 FACES = draw(20, seed=11).images.numpy()
@@ -57,10 +57,10 @@ def test_photos_in_memory_and_in_files_give_the_same(predictor: Predictor, tmp_p
 def test_results_are_in_the_shown_photos_pixels(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ferturb.photos import reading
+    from ferturb.predict import photos
 
     photo, boxes = portrait(1, size=(240, 200))
-    monkeypatch.setattr(reading, "LONGEST", 240)
+    monkeypatch.setattr(photos, "LONGEST", 240)
     double = photo.repeat(2, axis=0).repeat(2, axis=1)
     found = predictor.predict([photo, double])
     assert found[1].size == (480, 400)

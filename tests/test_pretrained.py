@@ -11,10 +11,11 @@ from ferturb.base.config import ModelConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.evaluation.calibrated import calibrate
+from ferturb.export.calibrated import calibrate
+from ferturb.export.torch_models import load_calibrated
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import predict_logits
-from ferturb.pretrained import FOLDER, NAMES, load_calibrated, load_pretrained
+from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 from ferturb.runs.run import Run
 from ferturb.training.loop import MODEL
 

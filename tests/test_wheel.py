@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from ferturb.pretrained import FOLDER
+from ferturb.predict.shipped import FOLDER
 
 ROOT = Path(__file__).parents[1]
 NEEDED = (
     "ferturb/features/landmarks.onnx",
     "ferturb/features/landmarks.safetensors",
-    "ferturb/photos/centerface.onnx",
-    "ferturb/photos/centerface.txt",
-    "ferturb/photos/hidden.json",
+    "ferturb/predict/weights/centerface.onnx",
+    "ferturb/predict/weights/centerface.txt",
+    "ferturb/predict/weights/hidden_features.json",
     "ferturb/report/page.html.j2",
 )
 LARGEST = 30_000_000
@@ -47,8 +47,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_weights_graphs_cards_and_licences_are_in_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
-    models = {f"ferturb/pretrained_models/{path.name}" for path in FOLDER.iterdir()}
-    assert {"ferturb/pretrained_models/clean.onnx", *NEEDED} <= names
+    models = {f"ferturb/predict/weights/{path.name}" for path in FOLDER.iterdir()}
+    assert {"ferturb/predict/weights/clean.onnx", *NEEDED} <= names
     assert models <= names
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
 
@@ -69,7 +69,7 @@ def test_nothing_else_is_in_it(wheel: Path) -> None:
 
 def test_its_files_are_the_repositorys(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
-        for name in (*NEEDED, "ferturb/pretrained_models/clean.safetensors"):
+        for name in (*NEEDED, "ferturb/predict/weights/clean.safetensors"):
             assert file.read(name) == (ROOT / "src" / name).read_bytes()
 
 

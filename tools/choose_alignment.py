@@ -27,11 +27,11 @@ from PIL import Image, ImageFilter
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
-from ferturb.photos.alignment import FOLLOW, MARGIN, align
-from ferturb.photos.detection import make_detector
-from ferturb.photos.geometry import overlap
-from ferturb.photos.landmarks import LandmarkFinder
-from ferturb.pretrained import PretrainedModel, load_pretrained
+from ferturb.predict.alignment import FOLLOW, MARGIN, align
+from ferturb.predict.detection import make_detector
+from ferturb.predict.geometry import overlap
+from ferturb.predict.landmark_finder import LandmarkFinder
+from ferturb.predict.shipped import PretrainedModel, load_pretrained
 
 WIDTH, HEIGHT, COLUMNS, ROWS = 960, 720, 5, 4
 TOGETHER = COLUMNS * ROWS

@@ -41,7 +41,7 @@ from PIL import Image
 from trim_deployment import size, trim
 
 from ferturb.base.storage import write_text
-from ferturb.pretrained import NAMES
+from ferturb.predict.shipped import NAMES
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = """

@@ -21,7 +21,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
-from ferturb.export import (
+from ferturb.export.onnx import (
     FORMATS,
     Exported,
     compare,
@@ -30,7 +30,8 @@ from ferturb.export import (
     in_torch,
     to_onnx,
 )
-from ferturb.pretrained import FOLDER, NAMES, load_calibrated
+from ferturb.export.torch_models import load_calibrated
+from ferturb.predict.shipped import FOLDER, NAMES
 
 
 def measured(

@@ -13,7 +13,6 @@ import json
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,12 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-import ferturb.features
 from ferturb.base.storage import write_bytes
-from ferturb.export import OPSET, example_faces
-from ferturb.features.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing, fixed_lots
+from ferturb.export.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing, fixed_lots
+from ferturb.export.onnx import OPSET, example_faces
 from ferturb.features.landmarks import find_landmarks
-from ferturb.onnx_session import META_KEY, OnnxModel
-
-FOLDER = Path(next(iter(ferturb.features.__path__)))
+from ferturb.predict.altering import FOLDER
+from ferturb.predict.onnx_session import META_KEY, OnnxModel
 
 
 def _maximum(g: Any, a: Any, b: Any, out: Any = None) -> Any:

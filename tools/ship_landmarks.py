@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from ferturb.base.storage import write_bytes
-from ferturb.export import example_faces, to_onnx
-from ferturb.features.landmark_module import OUTPUTS, shipped_module
+from ferturb.export.landmark_module import OUTPUTS, shipped_module
+from ferturb.export.onnx import example_faces, to_onnx
+from ferturb.export.onnx_weights import shared
 from ferturb.features.landmarks import WEIGHTS, find_landmarks
-from ferturb.onnx_session import OnnxModel
-from ferturb.onnx_weights import shared
+from ferturb.predict.onnx_session import OnnxModel
 
 
 def main() -> None:

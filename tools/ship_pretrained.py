@@ -21,14 +21,15 @@ from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors, write_bytes, write_text
-from ferturb.evaluation.calibrated import Calibration, calibrate
 from ferturb.evaluation.metrics import ece, softmax
 from ferturb.evaluation.scores import judge
-from ferturb.export import Exported, compare, example_faces, to_onnx
+from ferturb.export.calibrated import Calibration, calibrate
+from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
+from ferturb.export.onnx_weights import shared
+from ferturb.export.torch_models import load_calibrated
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS
-from ferturb.onnx_weights import shared
-from ferturb.pretrained import FOLDER, NAMES, About, load_calibrated
+from ferturb.predict.shipped import FOLDER, NAMES, About
 from ferturb.runs.run import Run
 
 

@@ -4,8 +4,8 @@
 
 Training faces get features left out (by four fills) and face masks, glasses and hands drawn on;
 a feature counts as hidden when over half of its region is covered. One logistic regression a
-feature, from `ferturb.photos.hidden.evidence`; written with its scores on PublicTest faces,
-covered in the same ways, to src/ferturb/photos/hidden.json.
+feature, from `ferturb.predict.hidden_features.evidence`; written with its scores on PublicTest
+faces, covered in the same ways, to src/ferturb/predict/weights/hidden_features.json.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.features.masks.wear import wear
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
-from ferturb.photos.hidden import FEATURES, FITTED, evidence
-from ferturb.photos.landmarks import LandmarkFinder
+from ferturb.predict.hidden_features import FEATURES, FITTED, evidence
+from ferturb.predict.landmark_finder import LandmarkFinder
 
 LEFT_OUT = ("left_eye", "right_eye", "eyes", "brows", "nose", "mouth", "upper_face", "lower_face")
 FILLS = ("black", "mean", "blur", "noise")

@@ -53,7 +53,7 @@ TRIMMED = (
 """Patterns in site-packages: what `ferturb predict` on photos never opens."""
 OF_OTHERS = (
     "numpy/random",
-    "ferturb/pretrained_models/attention.onnx",
+    "ferturb/web/weights/attention.onnx",
     "ferturb/features/worn_*.onnx",
     *(f"ferturb/{room}" for room in ("web", "report", "evaluation", "training", "study")),
 )
@@ -82,7 +82,7 @@ def trim(site: Path, one: str | None = None) -> None:
     others = sorted({p.stem for p in models.glob("*.onnx")} - {one, "attention"})
     patterns = list(TRIMMED)
     if one is not None:
-        patterns += [*OF_OTHERS, *(f"ferturb/pretrained_models/{name}.*" for name in others)]
+        patterns += [*OF_OTHERS, *(f"ferturb/predict/weights/{name}.*" for name in others)]
     for pattern in patterns:
         for path in list(site.glob(pattern)):
             if path.is_dir():

@@ -35,8 +35,8 @@ from write_docs_results import (
     table,
 )
 
-from ferturb import pretrained
 from ferturb.base.storage import load_tensors, write_text
+from ferturb.predict import shipped
 from ferturb.study.plan import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,11 +65,11 @@ def presets() -> str:
 def models() -> str:
     """The models in the package side by side, and their cards."""
     rows, cards = [], []
-    for name, purpose in pretrained.NAMES.items():
-        weights, card = (pretrained.FOLDER / f"{name}.{end}" for end in ("safetensors", "md"))
+    for name, purpose in shipped.NAMES.items():
+        weights, card = (shipped.FOLDER / f"{name}.{end}" for end in ("safetensors", "md"))
         if not weights.exists():
             continue
-        about = pretrained.About.from_dict(load_tensors(weights)[1], weights)
+        about = shipped.About.from_dict(load_tensors(weights)[1], weights)
         rows.append([f"*{name}*", purpose, *_model_numbers(about.results, weights)])
         if card.exists():
             path = card.relative_to(ROOT).as_posix()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
     from ferturb.models.test_time import predict_logits as predict_logits
-    from ferturb.predictor import Predictor as Predictor
-    from ferturb.pretrained import load_pretrained as load_pretrained
+    from ferturb.predict.predictor import Predictor as Predictor
+    from ferturb.predict.shipped import load_pretrained as load_pretrained
     from ferturb.report.build import build_report as build_report
     from ferturb.runs.execute import execute_run as execute_run
     from ferturb.runs.execute import prepare as prepare
@@ -52,8 +52,8 @@ _HOMES = {
     "load_dataset": "ferturb.features.altered",
     "Classifier": "ferturb.models.classifier",
     "Ensemble": "ferturb.models.ensemble",
-    "Predictor": "ferturb.predictor",
-    "load_pretrained": "ferturb.pretrained",
+    "Predictor": "ferturb.predict.predictor",
+    "load_pretrained": "ferturb.predict.shipped",
     "build_report": "ferturb.report.build",
     "Run": "ferturb.runs.run",
     "execute_run": "ferturb.runs.execute",

@@ -32,7 +32,7 @@ def app(
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb import terminal
-    from ferturb.app import serve
+    from ferturb.web.server import serve
 
     serve(
         model,

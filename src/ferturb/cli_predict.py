@@ -16,8 +16,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.cli_data import Json
 
 if TYPE_CHECKING:
-    from ferturb.photos.results import PhotoPrediction
-    from ferturb.predictor import Predictor
+    from ferturb.predict.predictor import Predictor
+    from ferturb.predict.results import PhotoPrediction
 
 
 def register(app: SubcommandApp) -> None:
@@ -68,8 +68,8 @@ def predict(
         quiet: Say nothing but results and errors.
     """
     from ferturb import terminal
-    from ferturb.photos.annotation import write_annotated
-    from ferturb.predictor import Predictor, files_of
+    from ferturb.predict.annotation import write_annotated
+    from ferturb.predict.predictor import Predictor, files_of
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
@@ -115,7 +115,7 @@ def export(
         json: Print the comparison as JSON.
     """
     from ferturb import terminal
-    from ferturb.export import export_with_data
+    from ferturb.export.onnx import export_with_data
 
     found = export_with_data(model, out, format, data)
     if json:
@@ -181,7 +181,7 @@ def _print_json(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
 
 
 def _print_csv(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
-    from ferturb.photos.tabular import COLUMNS, rows_of
+    from ferturb.predict.tabular import COLUMNS, rows_of
 
     writer = csv_format.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     for i, photo in enumerate(photos):
@@ -193,7 +193,7 @@ def _print_csv(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
 
 def _print_lines(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
     from ferturb import terminal
-    from ferturb.photos.annotation import sentence
+    from ferturb.predict.annotation import sentence
 
     for photo in photos:
         if photo.error is None:

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.calibrated import Calibrated, calibrate, fit_temperature_and_bias
 from ferturb.evaluation.metrics import ece, fit_temperature, nll
+from ferturb.export.calibrated import Calibrated, calibrate, fit_temperature_and_bias
 from ferturb.models.test_time import predict_logits
 
 

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.photos.alignment import align, cut, square
-from ferturb.photos.geometry import applied
-from ferturb.photos.landmarks import LandmarkFinder
-from ferturb.photos.reading import grey
+from ferturb.predict.alignment import align, cut, square
+from ferturb.predict.geometry import applied
+from ferturb.predict.landmark_finder import LandmarkFinder
+from ferturb.predict.photos import grey
 from made_photos import portrait
 
 

@@ -8,11 +8,11 @@ import torch
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features import altering_modules
+from ferturb.export import altering_modules
 from ferturb.features.masks.wear import wear
 from ferturb.features.removal import left_out_faces
-from ferturb.photos.altering import Alterer
-from ferturb.photos.landmarks import LandmarkFinder
+from ferturb.predict.altering import Alterer
+from ferturb.predict.landmark_finder import LandmarkFinder
 
 FACES = draw(6, seed=3).images.numpy()
 POINTS = LandmarkFinder(1)(FACES).points

@@ -8,7 +8,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.perturb.clusters import coordinates, intensity
 from ferturb.perturb.kmeans.kmeans import kmeans
-from ferturb.photos.attention import GRAPH, AttentionFinder, attention_clusters
+from ferturb.web.attention import GRAPH, AttentionFinder, attention_clusters
 
 
 def inertia(attention: np.ndarray, labels: np.ndarray, k: int) -> float:

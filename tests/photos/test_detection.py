@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.photos.detection import DETECTORS, Detector, make_detector, matched
+from ferturb.predict.detection import DETECTORS, Detector, make_detector, matched
 from made_photos import portrait
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferturb.photos.geometry import applied, inverse, overlap, similarity, suppressed
+from ferturb.predict.geometry import applied, inverse, overlap, similarity, suppressed
 
 
 def test_overlap_of_hand_computed_boxes() -> None:

@@ -8,8 +8,8 @@ import torch
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import region
-from ferturb.photos.hidden import FEATURES, FITTED, evidence, hidden_features
-from ferturb.photos.landmarks import LandmarkFinder
+from ferturb.predict.hidden_features import FEATURES, FITTED, evidence, hidden_features
+from ferturb.predict.landmark_finder import LandmarkFinder
 
 
 def test_a_flat_mouth_looks_more_hidden_than_the_mouth() -> None:

@@ -6,9 +6,9 @@ import torch
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.landmark_module import shipped_module
+from ferturb.export.landmark_module import shipped_module
 from ferturb.features.landmarks import find_landmarks
-from ferturb.photos.landmarks import LandmarkFinder
+from ferturb.predict.landmark_finder import LandmarkFinder
 
 
 def test_without_torch_the_same_landmarks_are_found() -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.photos.detection import matched
-from ferturb.photos.reading import read_photo
-from ferturb.predictor import Predictor
+from ferturb.predict.detection import matched
+from ferturb.predict.photos import read_photo
+from ferturb.predict.predictor import Predictor
 from made_photos import portrait
 
 SIDE = 10_000

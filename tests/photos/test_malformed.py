@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.photos.reading import FORMATS, Limits
-from ferturb.predictor import Predictor
+from ferturb.predict.photos import FORMATS, Limits
+from ferturb.predict.predictor import Predictor
 from made_photos import Told
 
 COUNT = 5000

@@ -6,7 +6,7 @@ from torch import nn
 
 from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.saliency.methods import occlusion
-from ferturb.photos.occlusion import GREY, occlusion_maps
+from ferturb.web.occlusion import GREY, occlusion_maps
 
 
 def test_a_model_that_looks_at_one_pixel() -> None:

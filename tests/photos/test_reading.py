@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ferturb.base.errors import FerturbError
-from ferturb.photos import reading
-from ferturb.photos.reading import (
+from ferturb.predict import photos
+from ferturb.predict.photos import (
     Limits,
     grey,
     photo_of,
@@ -79,7 +79,7 @@ def test_exif_orientation_is_undone(orientation: int) -> None:
 def test_large_photos_are_made_smaller_and_keep_their_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "LONGEST", 100)
+    monkeypatch.setattr(photos, "LONGEST", 100)
     wide = Image.fromarray(GRADIENT).resize((900, 600))
     for kind in ("PNG", "JPEG"):
         photo = read_photo(saved(wide, kind))

@@ -5,8 +5,8 @@ import pytest
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.photos.results import FacePrediction
-from ferturb.photos.tracking import Tracker
+from ferturb.predict.results import FacePrediction
+from ferturb.predict.tracking import Tracker
 
 
 def face(x: float, emotion: str = "happy", p: float = 0.88) -> FacePrediction:

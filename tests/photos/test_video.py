@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.photos.video import read_video
-from ferturb.predictor import Predictor
+from ferturb.predict.predictor import Predictor
+from ferturb.predict.video import read_video
 from made_photos import portrait
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli import main
-from ferturb.photos import video
-from ferturb.predictor import Predictor
+from ferturb.predict import video
+from ferturb.predict.predictor import Predictor
 from made_photos import portrait
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV (pip install 'ferturb[video]')")

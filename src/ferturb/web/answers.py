@@ -18,15 +18,15 @@ from jaxtyping import Float, UInt8
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.photos.altering import Alterer
-from ferturb.photos.annotation import HIDDEN
-from ferturb.photos.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
-from ferturb.photos.detection import Detections, Detector, make_detector
-from ferturb.photos.occlusion import occlusion_maps
-from ferturb.photos.reading import LIMITS, Limits, photo_of, read_photo
-from ferturb.photos.results import FacePrediction
-from ferturb.predictor import Predictor
-from ferturb.pretrained import NAMES, SIDE, PretrainedModel
+from ferturb.predict.altering import Alterer
+from ferturb.predict.annotation import HIDDEN
+from ferturb.predict.detection import Detections, Detector, make_detector
+from ferturb.predict.photos import LIMITS, Limits, photo_of, read_photo
+from ferturb.predict.predictor import Predictor
+from ferturb.predict.results import FacePrediction
+from ferturb.predict.shipped import NAMES, SIDE, PretrainedModel
+from ferturb.web.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
+from ferturb.web.occlusion import occlusion_maps
 
 MOST_FACES = 100
 """Faces of one photo at most; the most certain ones are kept."""

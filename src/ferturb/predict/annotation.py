@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes
-from ferturb.photos.reading import Photo
-from ferturb.photos.results import FacePrediction, PhotoPrediction
+from ferturb.predict.photos import Photo
+from ferturb.predict.results import FacePrediction, PhotoPrediction
 
 HIDDEN = 0.8
 """From this probability on a feature is said to be hidden."""

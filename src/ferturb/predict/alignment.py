@@ -17,8 +17,8 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from ferturb.features.points import IBUG
-from ferturb.photos.geometry import applied, inverse, similarity
-from ferturb.photos.landmarks import LandmarkFinder
+from ferturb.predict.geometry import applied, inverse, similarity
+from ferturb.predict.landmark_finder import LandmarkFinder
 
 SIDE = 48
 _SURE = 0.05

@@ -48,9 +48,9 @@ from pathlib import Path
 from typing import Any
 
 from ferturb.base.errors import FerturbError
-from ferturb.photos.attention import GRAPH
-from ferturb.photos.detection import Detector
-from ferturb.pretrained import NAMES, PretrainedModel, load_pretrained
+from ferturb.predict.detection import Detector
+from ferturb.predict.shipped import NAMES, PretrainedModel, load_pretrained
+from ferturb.web.attention import GRAPH
 
 try:
     import uvicorn
@@ -69,7 +69,7 @@ except ModuleNotFoundError as missing:
 from ferturb.web.answers import UPLOAD, Answers, Change, unpacked
 from ferturb.web.guard import Guard, Line, RefusedError, body
 
-PAGE = Path(__file__).parent / "web" / "page"
+PAGE = Path(__file__).with_name("page")
 QUESTION = 64 * 2**10
 """Bytes of a question in JSON at most."""
 PORT, HOST = 7860, "127.0.0.1"
@@ -179,7 +179,7 @@ def _question(data: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         question = None
     if not isinstance(question, dict):
-        raise FerturbError("give a JSON object; the API is described in ferturb.app")
+        raise FerturbError("give a JSON object; the API is described in ferturb.web.server")
     return question
 
 

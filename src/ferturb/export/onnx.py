@@ -41,8 +41,9 @@ from ferturb.base.storage import write_bytes
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
-from ferturb.onnx_session import META_KEY, OnnxModel
-from ferturb.pretrained import SIDE, load_calibrated
+from ferturb.export.torch_models import load_calibrated
+from ferturb.predict.onnx_session import META_KEY, OnnxModel
+from ferturb.predict.shipped import SIDE
 
 if TYPE_CHECKING:
     import onnx
@@ -248,7 +249,7 @@ def _as_it_is(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelPro
 
 
 def _half(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
-    from ferturb.onnx_weights import halved
+    from ferturb.export.onnx_weights import halved
 
     return halved(model)
 

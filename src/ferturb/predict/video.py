@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ferturb.base.errors import FerturbError
-from ferturb.photos.reading import LONGEST, Photo, photo_of
+from ferturb.predict.photos import LONGEST, Photo, photo_of
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
 _FRAMES_PER_SECOND = 25.0

@@ -17,8 +17,8 @@ from jaxtyping import Float
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.photos.geometry import overlap
-from ferturb.photos.results import FacePrediction
+from ferturb.predict.geometry import overlap
+from ferturb.predict.results import FacePrediction
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """What is done to a face, as torch modules that ONNX can hold: features left out, masks worn.
 
-They do what `ferturb.features.regions`, `removal` and `face_masks` do, and call nothing else.
-`tools/ship_altering.py` writes them as left_out.onnx and worn_KIND.onnx beside this file, which
-`ferturb.photos.altering` runs without torch.
+They do what `ferturb.features.regions`, `removal` and `masks.wear` do, and call nothing else.
+`tools/ship_altering.py` writes them as left_out.onnx and worn_KIND.onnx, which
+`ferturb.predict.altering` runs without torch.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.photos.hidden import FEATURES
-from ferturb.photos.results import PhotoPrediction
+from ferturb.predict.hidden_features import FEATURES
+from ferturb.predict.results import PhotoPrediction
 
 COLUMNS: tuple[str, ...] = (
     *("name", "frame", "seconds", "face", "track", "left", "top", "right", "bottom", "score"),

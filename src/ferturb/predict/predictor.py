@@ -5,8 +5,8 @@
         for face in photo.faces:
             print(photo.name, face.box, face.emotion, face.probabilities)
 
-A photo's faces are found (`ferturb.photos.detection`), turned upright by their landmarks and cut
-out as FER2013's faces are (`ferturb.photos.alignment`), and classified in batches. With
+A photo's faces are found (`ferturb.predict.detection`), turned upright by their landmarks and cut
+out as FER2013's faces are (`ferturb.predict.alignment`), and classified in batches. With
 ``cropped=True`` every image is one face already: nothing is searched for and none is dropped.
 Everything runs on onnxruntime; torch is needed for run folders and for `what_if` alone.
 """
@@ -24,12 +24,12 @@ from jaxtyping import Float, Float32, UInt8
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.photos.alignment import align, square
-from ferturb.photos.detection import SURE, Detector, make_detector
-from ferturb.photos.geometry import applied
-from ferturb.photos.hidden import FEATURES, hidden_features
-from ferturb.photos.landmarks import FoundLandmarks, LandmarkFinder
-from ferturb.photos.reading import (
+from ferturb.predict.alignment import align, square
+from ferturb.predict.detection import SURE, Detector, make_detector
+from ferturb.predict.geometry import applied
+from ferturb.predict.hidden_features import FEATURES, hidden_features
+from ferturb.predict.landmark_finder import FoundLandmarks, LandmarkFinder
+from ferturb.predict.photos import (
     LIMITS,
     SUFFIXES,
     Limits,
@@ -40,11 +40,12 @@ from ferturb.photos.reading import (
     read_frames,
     whole_face,
 )
-from ferturb.photos.results import FacePrediction, PhotoPrediction
-from ferturb.photos.tracking import Tracker
-from ferturb.photos.video import SUFFIXES as VIDEOS
-from ferturb.photos.video import read_video
-from ferturb.pretrained import SIDE, PretrainedModel, load_pretrained
+from ferturb.predict.results import FacePrediction, PhotoPrediction
+from ferturb.predict.shipped import SIDE, PretrainedModel, load_pretrained
+from ferturb.predict.tracking import Tracker
+from ferturb.predict.video import SUFFIXES as VIDEOS
+from ferturb.predict.video import read_video
+from ferturb.predict.with_torch import left_out_faces
 
 _TOGETHER = 16
 """Photos whose faces are classified together."""
@@ -167,8 +168,6 @@ class Predictor:
         `features` None takes all of `ferturb.features.regions.FEATURES` but the whole face. Needs
         torch, as regions and removal do.
         """
-        from ferturb.features.removal import left_out_faces
-
         names, faces = left_out_faces(face, features, fill)
         rows = self.model.predict_proba(faces)
         return {name: _by_emotion(row) for name, row in zip(names, rows, strict=True)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ferturb.photos.reading import Photo
+from ferturb.predict.photos import Photo
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-import ferturb.features
 from ferturb.base.errors import FerturbError
+from ferturb.features import points
 from ferturb.features.points import COUNT
-from ferturb.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel
 
-GRAPH = Path(next(iter(ferturb.features.__path__))) / "landmarks.onnx"
+GRAPH = Path(points.__file__).with_name("landmarks.onnx")
+"""It reads its numbers from the file that torch reads, which so has to lie beside it."""
 _BATCH = 32
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-import ferturb.features
 from ferturb.base.errors import FerturbError
-from ferturb.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel
 
-FOLDER = Path(next(iter(ferturb.features.__path__)))
+FOLDER = Path(__file__).with_name("weights")
 
 
 class Alterer:
@@ -55,8 +54,8 @@ class Alterer:
     ) -> UInt8[np.ndarray, "m 48 48"]:
         """One copy of the face for each choice of features, without these.
 
-        `points` are the face's landmarks (`ferturb.photos.landmarks`). Raises `FerturbError` for
-        an unknown feature or fill.
+        `points` are the face's landmarks (`ferturb.predict.landmark_finder`). Raises
+        `FerturbError` for an unknown feature or fill.
         """
         _known("fill", [fill], self.fills)
         rows = np.zeros((len(choices), len(self.features)), bool)

@@ -4,7 +4,7 @@
 alone; with torch installed, `backend="torch"` runs the same weights there. A run folder, or an
 ONNX file that `ferturb export` wrote, can be given in place of a name.
 
-Beside this file, in pretrained_models/: NAME.safetensors (weights as float16, and what is known
+Beside this file, in weights/: NAME.safetensors (weights as float16, and what is known
 of the model), NAME.onnx (the graph, which reads the same weights), NAME.md (the model card). All
 three are written by tools/ship_pretrained.py.
 """
@@ -15,21 +15,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.with_torch import of_run, of_weights
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from ferturb.evaluation.calibrated import Calibrated
-
-FOLDER = Path(__file__).with_name("pretrained_models")
+FOLDER = Path(__file__).with_name("weights")
 FORMAT = "ferturb-pretrained-1"
 SIDE = 48
 
@@ -133,7 +129,7 @@ def load_pretrained(
     if path.suffix == ".onnx":
         return _of_file(path, backend, threads)
     if path.is_dir():
-        return _of_run(path, backend)
+        return of_run(path, backend)
     shown = ", ".join(NAMES)
     raise FerturbError(
         f"no model {str(name)!r}; give one of {shown}, an ONNX file, or a run folder"
@@ -151,34 +147,13 @@ def shipped(name: str) -> Path:
     return path
 
 
-def load_calibrated(name: str | Path) -> tuple[Calibrated, About]:
-    """The torch module of a pretrained model or of a run, in evaluation mode, and what is known.
-
-    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
-    """
-    path = Path(name).expanduser()
-    if str(name) in NAMES:
-        return _calibrated_of(shipped(str(name)))
-    if path.suffix == ".safetensors":
-        return _calibrated_of(path)
-    if path.is_dir():
-        return _calibrated_run(path)
-    raise FerturbError(
-        f"no trained model {str(name)!r}; give one of {', '.join(NAMES)}, or a run folder"
-    )
-
-
 def _with_onnxruntime(weights: Path, threads: int | None) -> PretrainedModel:
     return _of_file(weights.with_suffix(".onnx"), "onnxruntime", threads)
 
 
-def _with_torch(weights: Path, threads: int | None) -> PretrainedModel:
-    return _in_torch(*_calibrated_of(weights))
-
-
 _BACKENDS: dict[str, Callable[[Path, int | None], PretrainedModel]] = {
     "onnxruntime": _with_onnxruntime,
-    "torch": _with_torch,
+    "torch": of_weights,
 }
 """What can compute a model in the package."""
 
@@ -189,66 +164,6 @@ def _of_file(path: Path, backend: str | None, threads: int | None) -> Pretrained
     model = OnnxModel(path, threads)
     about = About.from_dict(model.meta, path)
     return PretrainedModel(about, "onnxruntime", lambda faces: model.run({"faces": faces})[0])
-
-
-def _of_run(folder: Path, backend: str | None) -> PretrainedModel:
-    if backend == "onnxruntime":
-        raise FerturbError(
-            f"{folder} is a run folder, which torch runs; `ferturb export` makes an ONNX file of it"
-        )
-    return _in_torch(*_calibrated_run(folder))
-
-
-def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
-    import torch
-
-    def run(faces: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return np.asarray(module(torch.from_numpy(np.ascontiguousarray(faces))).numpy())
-
-    return PretrainedModel(about, "torch", run)
-
-
-def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
-    from ferturb.base.config import ModelConfig
-    from ferturb.base.storage import load_tensors
-    from ferturb.models.classifier import Classifier, restore
-
-    tensors, meta = load_tensors(path)
-    about = About.from_dict(meta, path)
-    classifier = Classifier(ModelConfig(**about.network))
-    counters = {k: v for k, v in classifier.state_dict().items() if k not in tensors}
-    counters = {k: v for k, v in counters.items() if k.endswith("num_batches_tracked")}
-    weights = {k: v.float() for k, v in tensors.items()} | counters
-    classifier = restore(classifier, weights, path)
-    return calibrated(classifier, about), about
-
-
-def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
-    from ferturb.evaluation.calibrated import calibrate
-    from ferturb.runs.run import Run
-
-    run = Run.open(folder)
-    if not run.done:
-        raise FerturbError(f"{folder} is not finished; go on with `ferturb train --resume`")
-    augmentation = "flip" if "flip" in run.augmentations() else "none"
-    found = calibrate(*run.logits("validation", augmentation))
-    about = About(
-        name=run.name,
-        temperature=found.temperature,
-        bias=found.bias,
-        abstain_below=found.abstain_below,
-        augmentation=augmentation,
-        network=dataclasses.asdict(run.config.model),
-    )
-    return calibrated(run.load_model(), about), about
-
-
-def calibrated(model: nn.Module, about: About) -> Calibrated:
-    """A network with the calibration and the test-time augmentation that belong to it."""
-    from ferturb.evaluation.calibrated import Calibrated
-
-    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()
 
 
 def _checked(faces: Any) -> np.ndarray:

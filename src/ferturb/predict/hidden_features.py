@@ -5,8 +5,8 @@ glasses or a hand, its points' expected errors rise against the others'. And a c
 lacks its contrast. One logistic regression a feature makes a probability of both: the logarithms
 of the expected errors of ten groups of points, and the contrast and light of the pixels around
 each. `tools/train_hidden.py` fits them on FER2013 faces that were covered on purpose and keeps
-how well they do in hidden.json. Covers it hasn't seen, and features turned away from the camera,
-are not what it was fitted on: take it as a hint.
+how well they do in weights/hidden_features.json. Covers it hasn't seen, and features turned away
+from the camera, are not what it was fitted on: take it as a hint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ferturb.features.points import GROUPS
 
 FEATURES: tuple[str, ...] = ("left_eye", "right_eye", "brows", "nose", "mouth", "jaw")
 """The facial features an estimate is made for; left and right are the image's."""
-FITTED = Path(__file__).with_name("hidden.json")
+FITTED = Path(__file__).with_name("weights") / "hidden_features.json"
 
 _GROUPS: tuple[tuple[str, ...], ...] = (
     ("left_eye", "left_lids"),

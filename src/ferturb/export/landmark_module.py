@@ -3,7 +3,7 @@
 It does what `ferturb.features.landmarks` does: looks at each face as it is and mirrored, averages
 the two, calibrates the confidence, and gives the mean shape where there is nothing to see.
 `tools/ship_landmarks.py` writes it as landmarks.onnx, which reads the weights of
-landmarks.safetensors; `ferturb.photos.landmarks` runs that without torch.
+landmarks.safetensors; `ferturb.predict.landmark_finder` runs that without torch.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""A torch model becomes a file that runs without torch."""

@@ -1,0 +1,90 @@
+"""Trained models as torch modules: those that are shipped, and those of run folders."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ferturb.base.config import ModelConfig
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import load_tensors
+from ferturb.export.calibrated import Calibrated, calibrate
+from ferturb.models.classifier import Classifier, restore
+from ferturb.predict.shipped import NAMES, About, PretrainedModel, shipped
+from ferturb.runs.run import Run
+
+
+def load_calibrated(name: str | Path) -> tuple[Calibrated, About]:
+    """The torch module of a pretrained model or of a run, in evaluation mode, and what is known.
+
+    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
+    """
+    path = Path(name).expanduser()
+    if str(name) in NAMES:
+        return _calibrated_of(shipped(str(name)))
+    if path.suffix == ".safetensors":
+        return _calibrated_of(path)
+    if path.is_dir():
+        return _calibrated_run(path)
+    raise FerturbError(
+        f"no trained model {str(name)!r}; give one of {', '.join(NAMES)}, or a run folder"
+    )
+
+
+def of_weights(weights: Path) -> PretrainedModel:
+    """A model in the package, computed by torch."""
+    return _in_torch(*_calibrated_of(weights))
+
+
+def of_run(folder: Path, backend: str | None) -> PretrainedModel:
+    """The model of a finished run, calibrated on its own validation logits."""
+    if backend == "onnxruntime":
+        raise FerturbError(
+            f"{folder} is a run folder, which torch runs; `ferturb export` makes an ONNX file of it"
+        )
+    return _in_torch(*_calibrated_run(folder))
+
+
+def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
+    def run(faces: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(module(torch.from_numpy(np.ascontiguousarray(faces))).numpy())
+
+    return PretrainedModel(about, "torch", run)
+
+
+def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
+    tensors, meta = load_tensors(path)
+    about = About.from_dict(meta, path)
+    classifier = Classifier(ModelConfig(**about.network))
+    counters = {k: v for k, v in classifier.state_dict().items() if k not in tensors}
+    counters = {k: v for k, v in counters.items() if k.endswith("num_batches_tracked")}
+    weights = {k: v.float() for k, v in tensors.items()} | counters
+    classifier = restore(classifier, weights, path)
+    return calibrated(classifier, about), about
+
+
+def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
+    run = Run.open(folder)
+    if not run.done:
+        raise FerturbError(f"{folder} is not finished; go on with `ferturb train --resume`")
+    augmentation = "flip" if "flip" in run.augmentations() else "none"
+    found = calibrate(*run.logits("validation", augmentation))
+    about = About(
+        name=run.name,
+        temperature=found.temperature,
+        bias=found.bias,
+        abstain_below=found.abstain_below,
+        augmentation=augmentation,
+        network=dataclasses.asdict(run.config.model),
+    )
+    return calibrated(run.load_model(), about), about
+
+
+def calibrated(model: nn.Module, about: About) -> Calibrated:
+    """A network with the calibration and the test-time augmentation that belong to it."""
+    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()

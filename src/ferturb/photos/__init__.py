@@ -1,1 +1,0 @@
-"""From photos to faces: reading, detecting, aligning, tracking. Nothing here needs torch."""
