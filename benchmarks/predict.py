@@ -39,9 +39,9 @@ import numpy as np
 import torch
 from contenders import PEERS, Contender, install, ours, write_ours
 
-from ferturb import terminal
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
+from ferturb.cli import terminal
 from ferturb.data.cache import cache_folder
 from ferturb.data.sources import load_faces
 from ferturb.predict.shipped import NAMES

@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import draw
 from ferturb.predict.altering import Alterer
 from ferturb.predict.detection import Detections
@@ -335,7 +335,7 @@ def test_nothing_is_written_or_said(
 def test_it_runs_without_torch() -> None:
     from test_torch_free import CODE, HEAVY
 
-    code = CODE.split("from ferturb.cli")[0].format(heavy=set(HEAVY)) + (
+    code = CODE.split("from ferturb.cli.main")[0].format(heavy=set(HEAVY)) + (
         "import json, base64\n"
         "from starlette.testclient import TestClient\n"
         "from ferturb.web.server import available, create_app\n"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.csv_tables import write_csv
 from ferturb.data.readers.fer2013 import write_folder

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.features.altered import load_dataset

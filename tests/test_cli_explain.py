@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.features.altered import load_dataset
 from ferturb.runs.execute import execute_run, prepare

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import draw
 from ferturb.predict.shipped import load_pretrained
 from made_photos import encoded, portrait

@@ -19,7 +19,7 @@ class Blocked:
         if name.split(".")[0] in {heavy!r}:
             raise ModuleNotFoundError("No module named " + repr(name), name=name)
 sys.meta_path.insert(0, Blocked())
-from ferturb.cli import main
+from ferturb.cli.main import main
 main(sys.argv[1:])
 """
 

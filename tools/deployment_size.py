@@ -50,7 +50,7 @@ def refused(*a, **k):
     raise OSError("no network here")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
 assert importlib.util.find_spec("torch") is None, "torch is installed"
-from ferturb.cli import main
+from ferturb.cli.main import main
 main(sys.argv[1:])
 """
 

@@ -8,7 +8,7 @@ import os
 import re
 from unittest import mock
 
-from ferturb.cli import main
+from ferturb.cli.main import main
 
 WIDTH = 88
 """Columns of a help text."""

@@ -1,6 +1,6 @@
 """`python -m ferturb` is the command line."""
 
-from ferturb.cli import main
+from ferturb.cli.main import main
 
 if __name__ == "__main__":
     main()

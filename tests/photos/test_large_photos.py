@@ -50,7 +50,7 @@ def test_a_photo_of_a_hundred_million_pixels(tmp_path: Path, mode: str, kind: st
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = (
         "import re, sys\n"
-        "from ferturb.cli import main\n"
+        "from ferturb.cli.main import main\n"
         f"main(['predict', {str(path)!r}, '--json', '--threads', '1'])\n"
         # Not getrusage: a child starts with what its parent had at most.
         "status = open('/proc/self/status').read()\n"

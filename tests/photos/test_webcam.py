@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli import main
+from ferturb.cli.main import main
 from ferturb.predict import video
 from ferturb.predict.predictor import Predictor
 from made_photos import portrait

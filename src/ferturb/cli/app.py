@@ -31,7 +31,7 @@ def app(
         no_browser: Don't open a browser.
         threads: Threads of onnxruntime (default: all cores).
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.web.server import serve
 
     serve(

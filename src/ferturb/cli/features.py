@@ -8,7 +8,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli_data import Source, read_faces
+from ferturb.cli.options import Source, read_faces
 
 
 def register(app: SubcommandApp) -> None:
@@ -42,8 +42,8 @@ def leave_out(
         fill: What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`.
         seed: Of the noise.
     """
-    from ferturb import terminal
     from ferturb.base.storage import write_json
+    from ferturb.cli import terminal
     from ferturb.data.readers.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
 
@@ -68,7 +68,7 @@ def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed:
         kind: `surgical`, `cloth`, `n95`, `mixed` (of these three), `glasses`, `hand` or `random`.
         seed: What a face wears follows from the seed and its name.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 
     faces, records = mask_faces(read_faces(DatasetConfig(source)), kind, seed)

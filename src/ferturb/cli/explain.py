@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import SALIENCY, DatasetConfig
-from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces
@@ -59,7 +59,7 @@ def explain(
             `grad-cam-fine`, `occlusion` or `rise`.
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
     from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
@@ -128,7 +128,7 @@ def faithfulness(
         fill: What stands where pixels are left out: `mean`, `blur`, `black`, `noise`, `inpaint`.
         out: Folder for the curves, and the table as CSV and LaTeX.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
     from ferturb.evaluation.saliency.methods import METHODS
     from ferturb.models.device import prepare_process

@@ -1,44 +1,25 @@
-"""The command line: one function a verb, no logic.
-
-Every verb parses its options, calls the library, and shows what came back. Bad input is one line
-on standard error and exit code 2; Ctrl-C is exit code 130.
-"""
+"""The verb `ferturb train`: one network, kept in a run folder."""
 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Suppress
+from tyro.conf import OmitArgPrefixes, Suppress
 from tyro.extras import SubcommandApp
 
-from ferturb import (
-    cli_ablate,
-    cli_app,
-    cli_evaluate,
-    cli_explain,
-    cli_features,
-    cli_predict,
-    cli_study,
-)
-from ferturb.base.config import (
-    RECIPES,
-    DatasetConfig,
-    MethodConfig,
-    ModelConfig,
-    RunConfig,
-    choose,
-)
-from ferturb.base.errors import FerturbError
-from ferturb.cli_data import Device, absolute, data, read_faces
+from ferturb.base.config import RECIPES, DatasetConfig, MethodConfig, ModelConfig, RunConfig, choose
+from ferturb.cli.options import Device, absolute, read_faces
 
 if TYPE_CHECKING:
     from ferturb.runs.run import Run
 
-app = SubcommandApp()
+
+def register(app: SubcommandApp) -> None:
+    """Add this verb to the command line."""
+    app.command(train)
 
 
 @dataclass(frozen=True)
@@ -51,7 +32,6 @@ class MethodOptions(MethodConfig):
 DEFAULT_OPTIONS = MethodOptions()
 
 
-@app.command
 def train(
     *,
     data: str = "synthetic",
@@ -165,18 +145,8 @@ def train(
         _train(prepare(out, config), threads, device, quiet)
 
 
-cli_evaluate.register(app)
-cli_features.register(app)
-cli_study.register(app)
-cli_ablate.register(app)
-cli_explain.register(app)
-cli_predict.register(app)
-cli_app.register(app)
-app.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
-
-
 def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.models.device import prepare_process
     from ferturb.runs.execute import execute_run
 
@@ -194,36 +164,3 @@ def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:
                 "minutes": f"{record['seconds'] / 60:.1f}",
             }
         )
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """The entry point of `ferturb`."""
-    from ferturb import terminal
-
-    try:
-        app.cli(
-            prog="ferturb",
-            description="Which facial features does an emotion classifier need, and does leaving "
-            "some behind make it better?",
-            args=arguments,
-            config=(FlagCreatePairsOff,),
-        )
-    except FerturbError as error:
-        terminal.errors.print("[red]error[/red] ", end="")
-        terminal.errors.print(str(error), markup=False, soft_wrap=True)
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if not error.name:
-            raise
-        said = f"this needs the package {error.name}; pip install 'ferturb[train]'"
-        if error.name.startswith("ferturb."):
-            said = f"this installation was trimmed and has no {error.name}; install ferturb anew"
-        terminal.errors.print("[red]error[/red] ", end="")
-        terminal.errors.print(said, markup=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        terminal.errors.print("stopped; give the same command again to go on")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)

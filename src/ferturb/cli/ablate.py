@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, Json, absolute, read_faces
 
 
 def register(app: SubcommandApp) -> None:
@@ -58,7 +58,7 @@ def ablate(
         json: Print every cell as JSON in place of the table.
         out: Folder for the heatmaps, and the tables as CSV and LaTeX.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
     from ferturb.evaluation.ablation.measure import ablate_run
     from ferturb.models.device import prepare_process

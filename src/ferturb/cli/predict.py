@@ -13,7 +13,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli_data import Json
+from ferturb.cli.options import Json
 
 if TYPE_CHECKING:
     from ferturb.predict.predictor import Predictor
@@ -67,7 +67,7 @@ def predict(
         threads: Threads of onnxruntime (default: all cores).
         quiet: Say nothing but results and errors.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.predict.annotation import write_annotated
     from ferturb.predict.predictor import Predictor, files_of
 
@@ -114,7 +114,7 @@ def export(
         data: A dataset to calibrate and compare on.
         json: Print the comparison as JSON.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.export.onnx import export_with_data
 
     found = export_with_data(model, out, format, data)
@@ -143,7 +143,7 @@ def _show(
     photos: Iterable[PhotoPrediction], files: int, json: bool, csv: bool, landmarks: bool
 ) -> None:
     """Print every prediction as it comes; a single file that can't be read is an error."""
-    from ferturb import terminal
+    from ferturb.cli import terminal
 
     printers = {"json": _print_json, "csv": _print_csv, "lines": _print_lines}
     kind = "json" if json else "csv" if csv else "lines"
@@ -192,7 +192,7 @@ def _print_csv(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
 
 
 def _print_lines(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.predict.annotation import sentence
 
     for photo in photos:

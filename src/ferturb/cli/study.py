@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, Json, absolute, read_faces
 
 
 def register(app: SubcommandApp) -> None:
@@ -62,7 +62,7 @@ def study(
         quiet: Say nothing but errors.
         json: Print the plan's outcome as JSON.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.study.plan import adapt, choose_preset, datasets, plan
     from ferturb.study.study import run_study
 
@@ -118,7 +118,7 @@ def report(folder: Positional[Path], /, *, json: Json = False) -> None:
         folder: The folder that `ferturb study --out` wrote.
         json: Print the page's path as JSON.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.study.study import rebuild_report
 
     page = rebuild_report(folder)

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli_data import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def evaluate(
         json: Print JSON for a script in place of tables.
         device: `cpu`, `cuda`, …
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.evaluation.scores import judge_runs
 
     on = None
@@ -89,8 +89,8 @@ def evaluate(
 
 def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quiet: bool) -> None:
     """Measure, of their own faces, the runs that did not store this augmentation."""
-    from ferturb import terminal
     from ferturb.base.config import choose
+    from ferturb.cli import terminal
     from ferturb.evaluation.other_data import measure_own
     from ferturb.models.device import prepare_process
     from ferturb.models.test_time import AUGMENTATIONS
@@ -117,7 +117,7 @@ def _measure_on(
     quiet: bool,
 ) -> str:
     """Test runs on other faces; the name under which each keeps the results."""
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.evaluation.other_data import altered_name, data_name, measure_on
     from ferturb.models.device import prepare_process
     from ferturb.runs.run import Run

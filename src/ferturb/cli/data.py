@@ -11,13 +11,15 @@ from tyro.extras import SubcommandApp
 from ferturb.base.config import DatasetConfig
 
 if TYPE_CHECKING:
-    from ferturb.data.faces import Faces
+    pass
+from ferturb.cli.options import Json, Source, read_faces
 
 data = SubcommandApp()
 
-Source = Annotated[str, arg(metavar="SOURCE")]
-Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
-Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
+
+def register(commands: SubcommandApp) -> None:
+    """Add these verbs to the command line."""
+    commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 
 @data.command
@@ -34,8 +36,8 @@ def info(source: Positional[Source], /, *, json: Json = False, clean: bool = Fal
         json: Print JSON for a script in place of tables.
         clean: Leave out validation and test faces that have an exact copy in training.
     """
-    from ferturb import terminal
     from ferturb.base.emotions import EMOTIONS
+    from ferturb.cli import terminal
     from ferturb.data.faces import SPLITS
 
     faces = read_faces(DatasetConfig(source, clean=clean), quiet=json)
@@ -78,7 +80,7 @@ def audit(
         write_clean: Also write the clean variant (no validation or test face has an exact copy in
             training) into this new folder, in FER2013's layout.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.data.audit import audit, clean_variant
     from ferturb.data.readers.fer2013 import write_folder
 
@@ -114,7 +116,7 @@ def fetch(
         out: A new folder (default: data/NAME).
         json: Print the offer and the folder as JSON.
     """
-    from ferturb import terminal
+    from ferturb.cli import terminal
     from ferturb.data.hub import fetch, offer
 
     about = offer(name, source).to_dict()
@@ -147,17 +149,3 @@ def synthesize(
 
     drawn = synthetic_faces(faces, seed)
     (write_csv if csv else write_folder)(drawn, out)
-
-
-def absolute(source: str) -> str:
-    """A path as a run's config keeps it: absolute, so that it holds from any folder."""
-    return source if source == "synthetic" else str(Path(source).expanduser().resolve())
-
-
-def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
-    """The faces of a dataset config, with a progress bar while they are read (and altered)."""
-    from ferturb import terminal
-    from ferturb.features.altered import load_dataset
-
-    with terminal.reading(quiet) as progress:
-        return load_dataset(config, progress=progress)
