@@ -94,6 +94,11 @@ class Run:
         """Whether the training went to its end and the logits are stored."""
         return (self.folder / "run.json").exists() and (self.folder / "logits.npz").exists()
 
+    @property
+    def has_model(self) -> bool:
+        """Whether the weights of an epoch are there; a run that was copied may be without."""
+        return (self.folder / MODEL).exists()
+
     def record(self) -> dict[str, Any]:
         """run.json: versions, commit, data, hardware, seconds, best epoch."""
         data: dict[str, Any] = read_json(self.folder / "run.json")

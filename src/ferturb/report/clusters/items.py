@@ -21,7 +21,6 @@ from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.style import Picture
 from ferturb.report.results import Arm, Results
 from ferturb.runs.run import Run
-from ferturb.training.loop import MODEL
 
 SHOWN = ("happy", "sad", "surprise")
 """The emotions of the faces whose attention is shown."""
@@ -42,7 +41,7 @@ def cluster_items(
     items += [_epochs_picture(run, faces) for run in mapped]
     if faces is not None:
         attending = [run for run in done if run.config.method.name == "attention"]
-        kept = [run for run in attending if (run.folder / MODEL).exists()]
+        kept = [run for run in attending if run.has_model]
         items += [_attention_picture(run, faces) for run in _first_of_each_model(kept)]
     by_k = _arms_by_k(results)
     return (*items, *([_figure_5(by_k, results, fer2013)] if by_k else []))
