@@ -59,7 +59,7 @@ def test_nothing_else_is_in_it(wheel: Path) -> None:
     rooms = {info.filename.split("/")[0] for info in infos}
     assert {room.split("-")[0] for room in rooms} == {"ferturb"}  # the package, and its dist-info
     folders = {part for info in infos for part in info.filename.split("/")[:-1]}
-    assert folders.isdisjoint({"tests", "data_cache", "__pycache__", "runs"})
+    assert folders.isdisjoint({"tests", "research", "data_cache", "__pycache__"})
     ends = {info.filename.rpartition(".")[2] for info in infos if "dist-info" not in info.filename}
     assert ends.isdisjoint({"zip", "jpg", "csv", "parquet", "pt", "pth", "pkl", "pyc"})
     pictures = [info.filename for info in infos if info.filename.endswith(".png")]

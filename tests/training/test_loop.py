@@ -201,7 +201,7 @@ from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact
 from ferturb.runs.execute import new_classifier
-from ferturb.perturb.random_erasing import WholeFaces
+from ferturb.training.inputs import WholeFaces
 from ferturb.training.loop import Training, train
 
 BACKBONES["tiny"] = lambda: compact(widths=(4, 8), blocks=(1, 1))

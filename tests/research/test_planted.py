@@ -31,7 +31,8 @@ def test_pixels_change_in_the_carrying_regions_alone() -> None:
     assert not changed[neutral].any()
     assert not inside[neutral].any()
     assert bool((changed[~neutral].flatten(1).sum(1) > 0).all())
-    # A unit changes no pixel outside its features' regions, before or after (data/synthetic.py).
+    # A unit changes no pixel outside its features' regions, before or after
+    # (ferturb.data.drawn.synthetic).
     other = draw_with(without_its_units(DRAWN), seed=4, with_camera=False)
     inside |= carrying_regions(replace(other, labels=DRAWN.labels))
     assert float((changed * ~inside).sum() / changed.sum()) < 0.005

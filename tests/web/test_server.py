@@ -25,8 +25,9 @@ from ferturb.predict.shipped import load_pretrained
 from ferturb.web import answers, guard
 from ferturb.web import server as web
 from made_photos import encoded, portrait
-from photos.test_malformed import malformed
+from malformed_files import malformed
 from served_page import two_models
+from without_torch import BLOCK, HEAVY
 
 FACES = draw(6, seed=11).images.numpy()
 HERE = "http://127.0.0.1:7860"
@@ -333,9 +334,7 @@ def test_nothing_is_written_or_said(
 
 
 def test_it_runs_without_torch() -> None:
-    from test_torch_free import CODE, HEAVY
-
-    code = CODE.split("from ferturb.cli.main")[0].format(heavy=set(HEAVY)) + (
+    code = BLOCK.format(heavy=set(HEAVY)) + (
         "import json, base64\n"
         "from starlette.testclient import TestClient\n"
         "from ferturb.web.server import available, create_app\n"

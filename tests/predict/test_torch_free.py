@@ -9,26 +9,7 @@ from pathlib import Path
 
 from ferturb.data.drawn.synthetic import draw
 from made_photos import encoded, portrait
-
-HEAVY = ("torch", "torchvision", "timm", "pandas", "scipy", "sklearn", "matplotlib", "onnx")
-
-CODE = """
-import sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {heavy!r}:
-            raise ModuleNotFoundError("No module named " + repr(name), name=name)
-sys.meta_path.insert(0, Blocked())
-from ferturb.cli.main import main
-main(sys.argv[1:])
-"""
-
-
-def without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = CODE.format(heavy=set(HEAVY))
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+from without_torch import HEAVY, without_torch
 
 
 def test_predict_works_without_torch(tmp_path: Path) -> None:

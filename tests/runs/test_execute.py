@@ -20,8 +20,8 @@ from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
 from ferturb.runs import execute
-from ferturb.runs.execute import execute_run, new_classifier, prepare, run_folder_name
-from ferturb.runs.run import Run
+from ferturb.runs.execute import execute_run, new_classifier, prepare
+from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.plan import chain
 from ferturb.training.loop import MODEL, Step
 

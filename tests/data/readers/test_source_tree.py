@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ferturb.base.errors import FerturbError
+from ferturb.data.readers import source_tree
 from ferturb.data.readers.source_tree import open_tree
 from ferturb.data.sources import load_source
 
@@ -43,10 +44,10 @@ def test_missing_path(tmp_path):
 def test_bombs_are_refused(write_zip, write_tree, monkeypatch):
     files = {f"happy/{i}.png": b"0" * 1000 for i in range(5)}
     archive, folder = write_zip(files), write_tree(files)
-    monkeypatch.setattr(trees, "MAX_BYTES", 4_000)
+    monkeypatch.setattr(source_tree, "MAX_BYTES", 4_000)
     with pytest.raises(FerturbError, match="unpacks to 5 files and 5,000 bytes"):
         open_tree(archive)
-    monkeypatch.setattr(trees, "MAX_MEMBERS", 4)
+    monkeypatch.setattr(source_tree, "MAX_MEMBERS", 4)
     with pytest.raises(FerturbError, match="more than 4 files"):
         open_tree(folder)
 

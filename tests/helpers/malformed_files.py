@@ -1,24 +1,17 @@
-"""Thousands of damaged and hostile files: each an error of one line, soon, in bounded memory."""
+"""Damaged and hostile image files."""
 
 from __future__ import annotations
 
 import io
-import resource
 import struct
-import time
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from ferturb.predict.photos import FORMATS, Limits
-from ferturb.predict.predictor import Predictor
-from made_photos import Told
+from ferturb.predict.photos import FORMATS
 
-COUNT = 5000
 HEADS = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
@@ -99,30 +92,3 @@ def malformed(count: int) -> Iterator[bytes]:
         else:
             other = good[int(rng.integers(len(good)))]
             yield file[: rng.integers(1, len(file))] + other[rng.integers(0, len(other)) :]
-
-
-@pytest.mark.slow
-def test_no_file_crashes_hangs_or_fills_memory(tmp_path: Path) -> None:
-    predictor = Predictor("clean", Told(np.zeros((0, 4))), threads=1, limits=Limits(frames=20))
-    suffixes = (".jpg", ".png", ".gif", ".webp", ".tif", ".bmp")
-    paths = []
-    for i, data in enumerate(malformed(COUNT)):
-        path = tmp_path / f"{i:05d}{suffixes[i % len(suffixes)]}"
-        path.write_bytes(data)
-        paths.append(path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start, longest, last = time.process_time(), 0.0, time.process_time()
-    found = []
-    for photo in predictor.predict_files(paths, frames=True):
-        now = time.process_time()
-        longest, last = max(longest, now - last), now
-        found.append(photo)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert {photo.name for photo in found} == {str(path) for path in paths}
-    errors = [photo.error for photo in found if photo.error is not None]
-    assert len(errors) > COUNT / 3
-    assert all(error and "\n" not in error and len(error) < 300 for error in errors)
-    assert not any("Traceback" in error for error in errors)
-    assert grown < 2500, f"{grown:.0f} MiB more memory"
-    assert longest < 60
-    assert time.process_time() - start < 300

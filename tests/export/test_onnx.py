@@ -8,6 +8,7 @@ import onnx
 import pytest
 from torch import Tensor, nn
 
+from calibrated_run import FACES, finished_run
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
@@ -15,7 +16,6 @@ from ferturb.export.onnx import compare, export, export_with_data, to_onnx
 from ferturb.export.torch_models import load_calibrated
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
-from test_pretrained import FACES, finished_run
 
 LIMITS = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
 

@@ -1,0 +1,30 @@
+"""A process in which torch and its kin can't be imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "torchvision", "timm", "pandas", "scipy", "sklearn", "matplotlib", "onnx")
+
+BLOCK = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {heavy!r}:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+sys.meta_path.insert(0, Blocked())
+"""
+"""What such a process runs first."""
+VERB = """
+from ferturb.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line, without torch."""
+    code = BLOCK.format(heavy=set(HEAVY)) + VERB
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
