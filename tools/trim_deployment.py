@@ -8,8 +8,8 @@ The last installs ferturb and what it needs from this checkout into a new folder
 `PYTHONPATH=FOLDER python -m ferturb predict PHOTO --model tiny` is the deployment.
 
 Out go onnxruntime's second copy of itself for C programs and its tools, tests, headers, type stubs,
-the colouring of source code; with `--one` also the other models, the overlays of the web page, and
-what needs torch. pip can no longer upgrade such an environment.
+the colouring of source code; with `--one` also all of ferturb but what predicting with that model
+opens. pip can no longer upgrade such an environment.
 tools/deployment_size.py measures it and sees that the answers on a photo stay the same;
 `tools/photograph_app.py --python` shows the web page of such an environment, which with `--one`
 it hasn't.
@@ -51,13 +51,24 @@ TRIMMED = (
     "**/*.pxd",
 )
 """Patterns in site-packages: what `ferturb predict` on photos never opens."""
-OF_OTHERS = (
-    "numpy/random",
-    "ferturb/web/weights/attention.onnx",
-    "ferturb/features/worn_*.onnx",
-    *(f"ferturb/{room}" for room in ("web", "report", "evaluation", "training", "study")),
+KEPT = (
+    "*.py",
+    "py.typed",
+    "base",
+    "cli",
+    "features/__init__.py",
+    "features/landmarks.onnx",
+    "features/landmarks.safetensors",
+    "features/points.py",
+    "predict/*.py",
+    "predict/weights/centerface.*",
+    "predict/weights/hidden_features.json",
+    "predict/weights/left_out.onnx",
+    "predict/weights/{one}.*",
 )
-"""What the web page opens, and what needs torch."""
+"""Patterns in ferturb: all that predicting with one model opens."""
+BESIDE = ("numpy/random",)
+"""Patterns in site-packages: what is opened for the rest of ferturb alone."""
 
 
 def install(folder: Path) -> None:
@@ -78,17 +89,26 @@ def size(folder: Path) -> int:
 
 def trim(site: Path, one: str | None = None) -> None:
     """Remove what is never opened; with `one`, what predicting with that model never opens."""
-    models = site / "ferturb" / "pretrained_models"
-    others = sorted({p.stem for p in models.glob("*.onnx")} - {one, "attention"})
-    patterns = list(TRIMMED)
-    if one is not None:
-        patterns += [*OF_OTHERS, *(f"ferturb/predict/weights/{name}.*" for name in others)]
-    for pattern in patterns:
+    for pattern in TRIMMED if one is None else (*TRIMMED, *BESIDE):
         for path in list(site.glob(pattern)):
             if path.is_dir():
                 shutil.rmtree(path)
             elif path.exists():
                 path.unlink()
+    if one is not None:
+        keep_alone(site / "ferturb", one)
+
+
+def keep_alone(package: Path, one: str) -> None:
+    """Remove all of ferturb but what predicting with one model opens."""
+    matched = [path for pattern in KEPT for path in package.glob(pattern.format(one=one))]
+    kept = {p for path in matched for p in (path, *path.rglob("*"))}
+    for path in sorted(package.rglob("*"), reverse=True):  # a folder comes after what is in it
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            path.unlink()
 
 
 def main() -> None:
@@ -101,11 +121,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.install:
         install(options.site)
-    models = options.site / "ferturb" / "pretrained_models"
+    models = options.site / "ferturb" / "predict" / "weights"
     if not models.is_dir():
         sys.exit(f"{options.site} has no ferturb; name the site-packages that it is installed in")
-    if options.one is not None and not (models / f"{options.one}.onnx").exists():
-        known = ", ".join(sorted({p.stem for p in models.glob("*.onnx")} - {"attention"}))
+    if options.one is not None and not (models / f"{options.one}.safetensors").exists():
+        known = ", ".join(sorted(p.stem for p in models.glob("*.safetensors")))
         sys.exit(f"no model {options.one}; there are {known}")
     trim(options.site, options.one)
     print(f"{size(options.site) / 1e6:.1f} MB in {options.site}")
