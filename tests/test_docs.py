@@ -104,7 +104,7 @@ def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
     scheme = (site / "perturb_scheme.html").read_text(encoding="utf-8")
     assert "What the paper leaves open" in scheme
     models = (site / "models.html").read_text(encoding="utf-8")
-    for card in (ROOT / "src/ferturb/pretrained_models").glob("*.md"):
+    for card in (ROOT / "src/ferturb/predict/weights").glob("*.md"):
         first = next(line for line in card.read_text(encoding="utf-8").splitlines()[1:] if line)
         assert first.split("*")[0][:40] in models, f"{card} is not on the page of the models"
     for page in DOCS.glob("*.md"):

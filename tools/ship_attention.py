@@ -1,4 +1,4 @@
-"""Write pretrained_models/attention.onnx: where a trained attention network looks, without torch.
+"""Write web/weights/attention.onnx: where a trained attention network looks, without torch.
 
     python tools/ship_attention.py RUN [--data fer2013.zip] [--format int8]
 

@@ -4,7 +4,7 @@ Qiu, "Leaving Some Facial Features Behind", arXiv 2411.00824, section 3. Three p
 
 1. a classifier with spatial attention between its stages (method `attention`);
 2. K-means over the pixels (`clusters.py`), by default one cluster map an epoch from the attention
-   averaged over training faces (`maps.py`);
+   averaged over training faces (`cluster_maps.py`);
 3. a new network, the predictor, trained on the K+1 views of each face: the face with one
    cluster left out (black), for each of the K clusters, and the face itself (`views.py`). At test
    time the logits of the views are summed.

@@ -2,10 +2,10 @@
 
 Lloyd's algorithm from k-means++ starts. What makes it fast:
 
-- *Races* (`kmeans_starts`). Many starts run on few points that stand for the set
-  (`kmeans_sketches`), and only the winner on all points (`kmeans_settling`), where little is left
+- *Races* (`seeding`). Many starts run on few points that stand for the set
+  (`subsample`), and only the winner on all points (`converge`), where little is left
   to do.
-- *Matrix products* (`kmeans_steps`). A step is two of them and a few comparisons.
+- *Matrix products* (`lloyd`). A step is two of them and a few comparisons.
 - *Memory.* Batches are cut so that what is computed on stays in the cache, and sets that have
   converged leave the batch. The few that take many steps take them together at the end.
 - *Threads.* Each takes a part of the sets; they wait for each other at the end alone.

@@ -1,7 +1,7 @@
 """Where K-means starts: many k-means++ starts, of which races on few points leave the best.
 
 k-means++ is Arthur & Vassilvitskii, 2007. Each race is some steps of Lloyd's algorithm on points
-that stand for the set (`kmeans_sketches`); what goes on are the starts of lowest inertia that found
+that stand for the set (`subsample`); what goes on are the starts of lowest inertia that found
 different clusters. The same draws serve every set of a batch.
 """
 

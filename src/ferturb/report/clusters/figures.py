@@ -1,5 +1,5 @@
 """Figures of the Perturb Scheme: views of chosen faces, cluster maps by epoch, attention by stage,
-accuracy by number of clusters. PNG in the report's style (`figures.py`).
+accuracy by number of clusters. PNG in the report's style (`form/style.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Figures of saliency: faces with maps, mass per facial feature, deletion and insertion curves.
 
-PNG in the report's style (`figures.py`).
+PNG in the report's style (`form/style.py`).
 """
 
 from __future__ import annotations
