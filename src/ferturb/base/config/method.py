@@ -59,6 +59,8 @@ class MethodConfig:
     consistency: float = field(default=0.0, metadata=LATER)
     """Weight of the loss between a face's views (KL divergence from the whole face's
     prediction); 0 is off. Needs `views` "all" or "pair"."""
+    erased: tuple[float, float] = field(default=(0.02, 0.2), metadata=LATER)
+    """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     altered: float = field(default=0.5, metadata=LATER)
     """Method `robust`: the share of training faces that are shown with something hidden."""
 
@@ -73,6 +75,9 @@ class MethodConfig:
         in_range("consistency", self.consistency, 0.0, None)
         in_range("altered", self.altered, 0.0, 1.0)
         in_range("share", self.share, 0.0, 1.0)
+        low, high = self.erased
+        in_range("the least share erased", low, 0.0, high)
+        in_range("the largest share erased", high, low, 1.0)
         if self.consistency and self.views == "sample":
             raise FerturbError(
                 "consistency compares a face's views, and views='sample' has one a face; "

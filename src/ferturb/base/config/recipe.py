@@ -7,6 +7,7 @@ from typing import Literal
 
 from ferturb.base.config.augment import AugmentConfig
 from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.errors import FerturbError
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class RecipeConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     evaluate: tuple[str, ...] = ("none", "flip")
     """Test-time augmentations whose logits are stored at the end."""
+    keep: Literal["best", "last"] = field(default="best", metadata=LATER)
+    """The epoch whose weights are kept: the best on the validation split, or the last, so that
+    nothing is chosen."""
+    validate_every: int = field(default=1, metadata=LATER)
+    """Epochs from one look at the validation split to the next, if none is chosen; the last epoch
+    is always looked at. What was not looked at is NaN in the history."""
     distillation: float = field(default=0.0, metadata=LATER)
     """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
     distillation_temperature: float = field(default=2.0, metadata=LATER)
@@ -51,6 +58,12 @@ class RecipeConfig:
         for until, side in self.sizes:
             in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
             in_range("the side of smaller faces", side, 16, None)
+        in_range("validate_every", self.validate_every, 1, None)
+        if self.validate_every > 1 and (self.keep == "best" or self.schedule == "plateau"):
+            raise FerturbError(
+                "validate_every above 1 skips looks that keep='best' and schedule='plateau' need; "
+                "use keep='last' with another schedule"
+            )
         in_range("distillation", self.distillation, 0.0, 1.0)
         in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
         in_range("distillation_views", self.distillation_views, 0, None)
@@ -96,4 +109,14 @@ MIXED = replace(
 )
 """`full-size` with two faces in half of its inputs: for training that is long enough to overfit."""
 
-RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, PAPER)}
+BARE = RecipeConfig(
+    name="bare",
+    epochs=80,
+    weight_decay=5e-4,
+    label_smoothing=0.0,
+    keep="last",
+    validate_every=10,
+)
+"""Nothing but flips against overfitting, and no epoch chosen: what a method adds can be seen."""
+
+RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER)}
