@@ -3,8 +3,8 @@
     python tools/leaving_out.py --data fer2013.zip --out runs/leaving_out --workers 2
     python tools/leaving_out.py --out runs/leaving_out --status
 
-Every training is an ordinary run folder. What is done is left alone, what was stopped (Ctrl-C, kill)
-goes on from its last epoch, and several of these programs can work on one folder. The
+Every training is an ordinary run folder. What is done is left alone, what was stopped (Ctrl-C,
+kill) goes on from its last epoch, and several of these programs can work on one folder. The
 first stage chooses the learning rates; until all of it is done there is nothing else to train.
 """
 
@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ferturb.config import BARE, DatasetConfig, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.config import BARE, DatasetConfig, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.errors import FerturbError
-from ferturb.features.datasets import load_dataset
-from ferturb.runs import Run, run_folder_name
-from ferturb.study.execute import execute_run, prepare, prepare_process
+from ferturb.features.altered import load_dataset
+from ferturb.models.device import prepare_process
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run, run_folder_name
 
 ARMS: dict[str, tuple[MethodConfig, int]] = {
     "whole": (MethodConfig("baseline"), 1),
@@ -167,7 +168,7 @@ def main() -> None:
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    source = os.path.abspath(options.data)
+    source = str(Path(options.data).resolve())
     if options.status:
         return status(options.out, source)
     if options.work:
