@@ -67,6 +67,8 @@ def train(
     attention_epochs: int | None = None,
     clean: bool = False,
     fer_plus: Path | None = None,
+    training_faces: int | None = None,
+    subset_seed: int = 0,
     face_masks: str | None = None,
     left_out: str | None = None,
     left_out_fill: str = "mean",
@@ -96,7 +98,8 @@ def train(
         method: `baseline`, `perturb`, or `attention` (phase 1 of the Perturb Scheme; trained on
             its own when `perturb` needs it).
         recipe: `fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with
-            mixup and CutMix, for long training) or `paper`.
+            mixup and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see
+            what a method adds) or `paper`.
         epochs: In place of the recipe's.
         learning_rate: In place of the recipe's.
         small_faces: Share of the epochs, the first ones, that train on faces of 32 × 32 pixels
@@ -107,6 +110,8 @@ def train(
         attention_epochs: Epochs of phase 1 (default: a third of the epochs).
         clean: Leave out validation and test faces that have an exact copy in training.
         fer_plus: fer2013new.csv, for the FER+ labels.
+        training_faces: Train on this many of the training faces, drawn at random.
+        subset_seed: Of that draw.
         face_masks: Train and test on faces that wear face masks: `surgical`, `cloth`, `n95`,
             `mixed`, or `glasses`, `hand`, `random`.
         left_out: Train and test on faces without this facial feature, e.g. `mouth`.
@@ -150,6 +155,8 @@ def train(
             left_out_fill=left_out_fill,
             left_out_control=left_out_control,
             alteration_seed=alteration_seed,
+            training_faces=training_faces,
+            subset_seed=subset_seed,
         ),
         ModelConfig(model, attention=method == "attention"),
         MethodConfig(**(asdict(perturb) | {"name": method})),

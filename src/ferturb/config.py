@@ -90,6 +90,8 @@ class MethodConfig:
     consistency: float = field(default=0.0, metadata=LATER)
     """Weight of the loss between a face's views (KL divergence from the whole face's
     prediction); 0 is off. Needs `views` "all" or "pair"."""
+    erased: tuple[float, float] = field(default=(0.02, 0.2), metadata=LATER)
+    """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     altered: float = field(default=0.5, metadata=LATER)
     """Method `robust`: the share of training faces that are shown with something hidden."""
 
@@ -104,6 +106,9 @@ class MethodConfig:
         _in_range("consistency", self.consistency, 0.0, None)
         _in_range("altered", self.altered, 0.0, 1.0)
         _in_range("share", self.share, 0.0, 1.0)
+        low, high = self.erased
+        _in_range("the least share erased", low, 0.0, high)
+        _in_range("the largest share erased", high, low, 1.0)
         if self.consistency and self.views == "sample":
             raise FerturbError(
                 "consistency compares a face's views, and views='sample' has one a face; "
@@ -223,6 +228,12 @@ class RecipeConfig:
     augment: AugmentConfig = AugmentConfig()
     evaluate: tuple[str, ...] = ("none", "flip")
     """Test-time augmentations whose logits are stored at the end."""
+    keep: Literal["best", "last"] = field(default="best", metadata=LATER)
+    """The epoch whose weights are kept: the best on the validation split, or the last, so that
+    nothing is chosen."""
+    validate_every: int = field(default=1, metadata=LATER)
+    """Epochs from one look at the validation split to the next, if none is chosen; the last epoch
+    is always looked at. What was not looked at is NaN in the history."""
     distillation: float = field(default=0.0, metadata=LATER)
     """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
     distillation_temperature: float = field(default=2.0, metadata=LATER)
@@ -238,6 +249,12 @@ class RecipeConfig:
         for until, side in self.sizes:
             _in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
             _in_range("the side of smaller faces", side, 16, None)
+        _in_range("validate_every", self.validate_every, 1, None)
+        if self.validate_every > 1 and (self.keep == "best" or self.schedule == "plateau"):
+            raise FerturbError(
+                "validate_every above 1 skips looks that keep='best' and schedule='plateau' need; "
+                "use keep='last' with another schedule"
+            )
         _in_range("distillation", self.distillation, 0.0, 1.0)
         _in_range("distillation_temperature", self.distillation_temperature, 0.01, None)
         _in_range("distillation_views", self.distillation_views, 0, None)
@@ -283,7 +300,17 @@ MIXED = replace(
 )
 """`full-size` with two faces in half of its inputs: for training that is long enough to overfit."""
 
-RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, PAPER)}
+BARE = RecipeConfig(
+    name="bare",
+    epochs=80,
+    weight_decay=5e-4,
+    label_smoothing=0.0,
+    keep="last",
+    validate_every=10,
+)
+"""Nothing but flips against overfitting, and no epoch chosen: what a method adds can be seen."""
+
+RECIPES: dict[str, RecipeConfig] = {r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER)}
 
 
 @dataclass(frozen=True)

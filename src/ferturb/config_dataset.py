@@ -31,8 +31,16 @@ class DatasetConfig:
     alteration_seed: int = field(default=0, metadata=LATER)
     """Of what is drawn by lot: face masks, noise, random regions."""
 
+    training_faces: int | None = field(default=None, metadata=LATER)
+    """Train on this many of the training faces, drawn at random; None on all of them."""
+    subset_seed: int = field(default=0, metadata=LATER)
+    """Of that draw."""
+
     def __post_init__(self) -> None:
         in_range("alteration_seed", self.alteration_seed, 0, None)
+        in_range("subset_seed", self.subset_seed, 0, None)
+        if self.training_faces is not None:
+            in_range("training_faces", self.training_faces, 7, None)
 
     @property
     def altered(self) -> bool:

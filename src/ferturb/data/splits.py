@@ -71,6 +71,25 @@ def complete_splits(
     )
 
 
+def training_subset(
+    splits: UInt8[np.ndarray, " n"], size: int, seed: int
+) -> Int64[np.ndarray, " m"]:
+    """Positions of `size` training faces, drawn at random without regard to emotion, and of all
+    other splits' faces, in their order.
+
+    Subsets of one seed are nested: the first faces of a permutation.
+    """
+    training = np.nonzero(splits == 0)[0]
+    if size > len(training):
+        raise FerturbError(
+            f"training_faces asks for {size:,} of {len(training):,} training faces; give fewer"
+        )
+    drawn = np.random.default_rng(seed).permutation(training)[:size]
+    chosen = splits != 0
+    chosen[drawn] = True
+    return np.nonzero(chosen)[0]
+
+
 def require_emotions(
     labels: Int64[np.ndarray, " n"], splits: UInt8[np.ndarray, " n"], where: str
 ) -> None:

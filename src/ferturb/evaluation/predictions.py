@@ -76,7 +76,7 @@ def predict_logits(
     model: nn.Module,
     images: UInt8[Tensor, "n h w"],
     augmentation: str = "none",
-    batch_size: int = 256,
+    batch_size: int | None = None,
     precision: str = "float32",
     device: torch.device | None = None,
 ) -> Float[Tensor, "n 7"]:

@@ -30,6 +30,7 @@ from ferturb.data.cache import cache_folder, cached
 from ferturb.data.faces import Faces, concatenate
 from ferturb.data.images import Progress
 from ferturb.data.sources import load_faces
+from ferturb.data.splits import training_subset
 from ferturb.errors import FerturbError
 from ferturb.features.face_masks import check_kind
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
@@ -56,6 +57,19 @@ def load_dataset(
     so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
     """
     _check(config)
+    return _subset(_altered_faces(config, cache, progress), config)
+
+
+def _subset(faces: Faces, config: DatasetConfig) -> Faces:
+    """The faces with as many training faces as the config asks for."""
+    if config.training_faces is None:
+        return faces
+    index = training_subset(faces.splits.numpy(), config.training_faces, config.subset_seed)
+    note = f"{config.training_faces:,} training faces, drawn with seed {config.subset_seed}"
+    return replace(faces.select(torch.from_numpy(index)), notes=(*faces.notes, note))
+
+
+def _altered_faces(config: DatasetConfig, cache: bool, progress: Progress | None) -> Faces:
     faces = load_faces(config, cache, progress)
     if not config.altered:
         return faces
@@ -64,7 +78,8 @@ def load_dataset(
     how = {name: asdict(config)[name] for name in _ALTERATION}
     version = hashlib.sha256(f"{faces.content_hash()} {how} {_version()}".encode())
     version.update("\n".join(faces.names).encode("utf-8", "surrogateescape"))
-    whole = hashlib.sha256(json.dumps(asdict(config)).encode()).hexdigest()
+    all_faces = replace(config, training_faces=None, subset_seed=0)
+    whole = hashlib.sha256(json.dumps(asdict(all_faces)).encode()).hexdigest()
     return cached(
         f"{config.source}-{_title(config)}-{whole[:8]}",
         version.hexdigest(),

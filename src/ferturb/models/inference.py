@@ -46,18 +46,20 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 def logits_of(
     model: nn.Module | Callable[[Tensor], Tensor],
     images: UInt8[Tensor, "n h w"],
-    batch_size: int = 256,
+    batch_size: int | None = None,
     precision: str = "float32",
     device: torch.device | None = None,
     size: int | None = None,
 ) -> Float[Tensor, "n 7"]:
     """Float32 logits on the CPU, one row a face, computed in evaluation mode.
 
-    `size` resizes the faces (bilinear, anti-aliased) before the model sees them.
+    `batch_size` None is 256, and 1,024 on a GPU. `size` resizes the faces (bilinear, anti-aliased)
+    before the model sees them.
     """
     if not len(images):
         return torch.empty(0, len(EMOTIONS))
     device = device or torch.device("cpu")
+    batch_size = batch_size or (256 if device.type == "cpu" else 1024)
     training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()

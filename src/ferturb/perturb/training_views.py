@@ -108,7 +108,7 @@ class ErasedViews(WholeFaces):
             return faces
         copies = {"all": k + 1, "pair": 2, "sample": 1}[c.views]
         many = faces.repeat_interleave(copies, 0)
-        rectangles = random_rectangles(len(many), h, w, generator).to(faces.device)
+        rectangles = random_rectangles(len(many), h, w, generator, c.erased).to(faces.device)
         if c.views == "sample":
             drawn = torch.randint(k + 1, (b,), generator=generator) // k  # 1, the face, once in K+1
         else:

@@ -20,6 +20,7 @@ from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, trained_as
 from ferturb.perturb.training_views import TrainingViews
+from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs import (
     Run,
     describe_data,
@@ -84,7 +85,7 @@ def _execute(
             run.write_history(history)
             return False
     run.write_history(history)
-    best = best_epoch(history)
+    best = best_epoch(history, config.recipe.keep)
     record = run.record() | {
         "parameters": classifier.parameter_count,
         "data": describe_data(faces),
@@ -198,6 +199,9 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
         for name in run.config.recipe.evaluate:
             logits = predict_logits(model, chosen.images, name, device=device)
             arrays[f"{split}_{name}"] = logits.numpy()
+            if isinstance(model, ViewClassifier):
+                logits = predict_logits(model.classifier, chosen.images, name, device=device)
+                arrays[f"whole_{split}_{name}"] = logits.numpy()
     return arrays
 
 

@@ -23,12 +23,13 @@ from ferturb.config import RecipeConfig
 from ferturb.data.faces import Faces
 from ferturb.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import autocast, logits_of
+from ferturb.models.inference import logits_of
 from ferturb.perturb.training_views import TrainingViews
 from ferturb.storage import load_tensors, save_tensors
 from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, generator_of, seed_of, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.forward import Forward
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import (
     AveragedWeights,
@@ -98,13 +99,14 @@ def train(
         history = load_checkpoint(checkpoint, model, average, optimizer, t.fingerprint)
     images, labels = _training_split(t)
     done_before = len(history)
+    forward = Forward(model, t.recipe.precision, t.device)
     for epoch in range(len(history) + 1, t.recipe.epochs + 1):
         progress = (epoch - 1) / t.recipe.epochs
         t.views.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
         history.append(
-            _epoch(t, model, average, optimizer, images, labels, epoch, history, on_step)
+            _epoch(t, model, forward, average, optimizer, images, labels, epoch, history, on_step)
         )
-        if history[-1].validation_accuracy >= max(e.validation_accuracy for e in history):
+        if best_epoch(history, t.recipe.keep) is history[-1]:
             _kept(average.model).save(t.folder / MODEL)
         _record_cluster_map(t, epoch)
         save_checkpoint(checkpoint, model, average, optimizer, history, t.fingerprint)
@@ -135,8 +137,10 @@ def adopt(training: Training, trained: Epoch) -> Epoch:
     )
 
 
-def best_epoch(history: list[Epoch]) -> Epoch:
-    """The epoch with the highest validation accuracy; of equals the later."""
+def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
+    """The epoch with the highest validation accuracy, of equals the later; or the last one."""
+    if keep == "last":
+        return history[-1]
     return max(history, key=lambda e: (e.validation_accuracy, e.epoch))
 
 
@@ -184,6 +188,7 @@ def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
 def _epoch(
     t: Training,
     model: Classifier,
+    forward: Forward,
     average: AveragedWeights,
     optimizer: torch.optim.SGD,
     images: Tensor,
@@ -221,8 +226,7 @@ def _epoch(
             )
             if mixing is not None:
                 inputs = mixing.faces(inputs)
-            with autocast(t.recipe.precision, t.device):
-                logits = model(inputs).float()
+            logits = forward(inputs)
             loss = _loss(logits, target, mixing, t.recipe.label_smoothing)
             if t.teacher is not None:
                 whole = partial(_whole, images[index.to(t.device)], t.recipe, again, mixing)
@@ -249,8 +253,10 @@ def _epoch(
                     tuple(history),
                 )
             )
-    loss_value, accuracy = validate(t, average.model)
-    _check_loss(loss_value, epoch, steps - 1, rate)
+    loss_value = accuracy = math.nan
+    if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
+        loss_value, accuracy = validate(t, average.model)
+        _check_loss(loss_value, epoch, steps - 1, rate)
     return Epoch(
         epoch=epoch,
         train_loss=float(loss_sum) / seen,

@@ -1,0 +1,72 @@
+"""The forward pass of a training step; on a GPU as a CUDA graph.
+
+Small faces leave a GPU waiting for the next kernel: a step of ResNet-18 on 64 faces is some
+hundred kernels of a few microseconds each, which Python can't launch as fast as they are done. A
+CUDA graph launches them all at once, forward and backward (`torch.cuda.make_graphed_callables`).
+The arithmetic is the same. One graph for each shape of input, captured when that shape first comes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ferturb.models.inference import autocast, autocast_dtype
+
+SWITCH = "FERTURB_CUDA_GRAPHS"
+"""Set to 0 in the environment, every step is launched kernel by kernel."""
+
+
+class Forward:
+    """Inputs to float32 logits of a network in training mode, in the recipe's precision."""
+
+    def __init__(self, model: nn.Module, precision: str, device: torch.device) -> None:
+        self.model = model
+        self.precision = precision
+        self.device = device
+        self.graphs: dict[tuple[int, ...], Callable[[Tensor], Tensor]] = {}
+        self.uses_graphs = device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
+
+    def __call__(self, inputs: Float[Tensor, "v 1 h w"]) -> Float[Tensor, "v 7"]:
+        """The logits, with gradients to the network's weights."""
+        if not self.uses_graphs:
+            with autocast(self.precision, self.device):
+                logits: Tensor = self.model(inputs).float()
+            return logits
+        shape = tuple(inputs.shape)
+        if shape not in self.graphs:
+            self.graphs[shape] = self._captured(inputs)
+        return self.graphs[shape](inputs)
+
+    def _captured(self, inputs: Tensor) -> Callable[[Tensor], Tensor]:
+        """The network as a graph; running statistics are as before the capture."""
+        before = [buffer.clone() for buffer in self.model.buffers()]
+        dtype = autocast_dtype(self.precision, self.device)
+        graph: Any = torch.cuda.make_graphed_callables(
+            _WithCast(self.model, dtype).train(), (inputs.clone(),), allow_unused_input=True
+        )
+        with torch.no_grad():
+            for buffer, value in zip(self.model.buffers(), before, strict=True):
+                buffer.copy_(value)
+        return cast(Callable[[Tensor], Tensor], graph)
+
+
+class _WithCast(nn.Module):
+    """A network within autocast; a graph may not share autocast's cache of cast weights."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype | None) -> None:
+        super().__init__()
+        self.model = model
+        self.dtype = dtype
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        with torch.autocast(
+            "cuda", dtype=self.dtype, enabled=self.dtype is not None, cache_enabled=False
+        ):
+            logits: Tensor = self.model(inputs)
+        return logits.float()
