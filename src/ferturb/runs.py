@@ -291,7 +291,7 @@ def describe_software() -> dict[str, Any]:
     commit = _git("rev-parse", "HEAD")
     return {
         "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in names},
+        | {name: _version(name) for name in names},
         "commit": commit,
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
     }
@@ -309,6 +309,14 @@ def describe_hardware(device: torch.device, precision: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": "bfloat16" if dtype is torch.bfloat16 else "float32",
     }
+
+
+def _version(name: str) -> str | None:
+    """None for a package that isn't installed: ferturb itself can run from its sources."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:
