@@ -1,0 +1,187 @@
+"""The experiment on leaving features out, training by training: `results/plan_leaving_out.md`.
+
+    python tools/leaving_out.py --data fer2013.zip --out runs/leaving_out --workers 2
+    python tools/leaving_out.py --out runs/leaving_out --status
+
+Every training is an ordinary run folder. What is done is left alone, what was stopped (Ctrl-C, kill)
+goes on from its last epoch, and several of these programs can work on one folder. The
+first stage chooses the learning rates; until all of it is done there is nothing else to train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.config import BARE, DatasetConfig, MethodConfig, ModelConfig, RunConfig
+from ferturb.data.faces import Faces
+from ferturb.errors import FerturbError
+from ferturb.features.datasets import load_dataset
+from ferturb.runs import Run, run_folder_name
+from ferturb.study.execute import execute_run, prepare, prepare_process
+
+ARMS: dict[str, tuple[MethodConfig, int]] = {
+    "whole": (MethodConfig("baseline"), 1),
+    "whole-4x": (MethodConfig("extra-epochs"), 4),
+    "all-views": (MethodConfig("uniform-clusters", scope="fixed"), 1),
+    "random-regions": (MethodConfig("random-regions", intensity_weight=0.0, scope="face"), 1),
+    "one-view": (MethodConfig("uniform-clusters", scope="fixed", views="sample"), 1),
+    "rectangle": (
+        MethodConfig("random-erasing", views="sample", fill="black", erased=(1 / 3, 1 / 3)),
+        1,
+    ),
+    "light": (MethodConfig("uniform-clusters", scope="fixed", views="sample", share=1 / 3), 1),
+    "landmarks": (MethodConfig("landmark-regions", views="sample"), 1),
+}
+"""Arm -> its method, and how many times the epochs of the others."""
+SUMMED = ("all-views", "random-regions")
+"""Arms whose first reading sums the logits of the views, as published; of the others the whole
+face's."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training size."""
+
+    faces: int | None
+    epochs: int
+    replicates: int
+    arms: tuple[str, ...]
+
+
+SEVEN = tuple(arm for arm in ARMS if arm != "landmarks")
+CELLS: dict[str, Cell] = {
+    "2000": Cell(2000, 100, 10, SEVEN),
+    "7000": Cell(7000, 80, 5, tuple(ARMS)),
+    "28709": Cell(None, 60, 3, ("whole", "whole-4x", "all-views", "one-view", "rectangle")),
+}
+RATES = (0.03, 0.1, 0.3)
+TUNING = 100
+"""The replicate of the first stage, which nothing else uses."""
+ORDER = (("2000", range(0, 5)), ("7000", range(0, 5)), ("2000", range(5, 10)), ("28709", range(3)))
+"""What comes first: cells and replicates."""
+
+
+def config(source: str, cell: Cell, arm: str, replicate: int, rate: float) -> RunConfig:
+    """One training: the replicate gives the subset, the weights and the order, for every arm."""
+    method, factor = ARMS[arm]
+    recipe = replace(BARE, epochs=cell.epochs * factor, learning_rate=rate)
+    dataset = DatasetConfig(
+        source,
+        training_faces=cell.faces,
+        subset_seed=replicate if cell.faces is not None else 0,
+    )
+    return RunConfig(dataset, ModelConfig("compact-tiny"), method, recipe, replicate)
+
+
+def tuning(source: str) -> list[RunConfig]:
+    """The first stage: every arm at three rates, on 2,000 faces."""
+    cell = CELLS["2000"]
+    return [config(source, cell, arm, TUNING, rate) for arm in SEVEN for rate in RATES]
+
+
+def validation_accuracy(run: Run, arm: str) -> float:
+    """Of the last epoch, by the arm's first reading."""
+    with np.load(run.folder / "logits.npz", allow_pickle=False) as arrays:
+        whole = "whole_validation_none" in arrays and arm not in SUMMED
+        logits = arrays["whole_validation_none" if whole else "validation_none"]
+        return float((logits.argmax(1) == arrays["labels_validation"]).mean())
+
+
+def chosen_rates(out: Path, source: str) -> dict[str, float] | None:
+    """The best rate of each arm on the validation faces; None until all are known.
+
+    `landmarks` takes that of `one-view`, from which it differs in the regions alone.
+    """
+    best: dict[str, tuple[float, float]] = {}
+    for arm in SEVEN:
+        for rate in RATES:
+            run = Run(out / run_folder_name(config(source, CELLS["2000"], arm, TUNING, rate)))
+            if not run.done:
+                return None
+            best[arm] = max(best.get(arm, (0.0, 0.0)), (validation_accuracy(run, arm), rate))
+    rates = {arm: rate for arm, (_, rate) in best.items()}
+    return rates | {"landmarks": rates["one-view"]}
+
+
+def queue(out: Path, source: str) -> Iterator[RunConfig]:
+    """Every training in order, as far as it is known what to train."""
+    yield from tuning(source)
+    rates = chosen_rates(out, source)
+    if rates is None:
+        return
+    for name, replicates in ORDER:
+        for replicate in replicates:
+            for arm in CELLS[name].arms:
+                yield config(source, CELLS[name], arm, replicate, rates[arm])
+
+
+def work(out: Path, source: str) -> None:
+    """Train whatever nobody else trains, until nothing is left."""
+    device = prepare_process("cpu", 1)
+    loaded: tuple[DatasetConfig, Faces] | None = None
+    while True:
+        todo = [c for c in queue(out, source) if not Run(out / run_folder_name(c)).done]
+        progress = False
+        for item in todo:
+            run = prepare(out, item)
+            if loaded is None or loaded[0] != item.dataset:
+                loaded = item.dataset, load_dataset(item.dataset)
+            try:
+                execute_run(run, loaded[1], device)
+            except FerturbError as error:
+                if "another process" not in str(error):
+                    raise
+                continue
+            progress = True
+            break
+        if not progress:
+            return
+
+
+def status(out: Path, source: str) -> None:
+    """How far each stage is."""
+    done: dict[str, list[int]] = {}
+    for item in queue(out, source):
+        stage = "rates" if item.seed == TUNING else str(item.dataset.training_faces or "all")
+        done.setdefault(stage, []).append(Run(out / run_folder_name(item)).done)
+    for stage, flags in done.items():
+        print(f"{stage:>6}: {sum(flags)} of {len(flags)}")
+    print(json.dumps(chosen_rates(out, source)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="fer2013.zip")
+    parser.add_argument("--out", type=Path, default=Path("runs/leaving_out"))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--status", action="store_true")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    source = os.path.abspath(options.data)
+    if options.status:
+        return status(options.out, source)
+    if options.work:
+        return work(options.out, source)
+    command = [sys.executable, __file__, "--data", source, "--out", str(options.out), "--work"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    workers = [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
+    try:
+        for worker in workers:
+            worker.wait()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.send_signal(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()
