@@ -21,6 +21,7 @@ from typing import Any
 
 from write_docs_commands import commands
 from write_docs_results import (
+    baselines,
     counts,
     defects,
     deployment,
@@ -28,6 +29,7 @@ from write_docs_results import (
     fer2013_runs,
     landmarks,
     masks_cells,
+    masks_readings,
     masks_table1,
     other_tables,
     perturb_controls,
@@ -97,6 +99,7 @@ def other_results() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "baselines": baselines,
     "commands": commands,
     "counts": counts,
     "defects": defects,
@@ -105,6 +108,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "fer2013_runs": fer2013_runs,
     "landmarks": landmarks,
     "masks_cells": masks_cells,
+    "masks_readings": masks_readings,
     "masks_table1": masks_table1,
     "models": models,
     "perturb_controls": perturb_controls,
