@@ -33,13 +33,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ferturb.base.config import AblationOptions
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_text
 from ferturb.data.drawn.synthetic import draw, planted_features
 from ferturb.evaluation.ablation.matrix import matrix, named
 from ferturb.evaluation.ablation.measure import ablate
-from ferturb.evaluation.saliency.benchmark import judge_maps
-from ferturb.evaluation.saliency.chosen_faces import stratified
+from ferturb.evaluation.chosen_faces import stratified
+from ferturb.evaluation.saliency.benchmark import Subjects, score_maps
 from ferturb.evaluation.saliency.faithfulness import BASELINES, FEATURES, area_under
 from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.saliency.parts import partition, share_of_parts
@@ -75,13 +76,10 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Subjects:
+class DrawnSubjects(Subjects):
     """Drawn faces that show an emotion, and the truth about them."""
 
-    images: Tensor
-    labels: Tensor
     landmarks: Landmarks
-    parts: Tensor
     pixels: Tensor
     """Bool (n, h, w): what the emotion changes."""
 
@@ -95,21 +93,22 @@ class Subjects:
         return self.images.unsqueeze(1).float().div(255)
 
 
-def subjects(each: int) -> Subjects:
+def subjects(each: int) -> DrawnSubjects:
     drawn = draw(each * len(EMOTIONS), MEASURING_SEED)
     shown = torch.from_numpy(CARRIES.any(1))[drawn.labels]
     index = torch.nonzero(shown).flatten()
     images = drawn.images[index]
     landmarks = find_landmarks(images)
     pixels = changed_pixels(drawn, MEASURING_SEED)[index] > 0
-    return Subjects(images, drawn.labels[index], landmarks, partition(landmarks.points), pixels)
+    parts = partition(landmarks.points)
+    return DrawnSubjects(images, drawn.labels[index], parts, landmarks, pixels)
 
 
 def maps_row(
-    method: str, maps: Tensor, model: nn.Module, who: Subjects, seed: int
+    method: str, maps: Tensor, model: nn.Module, who: DrawnSubjects, seed: int
 ) -> dict[str, Any]:
     """One saliency method, or maps that know nothing, by every measure."""
-    judged = judge_maps(maps, model, who.images, who.labels, who.parts, seed=seed)
+    judged = score_maps(maps, model, who, seed=seed)
     carries = np.pad(who.carries, ((0, 0), (0, 1)))  # nothing is planted outside the face
     rows = np.arange(len(carries))
     mass, area = mass_on(maps, who.pixels), who.pixels.double().mean((1, 2))
@@ -129,9 +128,10 @@ def maps_row(
     )
 
 
-def ablation_row(model: nn.Module, who: Subjects, seed: int) -> dict[str, Any]:
+def ablation_row(model: nn.Module, who: DrawnSubjects, seed: int) -> dict[str, Any]:
     """The ablation matrix, of probability, by the same measures where they apply."""
-    measured = ablate(model, who.images, who.labels, who.landmarks, features=FEATURES, seed=seed)
+    options = AblationOptions(features=FEATURES, seed=seed)
+    measured = ablate(model, who.images, who.labels, who.landmarks, options)
     right = who.carries[np.arange(len(who.labels)), named_by_ablation(measured)]
     return (
         {"method": "ablation matrix", "faces": len(who.labels)}
@@ -140,7 +140,7 @@ def ablation_row(model: nn.Module, who: Subjects, seed: int) -> dict[str, Any]:
     )
 
 
-def chance_row(who: Subjects) -> dict[str, Any]:
+def chance_row(who: DrawnSubjects) -> dict[str, Any]:
     """A feature, or a pixel, drawn by lot; named blindly, each feature with probability 1/2."""
     inside = np.pad(who.carries, ((0, 0), (0, 1)))
     at = np.take_along_axis(inside, who.parts.flatten(1).numpy(), 1).mean()
@@ -155,7 +155,7 @@ def chance_row(who: Subjects) -> dict[str, Any]:
 
 
 def sanity_rows(
-    method: str, maps: Tensor, model: nn.Module, who: Subjects, some: Tensor, seed: int
+    method: str, maps: Tensor, model: nn.Module, who: DrawnSubjects, some: Tensor, seed: int
 ) -> Iterator[dict[str, Any]]:
     """The maps of some faces beside those of the model with shuffled weights."""
     for share in SHARES:
