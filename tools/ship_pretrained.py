@@ -23,7 +23,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.metrics import ece
-from ferturb.evaluation.scores import judge
+from ferturb.evaluation.scores import score
 from ferturb.export.calibrated import Calibration, calibrate
 from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
 from ferturb.export.onnx_weights import shared
@@ -76,7 +76,7 @@ def results(run: Run, augmentation: str, calibration: Calibration) -> dict[str, 
     """What the model's file says of its making and its scores."""
     labels, logits = run.logits("test", augmentation)
     scaled = calibration.scaled(logits)
-    scores = judge(run.name, labels, scaled)
+    scores = score(run.name, labels, scaled)
     probabilities = softmax(scaled, axis=1)
     answered = probabilities.max(1) >= calibration.abstain_below
     right = probabilities.argmax(1) == labels
