@@ -133,7 +133,6 @@ def rows_of(seed: int, found: Attended, who: Subjects) -> Iterable[dict[str, Any
                 evidence,
                 who.labels,
                 found.maps(scope),
-                CLUSTERS,
                 who.face,
                 cluster=cluster,
                 control=control,
