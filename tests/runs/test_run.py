@@ -41,9 +41,9 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FerturbError, match=r"not a run folder .*no config.json"):
             Run.open(folder)
     write_text(tmp_path / "config.json", "[")
-    with pytest.raises(FerturbError, match="is no JSON"):
+    with pytest.raises(FerturbError, match="is not JSON"):
         _ = Run.open(tmp_path).config
-    with pytest.raises(FerturbError, match="is no JSON"):
+    with pytest.raises(FerturbError, match="is not JSON"):
         Run.create(tmp_path, CONFIG)
 
 

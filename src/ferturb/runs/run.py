@@ -37,7 +37,7 @@ from torch import nn
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_text
+from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_rows
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
 from ferturb.training.checkpoint import Epoch
@@ -124,11 +124,8 @@ class Run:
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Replace history.csv."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, [f.name for f in fields(Epoch)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
-        write_text(self.folder / "history.csv", out.getvalue())
+        columns = [f.name for f in fields(Epoch)]
+        write_rows(self.folder / "history.csv", [asdict(epoch) for epoch in history], columns)
 
     def progress(self) -> dict[str, Any]:
         """Where the training is: epoch, epochs, step, steps, faces_per_second, …; {} before."""

@@ -123,7 +123,7 @@ def named_feature(
 
 
 def planted(faces: Faces) -> Bool[np.ndarray, "7 p"] | None:
-    """Which of `PARTS` carry each emotion; None where nobody knows (all but synthetic faces).
+    """Which of `PARTS` carry each emotion; None where that is unknown (all but synthetic faces).
 
     Drawn faces that wear masks, or had a feature left out, no longer show all that was planted.
     """
