@@ -177,9 +177,7 @@ def huge_header(path: Path) -> None:
 @pytest.mark.parametrize("make", [pickled, torch_file, cut, empty, huge_header, Path.mkdir])
 def test_what_is_no_safetensors_file_is_a_one_line_error(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "x")
-    with pytest.raises(
-        FerturbError, match=r"x is not a safetensors file .*never unpickles"
-    ) as caught:
+    with pytest.raises(FerturbError, match=r"x is not a safetensors .*unpickles") as caught:
         load_tensors(tmp_path / "x")
     assert "\n" not in str(caught.value)
 

@@ -55,7 +55,7 @@ def evaluate(
     runs: Positional[tuple[Path, ...]],
     /,
     *,
-    scored: OmitArgPrefixes[EvaluateOptions],
+    test: OmitArgPrefixes[EvaluateOptions],
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -79,21 +79,21 @@ def evaluate(
     from ferturb.models.test_time import AUGMENTATIONS
     from ferturb.runs.run import finished_runs
 
-    choose("test-time augmentation", scored.augmentation, AUGMENTATIONS)
+    choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
     opened, names = finished_runs(runs), [folder.resolve().name for folder in runs]
-    tests = _Tests(scored, prepare_process(device), json)
-    tested = [tests.scored(run, opened[0].config.dataset) for run in opened]
-    validation = [tests.own(run)["validation"] for run in opened] if scored.choose else None
-    rows = score_runs(names, tested, scored.ensemble, validation)
+    tests = _Tests(test, prepare_process(device), json)
+    tested = [tests.pair(run, opened[0].config.dataset) for run in opened]
+    validation = [tests.own(run)["validation"] for run in opened] if test.choose else None
+    rows = score_runs(names, tested, test.ensemble, validation)
     if json:
         terminal.print_json([dataclasses.asdict(row) for row in rows])
         return
     terminal.table(
-        f"{scored.split}, {scored.augmentation} (95 % intervals over faces)",
+        f"{test.split}, {test.augmentation} (95 % intervals over faces)",
         ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
         [row.cells() for row in rows],
     )
-    if scored.choose:
+    if test.choose:
         terminal.facts({"chosen on validation": ", ".join(rows[-1].members)})
     terminal.table(
         "accuracy per emotion, %",
@@ -110,7 +110,7 @@ class _Tests:
         self._faces = lru_cache(maxsize=2)(partial(read_faces, quiet=quiet))
         self._own: dict[Path, dict[str, Pair]] = {}
 
-    def scored(self, run: Run, first: DatasetConfig) -> Pair:
+    def pair(self, run: Run, first: DatasetConfig) -> Pair:
         """Labels and logits of the faces that the options name; `first` is of the first run."""
         options = self.options
         if options.data is None and options.face_masks is None:

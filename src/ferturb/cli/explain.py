@@ -90,7 +90,7 @@ def faithfulness(
     runs: Positional[Runs],
     /,
     *,
-    tested: OmitArgPrefixes[FaithfulnessOptions],
+    benchmark: OmitArgPrefixes[FaithfulnessOptions],
     data: Data = None,
     out: Path | None = None,
     threads: Threads = None,
@@ -121,7 +121,7 @@ def faithfulness(
     for name, run in zip(run_names(opened), opened, strict=True):
         with terminal.working(f"{run.name}: faithfulness", json) as progress:
             found[name] = benchmark_saliency(
-                run, source, tested, device=chosen, on_progress=progress
+                run, source, benchmark, device=chosen, on_progress=progress
             )
     rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
     files = write_items(judged_items(found), out) if out is not None else []
@@ -129,7 +129,7 @@ def faithfulness(
         terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
         return
     for name, own in rows.items():
-        title = f"{name} ({tested.split}, {own[0].n} faces, filled: {tested.fill})"
+        title = f"{name} ({benchmark.split}, {own[0].n} faces, filled: {benchmark.fill})"
         terminal.table(title, TERMINAL, [terminal_row(row) for row in own])
     if files:
         terminal.facts({"written": ", ".join(map(str, files))})
