@@ -126,7 +126,6 @@ def cluster_evidence(
     evidence: Float[Tensor, "n h w"],
     labels: Int64[Tensor, " n"],
     maps: Int64[Tensor, "m h w"],
-    k: int,
     face: Bool[Tensor, "n h w"],
     *,
     cluster: int = 0,
@@ -149,6 +148,7 @@ def cluster_evidence(
     evidence, labels, face = evidence[shown], labels[shown], face[shown]
     shared = len(maps) == 1
     maps = maps if shared else maps[shown]
+    k = max(int(maps.max()), cluster) + 1
     covered = coverage(evidence, maps, k)[:, cluster].numpy()
     precise = precision(evidence, maps, k)[:, cluster].numpy()
     area = (maps == cluster).double().mean((1, 2)).expand(len(evidence)).numpy()

@@ -16,8 +16,6 @@ first seed's clusters and the table's means.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +30,7 @@ from torch import Tensor
 from ferturb.base.config import METHOD_PRESETS, MethodConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.seeds import generator_of
-from ferturb.base.storage import write_bytes, write_text
+from ferturb.base.storage import write_bytes, write_rows
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.device import prepare_process
@@ -128,12 +126,11 @@ def rows_of(seed: int, found: Attended, who: Subjects) -> Iterable[dict[str, Any
     """The table's rows of one seed; the least attended clusters without random regions."""
     for scope, (kind, evidence), cluster in product(SCOPES, who.evidence.items(), range(CLUSTERS)):
         draws = (SHARED_DRAWS if scope == "shared" else FACE_DRAWS) if cluster == 0 else 1
-        judged = {
+        by_control = {
             control: cluster_evidence(
                 evidence,
                 who.labels,
                 found.maps(scope),
-                CLUSTERS,
                 who.face,
                 cluster=cluster,
                 control=control,
@@ -142,11 +139,11 @@ def rows_of(seed: int, found: Attended, who: Subjects) -> Iterable[dict[str, Any
             )
             for control in (CONTROLS if cluster == 0 else tuple(CONTROLS)[:1])
         }
-        for together in zip(*judged.values(), strict=True):
+        for together in zip(*by_control.values(), strict=True):
             row = {"seed": seed, "accuracy": f"{found.accuracy:.4f}", "scope": scope}
             row |= {"evidence": kind} | _cells(together[0])
             if cluster == 0:
-                for control, one in zip(judged, together, strict=True):
+                for control, one in zip(by_control, together, strict=True):
                     row |= _control_cells(control, one)
             yield row
 
@@ -222,11 +219,7 @@ def main() -> None:
         first = first or found
         rows += rows_of(seed, found, who)
         print(f"seed {seed}: accuracy {found.accuracy:.4f}", flush=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(arguments.out / "cluster_evidence.csv", text.getvalue())
+    write_rows(arguments.out / "cluster_evidence.csv", rows, COLUMNS)
     assert first is not None
     write_bytes(arguments.image, picture(rows, first, who))
 

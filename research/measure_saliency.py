@@ -20,11 +20,9 @@ Intervals are 95 %, by bootstrap over faces.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,13 +31,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ferturb.base.config import AblationOptions
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.storage import write_text
+from ferturb.base.storage import write_rows
 from ferturb.data.drawn.synthetic import draw, planted_features
 from ferturb.evaluation.ablation.matrix import matrix, named
 from ferturb.evaluation.ablation.measure import ablate
-from ferturb.evaluation.saliency.benchmark import judge_maps
-from ferturb.evaluation.saliency.chosen_faces import stratified
+from ferturb.evaluation.chosen_faces import stratified
+from ferturb.evaluation.saliency.benchmark import Subjects, score_maps
 from ferturb.evaluation.saliency.faithfulness import BASELINES, FEATURES, area_under
 from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps
 from ferturb.evaluation.saliency.parts import partition, share_of_parts
@@ -75,13 +74,10 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Subjects:
+class DrawnSubjects(Subjects):
     """Drawn faces that show an emotion, and the truth about them."""
 
-    images: Tensor
-    labels: Tensor
     landmarks: Landmarks
-    parts: Tensor
     pixels: Tensor
     """Bool (n, h, w): what the emotion changes."""
 
@@ -95,43 +91,45 @@ class Subjects:
         return self.images.unsqueeze(1).float().div(255)
 
 
-def subjects(each: int) -> Subjects:
+def subjects(each: int) -> DrawnSubjects:
     drawn = draw(each * len(EMOTIONS), MEASURING_SEED)
     shown = torch.from_numpy(CARRIES.any(1))[drawn.labels]
     index = torch.nonzero(shown).flatten()
     images = drawn.images[index]
     landmarks = find_landmarks(images)
     pixels = changed_pixels(drawn, MEASURING_SEED)[index] > 0
-    return Subjects(images, drawn.labels[index], landmarks, partition(landmarks.points), pixels)
+    parts = partition(landmarks.points)
+    return DrawnSubjects(images, drawn.labels[index], parts, landmarks, pixels)
 
 
 def maps_row(
-    method: str, maps: Tensor, model: nn.Module, who: Subjects, seed: int
+    method: str, maps: Tensor, model: nn.Module, who: DrawnSubjects, seed: int
 ) -> dict[str, Any]:
     """One saliency method, or maps that know nothing, by every measure."""
-    judged = judge_maps(maps, model, who.images, who.labels, who.parts, seed=seed)
+    scores = score_maps(maps, model, who, seed=seed)
     carries = np.pad(who.carries, ((0, 0), (0, 1)))  # nothing is planted outside the face
     rows = np.arange(len(carries))
     mass, area = mass_on(maps, who.pixels), who.pixels.double().mean((1, 2))
     parts = share_of_parts(as_mass(torch.ones_like(maps)), who.parts)
-    said = named_by_mass(judged["share"], parts.numpy(), who.labels.numpy())
+    said = named_by_mass(scores["share"], parts.numpy(), who.labels.numpy())
     ratio = torch.stack([mass, area], 1).numpy()
     hit = who.pixels.flatten(1).gather(1, maps.flatten(1).argmax(1, keepdim=True))
     return (
         {"method": method, "faces": len(maps)}
-        | interval("names", bootstrap(carries[rows, judged["named"]].astype(float)))
-        | interval("points", bootstrap(carries[rows, judged["pointed"]].astype(float)))
+        | interval("names", bootstrap(carries[rows, scores["named"]].astype(float)))
+        | interval("points", bootstrap(carries[rows, scores["pointed"]].astype(float)))
         | interval("pixel_enrichment", bootstrap(ratio, lambda m: m[..., 0] / m[..., 1]))
         | {"points_at_pixels": f"{float(hit.double().mean()):.4f}"}
-        | interval("deletion", area_of(judged["deletion"]))
-        | interval("insertion", area_of(judged["insertion"]))
+        | interval("deletion", area_of(scores["deletion"]))
+        | interval("insertion", area_of(scores["insertion"]))
         | counted(hits(said, CARRIES))
     )
 
 
-def ablation_row(model: nn.Module, who: Subjects, seed: int) -> dict[str, Any]:
+def ablation_row(model: nn.Module, who: DrawnSubjects, seed: int) -> dict[str, Any]:
     """The ablation matrix, of probability, by the same measures where they apply."""
-    measured = ablate(model, who.images, who.labels, who.landmarks, features=FEATURES, seed=seed)
+    options = AblationOptions(features=FEATURES, seed=seed)
+    measured = ablate(model, who.images, who.labels, who.landmarks, options)
     right = who.carries[np.arange(len(who.labels)), named_by_ablation(measured)]
     return (
         {"method": "ablation matrix", "faces": len(who.labels)}
@@ -140,8 +138,8 @@ def ablation_row(model: nn.Module, who: Subjects, seed: int) -> dict[str, Any]:
     )
 
 
-def chance_row(who: Subjects) -> dict[str, Any]:
-    """A feature, or a pixel, drawn by lot; named blindly, each feature with probability 1/2."""
+def chance_row(who: DrawnSubjects) -> dict[str, Any]:
+    """A feature, or a pixel, drawn at random; named blindly, each feature with probability 1/2."""
     inside = np.pad(who.carries, ((0, 0), (0, 1)))
     at = np.take_along_axis(inside, who.parts.flatten(1).numpy(), 1).mean()
     return {
@@ -155,7 +153,7 @@ def chance_row(who: Subjects) -> dict[str, Any]:
 
 
 def sanity_rows(
-    method: str, maps: Tensor, model: nn.Module, who: Subjects, some: Tensor, seed: int
+    method: str, maps: Tensor, model: nn.Module, who: DrawnSubjects, some: Tensor, seed: int
 ) -> Iterator[dict[str, Any]]:
     """The maps of some faces beside those of the model with shuffled weights."""
     for share in SHARES:
@@ -191,15 +189,6 @@ def area_of(curve: np.ndarray) -> Interval:
     return bootstrap(area_under(torch.from_numpy(curve).double()).numpy())
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-    print(f"{path}\n{text.getvalue()}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=Path, default=Path("runs/synthetic"))
@@ -229,11 +218,11 @@ def main() -> None:
         print(f"{method}: {time.process_time() - begun:.0f} s", file=sys.stderr, flush=True)
     faithful.append(ablation_row(model, subjects(arguments.ablated), seed))
     faithful.append(chance_row(who))
-    write(arguments.out / "saliency_faithfulness.csv", faithful, COLUMNS)
+    write_rows(arguments.out / "saliency_faithfulness.csv", faithful, COLUMNS)
     ends = ("", "_low", "_high")
     measures = [f"{name}{end}" for name in ("rank_correlation", "ssim") for end in ends]
     columns = ["method", "layers", "faces", "constant", *measures]
-    write(arguments.out / "saliency_randomised.csv", sanity, columns)
+    write_rows(arguments.out / "saliency_randomised.csv", sanity, columns)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ def named_by_ablation(ablation: Ablation) -> Int64[Array, " n"]:
 def hits(named: Named, planted: Bool[Array, "7 f"]) -> Hits:
     """Named features counted against the planted ones; emotions that nothing carries are out."""
     said = np.array([[f in named[emotion] for f in FEATURES] for emotion in EMOTIONS])
-    judged = planted.any(1)
-    said, truth = said[judged], planted[judged]
+    shown = planted.any(1)
+    said, truth = said[shown], planted[shown]
     return Hits(
         int((said & truth).sum()),
         int((said & ~truth).sum()),

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ferturb.base.storage import write_rows
-from ferturb.evaluation.metrics import accuracy, ece, fit_temperature, nll
-from ferturb.export.calibrated import fit_temperature_and_bias
+from ferturb.evaluation.calibration import fit_temperature, fit_temperature_and_bias
+from ferturb.evaluation.metrics import accuracy, ece, nll
 from ferturb.runs.run import Run
 
 FOLDS, TIMES = 5, 5

@@ -22,7 +22,7 @@ from ferturb.base.storage import write_rows
 from ferturb.data.audit import copied
 from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_faces
-from ferturb.evaluation.scores import judge
+from ferturb.evaluation.scores import score
 from ferturb.runs.run import Run, find_runs
 
 
@@ -45,18 +45,18 @@ def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
     }
     for split in ("validation", "test"):
         for augmentation in run.augmentations():
-            judged = judge(run.name, *run.logits(split, augmentation))
+            scores = score(run.name, *run.logits(split, augmentation))
             name = f"{split}_{augmentation}"
-            out[f"{name}_accuracy"] = f"{judged.accuracy.estimate:.4f}"
-            out[f"{name}_low"] = f"{judged.accuracy.low:.4f}"
-            out[f"{name}_high"] = f"{judged.accuracy.high:.4f}"
-            out[f"{name}_macro_f1"] = f"{judged.macro_f1.estimate:.4f}"
+            out[f"{name}_accuracy"] = f"{scores.accuracy.estimate:.4f}"
+            out[f"{name}_low"] = f"{scores.accuracy.low:.4f}"
+            out[f"{name}_high"] = f"{scores.accuracy.high:.4f}"
+            out[f"{name}_macro_f1"] = f"{scores.macro_f1.estimate:.4f}"
     labels, logits = run.logits("test", run.augmentations()[-1])
-    judged = judge(run.name, labels[kept], logits[kept])
-    out["test_without_copies_n"] = judged.n
-    out["test_without_copies_accuracy"] = f"{judged.accuracy.estimate:.4f}"
-    out["test_without_copies_low"] = f"{judged.accuracy.low:.4f}"
-    out["test_without_copies_high"] = f"{judged.accuracy.high:.4f}"
+    scores = score(run.name, labels[kept], logits[kept])
+    out["test_without_copies_n"] = scores.n
+    out["test_without_copies_accuracy"] = f"{scores.accuracy.estimate:.4f}"
+    out["test_without_copies_low"] = f"{scores.accuracy.low:.4f}"
+    out["test_without_copies_high"] = f"{scores.accuracy.high:.4f}"
     hardware = record["hardware"]
     return out | {
         "minutes": f"{record['seconds'] / 60:.1f}",

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors, write_bytes, write_text
-from ferturb.evaluation.metrics import ece, softmax
-from ferturb.evaluation.scores import judge
+from ferturb.evaluation.metrics import ece
+from ferturb.evaluation.scores import score
 from ferturb.export.calibrated import Calibration, calibrate
 from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
 from ferturb.export.onnx_weights import shared
@@ -75,8 +76,8 @@ def results(run: Run, augmentation: str, calibration: Calibration) -> dict[str, 
     """What the model's file says of its making and its scores."""
     labels, logits = run.logits("test", augmentation)
     scaled = calibration.scaled(logits)
-    scores = judge(run.name, labels, scaled)
-    probabilities = softmax(scaled)
+    scores = score(run.name, labels, scaled)
+    probabilities = softmax(scaled, axis=1)
     answered = probabilities.max(1) >= calibration.abstain_below
     right = probabilities.argmax(1) == labels
     record = run.record()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ferturb.data.audit import audit as audit
     from ferturb.data.faces import Faces as Faces
     from ferturb.data.sources import load_faces as load_faces
-    from ferturb.evaluation.scores import judge as judge
+    from ferturb.evaluation.scores import score as score
     from ferturb.features.altered import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
@@ -47,7 +47,7 @@ _HOMES = {
     "load_faces": "ferturb.data.sources",
     "EMOTIONS": "ferturb.base.emotions",
     "FerturbError": "ferturb.base.errors",
-    "judge": "ferturb.evaluation.scores",
+    "score": "ferturb.evaluation.scores",
     "predict_logits": "ferturb.models.test_time",
     "load_dataset": "ferturb.features.altered",
     "Classifier": "ferturb.models.classifier",

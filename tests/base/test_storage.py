@@ -177,7 +177,7 @@ def huge_header(path: Path) -> None:
 @pytest.mark.parametrize("make", [pickled, torch_file, cut, empty, huge_header, Path.mkdir])
 def test_what_is_no_safetensors_file_is_a_one_line_error(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "x")
-    with pytest.raises(FerturbError, match=r"x is no safetensors file .*never unpickles") as caught:
+    with pytest.raises(FerturbError, match=r"x is not a safetensors .*unpickles") as caught:
         load_tensors(tmp_path / "x")
     assert "\n" not in str(caught.value)
 
@@ -188,10 +188,10 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match=r"can't read .*none: No such file"):
         read_json(tmp_path / "none")
     (tmp_path / "bad").write_text('{"a": ')
-    with pytest.raises(FerturbError, match="bad is no JSON"):
+    with pytest.raises(FerturbError, match="bad is not JSON"):
         read_json(tmp_path / "bad")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FerturbError, match="binary is no JSON"):
+    with pytest.raises(FerturbError, match="binary is not JSON"):
         read_json(tmp_path / "binary")
 
 

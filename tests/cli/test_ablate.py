@@ -15,7 +15,7 @@ from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source
 from ferturb.evaluation.ablation.matrix import COLUMNS, matrix, to_dict
-from ferturb.evaluation.ablation.measure import load_ablation
+from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.models.classifier import Classifier
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run
@@ -45,7 +45,7 @@ def test_it_prints_stores_and_writes(capsys: pytest.CaptureFixture[str], run: Ru
     assert "left half" in said
     assert "n = 2" in said  # two test faces of each emotion are too few
     assert run.analyses() == ("ablation-without-mouth-left-half",)
-    kept = load_ablation(run, "ablation-without-mouth-left-half")
+    kept = Ablation.load(run, "ablation-without-mouth-left-half")
     assert kept is not None
     assert sorted(p.name for p in Path("out").iterdir()) == [
         "ablation_accuracy.png",
@@ -77,7 +77,7 @@ def test_other_faces_get_a_name_of_their_own(capsys: pytest.CaptureFixture[str],
         (["run", "--features", "mouht"], "did you mean 'mouth'"),
         (["run", "--fill", "grey"], "unknown fill 'grey'"),
         (["run", "--data", "nowhere.zip"], "nowhere.zip"),
-        (["nothing"], "no run folder"),
+        (["nothing"], "is not a run folder"),
     ],
 )
 @pytest.mark.usefixtures("run")

@@ -50,7 +50,12 @@ def test_train_on_altered_faces_and_test_on_others(
     capsys.readouterr()
 
     main(["evaluate", str(plain.folder), "--face-masks", "n95", "--json"])
-    (row,) = json.loads(capsys.readouterr().out)
+    looked = capsys.readouterr().out
+    assert plain.analyses() == ()
+    main(["evaluate", str(plain.folder), "--face-masks", "n95", "--store", "--json"])
+    stored = capsys.readouterr().out
+    assert stored == looked
+    (row,) = json.loads(stored)
     own = load_dataset(DatasetConfig(source, face_masks="n95"))
     (name,) = plain.analyses()
     assert name == "on-n95"
@@ -61,7 +66,7 @@ def test_train_on_altered_faces_and_test_on_others(
     assert row["accuracy"]["estimate"] == pytest.approx(float(right))
     assert row["accuracy"]["low"] <= right <= row["accuracy"]["high"]
 
-    main(["evaluate", str(masked.folder), "--data", "faces", "--json"])
+    main(["evaluate", str(masked.folder), "--data", "faces", "--store", "--json"])
     (row,) = json.loads(capsys.readouterr().out)
     arrays = masked.analysis(masked.analyses()[0])[0]  # type: ignore[index]
     assert not np.array_equal(arrays["test_flip"], masked.logits("test", "flip")[1])

@@ -264,6 +264,10 @@ def test_train_evaluate_and_go_on(
     main(["evaluate", *map(str, runs), "--choose", "--augmentation", "zoom", "--json"])
     rows = json.loads(capsys.readouterr().out)
     assert [row["n"] for row in rows] == [7, 7, 7]
+    assert not (runs[0] / "analyses").exists()
+    main(["evaluate", str(runs[0]), "--augmentation", "zoom", "--store", "--json"])
+    assert json.loads(capsys.readouterr().out) == rows[:1]
+    assert (runs[0] / "analyses" / "on-whole.npz").exists()
     assert "'zoom'" in fails(capsys, "evaluate", str(runs[0]), "--augmentation", "zoon")
 
 
@@ -277,9 +281,13 @@ def test_evaluate_clean_leaves_copies_of_training_faces_out(
     main(["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"])
     (run,) = (tmp_path / "runs").iterdir()
     capsys.readouterr()
-    for clean, n in ((False, 8), (True, 7)):
-        main(["evaluate", str(run), "--json", *(["--clean"] if clean else [])])
-        assert json.loads(capsys.readouterr().out)[0]["n"] == n
+    archive(tmp_path / "others.zip")
+    main(["train", "--data", "others.zip", "--model", tiny, "--epochs", "1", "--quiet"])
+    (other,) = {*(tmp_path / "runs").iterdir()} - {run}
+    capsys.readouterr()
+    for clean, counts in ((False, [7, 8]), (True, [7, 7])):
+        main(["evaluate", str(other), str(run), "--json", *(["--clean"] if clean else [])])
+        assert [row["n"] for row in json.loads(capsys.readouterr().out)] == counts
 
 
 def test_leave_out_and_mask_write_what_can_be_read_again(

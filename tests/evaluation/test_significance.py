@@ -43,27 +43,18 @@ def test_accuracy_interval_is_the_binomial_one() -> None:
     assert got.high == pytest.approx(share + half, abs=0.0015)
 
 
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_agrees_with_scipy_bootstrap(method: str) -> None:
-    values = np.random.default_rng(1).exponential(size=60)  # skewed, so that BCa differs
+def test_agrees_with_scipy_bootstrap() -> None:
+    values = np.random.default_rng(1).exponential(size=60)
     expected = stats.bootstrap(
         (values,),
         np.mean,
         n_resamples=20000,
-        method="percentile" if method == "percentile" else "BCa",
+        method="percentile",
         rng=np.random.default_rng(2),
     ).confidence_interval
-    got = sig.bootstrap(values, resamples=20000, method=method)  # type: ignore[arg-type]
+    got = sig.bootstrap(values, resamples=20000)
     assert got.low == pytest.approx(expected.low, abs=0.02)
     assert got.high == pytest.approx(expected.high, abs=0.02)
-
-
-def test_bca_shifts_towards_the_long_tail() -> None:
-    values = np.random.default_rng(1).exponential(size=60)
-    percentile = sig.bootstrap(values, resamples=20000)
-    bca = sig.bootstrap(values, resamples=20000, method="bca")
-    assert bca.low > percentile.low
-    assert bca.high > percentile.high
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
@@ -117,7 +108,6 @@ def test_seeds_enter_the_difference_and_widen_it() -> None:
 
 
 @pytest.mark.usefixtures("no_shape_checks")
-@pytest.mark.usefixtures("no_shape_checks")
 def test_different_faces_are_refused() -> None:
     with pytest.raises(FerturbError, match="same faces"):
         sig.paired_bootstrap(np.zeros((5, 1)), np.zeros((6, 1)))
@@ -151,18 +141,6 @@ def test_mcnemar_by_hand() -> None:
     # Agresti's approval ratings: 150 and 86 changed their minds; corrected chi-squared 16.82.
     got = sig.mcnemar(*faces_right(150, 86))
     assert got.p == pytest.approx(4.1e-5, rel=0.02)
-
-
-def test_over_seeds_is_students_interval() -> None:
-    values = [0.70, 0.72, 0.71, 0.69]
-    got = sig.over_seeds(values)
-    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    assert (got.low, got.high) == pytest.approx(expected)
-    assert got.std == pytest.approx(stats.tstd(values))
-    one = sig.over_seeds([0.7])
-    assert one.estimate == 0.7
-    assert one.std is None
-    assert math.isnan(one.low)
 
 
 def test_holm_by_hand() -> None:

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.metrics import ece, fit_temperature, nll
-from ferturb.export.calibrated import Calibrated, calibrate, fit_temperature_and_bias
+from ferturb.evaluation.calibration import fit_temperature, fit_temperature_and_bias
+from ferturb.evaluation.metrics import ece, nll
+from ferturb.export.calibrated import Calibrated, calibrate
 from ferturb.models.test_time import predict_logits
 
 

@@ -92,7 +92,7 @@ def test_damaged_missing_and_foreign_files_are_one_line_errors(tmp_path: Path) -
     fewer = {k: v for k, v in tensors.items() if k != "head.bias"}
     more = {**tensors, "tail.weight": torch.zeros(1)}
     cases = {
-        "is no safetensors file": cut,
+        "is not a safetensors file": cut,
         "does not exist": tmp_path / "none.safetensors",
         "holds no ferturb classifier": write("foreign", tensors, {}),
         r"expects head.weight \(7, 288\), got \(8, 288\)": write("head", head, meta),

@@ -95,7 +95,7 @@ def made_up(own: bool) -> tuple[torch.Tensor, ...]:
 def test_clusters_on_the_evidence_beat_random_regions(own: bool) -> None:
     evidence, labels, maps, face = made_up(own)
     rows = cluster_evidence(
-        evidence, labels, maps, 2, face, control="partition", draws=39 if own else 199
+        evidence, labels, maps, face, control="partition", draws=39 if own else 199
     )
     found = {row.emotion: row for row in rows}
     assert list(found) == ["happy", "sad", "all"]  # neutral has nothing to cover
@@ -119,7 +119,7 @@ def test_clusters_on_the_evidence_beat_random_regions(own: bool) -> None:
 
 def test_the_p_of_maps_of_ones_own_is_the_paired_test() -> None:
     evidence, labels, maps, face = made_up(own=True)
-    (_, sad, _) = cluster_evidence(evidence, labels, maps, 2, face, draws=5, seed=3)
+    (_, sad, _) = cluster_evidence(evidence, labels, maps, face, draws=5, seed=3)
     who = labels == EMOTIONS.index("sad")
     shown = evidence.flatten(1).sum(1) > 0
     random = random_coverage(
@@ -132,9 +132,9 @@ def test_the_p_of_maps_of_ones_own_is_the_paired_test() -> None:
 def test_a_shared_map_is_one_draw_however_many_faces() -> None:
     """Doubling the faces leaves the p-value of a shared map as it is."""
     evidence, labels, maps, face = made_up(own=False)
-    once = cluster_evidence(evidence, labels, maps, 2, face, draws=99)
+    once = cluster_evidence(evidence, labels, maps, face, draws=99)
     twice = cluster_evidence(
-        evidence.repeat(2, 1, 1), labels.repeat(2), maps, 2, face.repeat(2, 1, 1), draws=99
+        evidence.repeat(2, 1, 1), labels.repeat(2), maps, face.repeat(2, 1, 1), draws=99
     )
     assert [row.p for row in once] == [row.p for row in twice]
 
@@ -142,8 +142,8 @@ def test_a_shared_map_is_one_draw_however_many_faces() -> None:
 def test_bad_input_is_said() -> None:
     evidence, labels, maps, face = made_up(own=True)
     with pytest.raises(FerturbError, match="one map, or one a face"):
-        cluster_evidence(evidence, labels, maps[:3], 2, face)
+        cluster_evidence(evidence, labels, maps[:3], face)
     with pytest.raises(FerturbError, match="unknown control 'blobs'"):
-        cluster_evidence(evidence, labels, maps, 2, face, control="blobs")
+        cluster_evidence(evidence, labels, maps, face, control="blobs")
     with pytest.raises(FerturbError, match="at least 1 draw"):
-        cluster_evidence(evidence, labels, maps, 2, face, draws=0)
+        cluster_evidence(evidence, labels, maps, face, draws=0)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.base.config import AugmentConfig, ModelConfig
+from ferturb.base.config import AblationOptions, AugmentConfig, ModelConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.drawn.synthetic import draw, planted_features, synthetic_faces
 from ferturb.evaluation.ablation.matrix import matrix, named
@@ -52,7 +52,9 @@ def test_the_matrix_names_the_planted_features(
     fresh = draw(1400, seed=77)
     landmarks = find_landmarks(fresh.images)
     model = Classifier.load(tmp_path / MODEL)
-    measured = ablate(model, fresh.images, fresh.labels, landmarks, features=PARTS, seed=1)
+    measured = ablate(
+        model, fresh.images, fresh.labels, landmarks, AblationOptions(features=PARTS, seed=1)
+    )
     assert (measured.whole.predicted == measured.labels).mean() > 0.85
     planted = planted_features()
     # Accuracy, which sees only what tips a decision, is the weaker of the two.

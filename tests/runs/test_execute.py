@@ -198,7 +198,7 @@ def test_missing_pieces_are_one_line_errors(toy_faces: Faces, tmp_path: Path) ->
     for config, words in (
         (replace(BASELINE, method=MethodConfig("perturb")), "needs an attention classifier"),
         (replace(BASELINE, method=MethodConfig("perturbed")), "unknown method .*mean 'perturb'"),
-        (replace(BASELINE, attention_run="nowhere"), "nowhere is no run folder"),
+        (replace(BASELINE, attention_run="nowhere"), "nowhere is not a run folder"),
         (replace(BASELINE, model=ModelConfig("resnet81")), "unknown model 'resnet81'"),
     ):
         with pytest.raises(FerturbError, match=words) as caught:

@@ -41,7 +41,7 @@ def test_stored_logits_are_those_of_the_loaded_model(toy_faces: Faces, tmp_path:
     assert tensors["degenerate"].shape == (2,)
     assert tensors["maps"].shape == (2, 32, 32)
     shutil.rmtree(tmp_path / str(planned.attention_run))
-    with pytest.raises(FerturbError, match="no run folder"):
+    with pytest.raises(FerturbError, match="not a run folder"):
         run.load_model()
 
 

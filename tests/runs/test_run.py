@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -37,12 +38,12 @@ def test_a_folder_is_one_runs_forever(tmp_path: Path) -> None:
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(FerturbError, match=r"no run folder .*no config.json"):
+        with pytest.raises(FerturbError, match=r"not a run folder .*no config.json"):
             Run.open(folder)
     write_text(tmp_path / "config.json", "[")
-    with pytest.raises(FerturbError, match="is no JSON"):
+    with pytest.raises(FerturbError, match="is not JSON"):
         _ = Run.open(tmp_path).config
-    with pytest.raises(FerturbError, match="is no JSON"):
+    with pytest.raises(FerturbError, match="is not JSON"):
         Run.create(tmp_path, CONFIG)
 
 
@@ -174,3 +175,24 @@ def test_a_damaged_analysis_is_one_line(tmp_path: Path) -> None:
     (run.folder / "analyses" / "ablation.npz").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(FerturbError, match="delete it and analyse the run again"):
         run.analysis("ablation")
+
+
+def test_an_analysis_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the first file that replaces another, its arrays and record still agree."""
+    run = Run.create(tmp_path / "run", RunConfig())
+    run.store_analysis("ablation", {"seed": np.array(1)}, {"seed": 1})
+    replaced, replace_file = [], Path.replace
+
+    def killed_after_one(self: Path, target: Path) -> Path:
+        if replaced:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        return replace_file(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed_after_one)
+    with contextlib.suppress(KeyboardInterrupt):
+        run.store_analysis("ablation", {"seed": np.array(2)}, {"seed": 2})
+    arrays, record = run.analysis("ablation") or ({}, {})
+    assert int(arrays["seed"]) == record["seed"] == 2

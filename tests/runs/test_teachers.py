@@ -127,7 +127,7 @@ def test_a_run_starts_from_anothers_weights(toy_faces: Faces, tmp_path: Path) ->
     with pytest.raises(FerturbError, match="start from a run of the same network"):
         execute_run(other, toy_faces)
     missing = prepare(tmp_path, replace(PLAIN, seed=11, start="nowhere"))
-    with pytest.raises(FerturbError, match="nowhere is no run folder"):
+    with pytest.raises(FerturbError, match="nowhere is not a run folder"):
         execute_run(missing, toy_faces)
 
 

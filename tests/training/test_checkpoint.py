@@ -94,4 +94,4 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, *state(), HISTORY, "abc")
     path.write_bytes(path.read_bytes()[:keep])
-    refused(path, "no safetensors file")
+    refused(path, "not a safetensors file")

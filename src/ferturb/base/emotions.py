@@ -36,7 +36,7 @@ _ALIASES: dict[str, str] = {
 
 
 def emotion_label(name: str) -> int | None:
-    """Label 0 … 6 of an emotion's name, or None when the name is no known emotion.
+    """Label 0 … 6 of an emotion's name, or None for any other name.
 
     Case, surrounding space, and a leading number or separator (``0_angry``, ``3-happiness``)
     do not matter. A bare number is not a name: datasets number their emotions differently.

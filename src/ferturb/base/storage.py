@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,11 +129,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Replace a CSV file; its columns are all keys of the rows, in the order they come up."""
+def write_rows(
+    path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()
+) -> None:
+    """Replace a CSV file; without `columns` it has all keys of the rows, as they come up."""
     text = io.StringIO()
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    names = list(columns or dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
@@ -157,7 +159,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise FerturbError(f"{path} is no JSON: {error}") from error
+        raise FerturbError(f"{path} is not JSON: {error}") from error
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -190,7 +192,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FerturbError(f"{path} does not exist") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise FerturbError(
-            f"{path} is no safetensors file ({_first_line(error)}); ferturb loads weights from "
+            f"{path} is not a safetensors file ({first_line(error)}); ferturb loads weights from "
             "safetensors only and never unpickles: convert the checkpoint first"
         ) from error
 
@@ -211,7 +213,3 @@ def sources_version(*names: str) -> str:
             digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
-from ferturb.base.config import DatasetConfig
+from ferturb.base.config import AblationOptions, DatasetConfig
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
 
@@ -21,14 +21,8 @@ def ablate(
     run: Positional[Annotated[Path, arg(metavar="RUN")]],
     /,
     *,
+    ablation: OmitArgPrefixes[AblationOptions],
     data: str | None = None,
-    split: Literal["validation", "test"] = "test",
-    fill: str = "mean",
-    features: tuple[str, ...] = (),
-    controls: int = 4,
-    augmentation: str = "none",
-    seed: int = 0,
-    precision: Literal["float32", "bfloat16", "auto"] = "float32",
     threads: int | None = None,
     device: Device = "cpu",
     json: Json = False,
@@ -46,13 +40,6 @@ def ablate(
     Args:
         run: A run folder.
         data: A path, or `synthetic` (default: the faces the run was trained on).
-        split: `validation` to choose on, `test` to report.
-        fill: What stands in a feature's place: `black`, `mean`, `blur`, `noise` or `inpaint`.
-        features: In place of all facial features.
-        controls: Random regions per face and feature; 0 saves most of the time.
-        augmentation: Test-time augmentation: `none`, `flip`, `zoom` or `ten-crop`.
-        seed: Of the random regions and the noise.
-        precision: `bfloat16` is up to twice as fast where the processor computes in it.
         threads: Threads of torch.
         device: `cpu`, `cuda`, …
         json: Print every cell as JSON in place of the table.
@@ -70,25 +57,13 @@ def ablate(
     dataset = opened.config.dataset if data is None else DatasetConfig(absolute(data))
     faces = read_faces(dataset, quiet=json)
     with terminal.working("leaving features out", json) as progress:
-        ablation = ablate_run(
-            opened,
-            faces,
-            split=split,
-            fill=fill,
-            features=features or None,
-            controls=controls,
-            seed=seed,
-            augmentation=augmentation,
-            precision=precision,
-            device=chosen,
-            on_progress=progress,
-        )
-    cells = {measure: matrix(ablation, measure) for measure in MEASURES}
-    files = write_items(run_items(opened, ablation), out) if out is not None else []
+        measured = ablate_run(opened, faces, ablation, device=chosen, on_progress=progress)
+    cells = {measure: matrix(measured, measure) for measure in MEASURES}
+    files = write_items(run_items(opened, measured), out) if out is not None else []
     if json:
         terminal.print_json([to_dict(cell) for found in cells.values() for cell in found])
         return
-    where = f"{split}, {len(ablation.labels):,} faces, filled: {fill}"
+    where = f"{ablation.split}, {len(measured.labels):,} faces, filled: {ablation.fill}"
     for title, headings, rows in terminal_tables(cells["accuracy"]):
         terminal.table(f"{title} ({where})", headings, rows)
     if files:

@@ -1,21 +1,49 @@
-"""The verb `ferturb evaluate`: trained runs judged, on their own faces or on others."""
+"""The verb `ferturb evaluate`: trained runs scored, on their own faces or on others."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    import torch
+
+    from ferturb.evaluation.other_data import Pair
+    from ferturb.runs.run import Run
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What runs are tested on, and which rows come out."""
+
+    split: Literal["validation", "test"] = "test"
+    """`validation` to choose on, `test` to report."""
+    augmentation: str = "flip"
+    """Test-time augmentation: `none`, `flip`, `zoom` (three sizes, each mirrored) or `ten-crop`;
+    what a run has not stored is measured."""
+    ensemble: bool = False
+    """Also score the sum of all runs' logits."""
+    choose: bool = False
+    """Also score the sum of those that are best together on the validation faces (greedily: the
+    best run, then whichever adds most)."""
+    data: str | None = None
+    """Other faces to test on: a path, or `synthetic` (default: the first run's own source)."""
+    face_masks: str | None = None
+    """What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …"""
+    clean: bool = False
+    """Score only the faces without an exact copy in training (FER2013 has hundreds)."""
+    store: bool = False
+    """Keep with the runs what had to be measured, so that it need not be measured again."""
 
 
 def register(app: SubcommandApp) -> None:
@@ -27,124 +55,114 @@ def evaluate(
     runs: Positional[tuple[Path, ...]],
     /,
     *,
-    split: Literal["validation", "test"] = "test",
-    augmentation: str = "flip",
-    ensemble: bool = False,
-    choose: bool = False,
-    data: str | None = None,
-    face_masks: str | None = None,
-    clean: bool = False,
+    test: OmitArgPrefixes[EvaluateOptions],
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Accuracy, F1, calibration and per-emotion accuracy of trained runs, with intervals.
 
-    By default on the faces each run kept for it; with --data or --face-masks on other faces, and
-    what came out is kept with the run.
+    By default on the faces each run kept for it; with --data or --face-masks on other faces. What
+    the runs have not stored is measured, and with --store kept with them.
 
     Example: ferturb evaluate runs/* --ensemble --augmentation flip
 
     Args:
         runs: Run folders.
-        split: `validation` to choose on, `test` to report.
-        augmentation: Test-time augmentation: `none`, `flip`, `zoom` (three sizes, each mirrored)
-            or `ten-crop`; what a run has not stored is measured once and kept with it.
-        ensemble: Also judge the sum of all runs' logits.
-        choose: Also judge the sum of those that are best together on the validation faces
-            (greedily: the best run, then whichever adds most).
-        data: Other faces to test on: a path, or `synthetic` (default: the first run's own source).
-        face_masks: What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …
-        clean: Judge only the faces without an exact copy in training (FER2013 has hundreds).
         json: Print JSON for a script in place of tables.
         device: `cpu`, `cuda`, …
     """
+    from ferturb.base.config import choose
+    from ferturb.base.emotions import EMOTIONS
     from ferturb.cli import terminal
-    from ferturb.evaluation.scores import judge_runs
+    from ferturb.evaluation.scores import score_runs
+    from ferturb.models.device import prepare_process
+    from ferturb.models.test_time import AUGMENTATIONS
+    from ferturb.runs.run import finished_runs
 
-    on = None
-    if data is not None or face_masks is not None:
-        on = _measure_on(runs, data, face_masks, augmentation, device, json)
-    if on is None or choose:
-        _measure_own(runs, augmentation, device, json)
-    kept = _uncopied(runs, data, split, json) if clean else None
-    judged = judge_runs(runs, split, augmentation, ensemble, on, kept, choose)
+    choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
+    opened, names = finished_runs(runs), [folder.resolve().name for folder in runs]
+    tests = _Tests(test, prepare_process(device), json)
+    tested = [tests.pair(run, opened[0].config.dataset) for run in opened]
+    validation = [tests.own(run)["validation"] for run in opened] if test.choose else None
+    rows = score_runs(names, tested, test.ensemble, validation)
     if json:
-        terminal.print_json([dataclasses.asdict(row) for row in judged])
+        terminal.print_json([dataclasses.asdict(row) for row in rows])
         return
     terminal.table(
-        f"{split}, {augmentation} (95 % intervals over faces)",
+        f"{test.split}, {test.augmentation} (95 % intervals over faces)",
         ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
-        [row.cells() for row in judged],
+        [row.cells() for row in rows],
     )
-    if choose:
-        terminal.facts({"chosen on validation": ", ".join(judged[-1].members)})
-    from ferturb.base.emotions import EMOTIONS
-
+    if test.choose:
+        terminal.facts({"chosen on validation": ", ".join(rows[-1].members)})
     terminal.table(
         "accuracy per emotion, %",
         ["run", *EMOTIONS],
-        [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in judged],
+        [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in rows],
     )
 
 
-def _measure_own(folders: tuple[Path, ...], augmentation: str, device: str, quiet: bool) -> None:
-    """Measure, of their own faces, the runs that did not store this augmentation."""
-    from ferturb.base.config import choose
-    from ferturb.cli import terminal
-    from ferturb.evaluation.other_data import measure_own
-    from ferturb.models.device import prepare_process
-    from ferturb.models.test_time import AUGMENTATIONS
-    from ferturb.runs.run import Run
+class _Tests:
+    """Runs tested as the options say; what they share is read and measured once."""
 
-    choose("test-time augmentation", augmentation, AUGMENTATIONS)
-    opened = [Run.open(folder) for folder in folders]
-    lacking = [run for run in opened if run.done and augmentation not in run.augmentations()]
-    if not lacking:
-        return
-    chosen = prepare_process(device)
-    for run in lacking:
-        faces = read_faces(run.config.dataset, quiet)
-        with terminal.working(run.name, quiet) as progress:
-            measure_own(run, faces, augmentation, chosen, progress)
+    def __init__(self, options: EvaluateOptions, device: torch.device, quiet: bool) -> None:
+        self.options, self.device, self.quiet = options, device, quiet
+        self._faces = lru_cache(maxsize=2)(partial(read_faces, quiet=quiet))
+        self._own: dict[Path, dict[str, Pair]] = {}
 
+    def pair(self, run: Run, first: DatasetConfig) -> Pair:
+        """Labels and logits of the faces that the options name; `first` is of the first run."""
+        options = self.options
+        if options.data is None and options.face_masks is None:
+            dataset, pair = run.config.dataset, self.own(run)[options.split]
+        else:
+            dataset = first if options.data is None else DatasetConfig(absolute(options.data))
+            masks = None if options.face_masks == "none" else options.face_masks
+            dataset = replace(dataset, face_masks=masks)
+            pair = self._on(run, dataset)
+        return self._uncopied(run, pair, dataset) if options.clean else pair
 
-def _measure_on(
-    folders: tuple[Path, ...],
-    data: str | None,
-    face_masks: str | None,
-    augmentation: str,
-    device: str,
-    quiet: bool,
-) -> str:
-    """Test runs on other faces; the name under which each keeps the results."""
-    from ferturb.cli import terminal
-    from ferturb.evaluation.other_data import altered_name, data_name, measure_on
-    from ferturb.models.device import prepare_process
-    from ferturb.runs.run import Run
+    def own(self, run: Run) -> dict[str, Pair]:
+        """By split, labels and logits of the run's own faces, stored or measured now."""
+        from ferturb.cli import terminal
+        from ferturb.evaluation.other_data import TESTED, logits_on, measure_own, pair_of
 
-    opened = [Run.open(folder) for folder in folders]
-    own = opened[0].config.dataset if opened else DatasetConfig()
-    dataset = DatasetConfig(absolute(data)) if data is not None else own
-    dataset = replace(dataset, face_masks=None if face_masks == "none" else face_masks)
-    faces = read_faces(dataset, quiet)
-    name = altered_name(dataset) if data is None else data_name(faces)
-    chosen = prepare_process(device)
-    for run in opened:
-        with terminal.working(run.name, quiet) as progress:
-            measure_on(run, faces, name, (augmentation,), chosen, progress)
-    return name
+        name, augmentation = run.folder, self.options.augmentation
+        if name in self._own:
+            return self._own[name]
+        try:
+            found = {split: logits_on(run, None, split, augmentation) for split in TESTED}
+        except KeyError:
+            faces = self._faces(run.config.dataset)
+            with terminal.working(run.name, self.quiet) as progress:
+                arrays = measure_own(
+                    run, faces, augmentation, self.device, progress, self.options.store
+                )
+            found = {split: pair_of(arrays, split, augmentation) for split in TESTED}
+        return self._own.setdefault(name, found)
 
+    def _on(self, run: Run, dataset: DatasetConfig) -> Pair:
+        from ferturb.cli import terminal
+        from ferturb.evaluation.other_data import altered_name, data_name, measure_on, pair_of
 
-def _uncopied(
-    folders: tuple[Path, ...], data: str | None, split: str, quiet: bool
-) -> NDArray[np.bool_]:
-    """Which faces of a split have no exact copy in training."""
-    from ferturb.data.audit import copied
-    from ferturb.data.faces import SPLITS
-    from ferturb.runs.run import Run
+        options, faces = self.options, self._faces(dataset)
+        name = altered_name(dataset) if options.data is None else data_name(faces)
+        wanted = (options.augmentation,)
+        with terminal.working(run.name, self.quiet) as progress:
+            arrays = measure_on(run, faces, name, wanted, self.device, progress, options.store)
+        return pair_of(arrays, options.split, options.augmentation)
 
-    own = Run.open(folders[0]).config.dataset if folders else DatasetConfig()
-    dataset = replace(own, face_masks=None, left_out=None, left_out_control=False)
-    faces = read_faces(dataset if data is None else DatasetConfig(absolute(data)), quiet)
-    kept: NDArray[np.bool_] = ~copied(faces)[faces.splits == SPLITS.index(split)].numpy()
-    return kept
+    def _uncopied(self, run: Run, pair: Pair, dataset: DatasetConfig) -> Pair:
+        """The faces without an exact copy in training, before anything is done to them."""
+        from ferturb.data.audit import copied
+        from ferturb.data.faces import SPLITS
+
+        whole = replace(dataset, face_masks=None, left_out=None, left_out_control=False)
+        faces, (labels, logits) = self._faces(whole), pair
+        kept = ~copied(faces)[faces.splits == SPLITS.index(self.options.split)].numpy()
+        if len(kept) != len(labels):
+            raise FerturbError(
+                f"{run.folder} was tested on {len(labels)} faces of {self.options.split}, and "
+                f"{faces.source} has {len(kept)} now; give --data to test it on those"
+            )
+        return labels[kept], logits[kept]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
-from ferturb.base.config import SALIENCY, DatasetConfig
+from ferturb.base.config import DatasetConfig, FaithfulnessOptions, SaliencyOptions
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ Data = Annotated[
     str | None,
     arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
 ]
-Split = Annotated[Literal["train", "validation", "test"], arg(help="Which of them.")]
-Each = Annotated[int, arg(help="How many of each emotion, drawn by lot.")]
-Seed = Annotated[int, arg(help="Of everything drawn.")]
 Threads = Annotated[int | None, arg(help="Threads of torch.")]
 
 
@@ -37,11 +34,8 @@ def explain(
     runs: Positional[Runs],
     /,
     *,
+    saliency: OmitArgPrefixes[SaliencyOptions],
     data: Data = None,
-    method: str = SALIENCY,
-    split: Split = "test",
-    faces: Each = 30,
-    seed: Seed = 0,
     out: Path | None = None,
     threads: Threads = None,
     device: Device = "cpu",
@@ -55,8 +49,6 @@ def explain(
     Example: ferturb explain runs/vgg16-* --method integrated-gradients --out saliency
 
     Args:
-        method: `gradient`, `guided-backprop`, `integrated-gradients`, `smoothgrad`, `grad-cam`,
-            `grad-cam-fine`, `occlusion` or `rise`.
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
     """
     from ferturb.cli import terminal
@@ -68,22 +60,16 @@ def explain(
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)
+    method, split = saliency.method, saliency.split
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
         with terminal.working(f"{run.name}: {method}", json) as progress:
             found[name, method] = explain_run(
-                run,
-                source,
-                method,
-                n=faces,
-                seed=seed,
-                split=split,
-                device=chosen,
-                on_progress=progress,
+                run, source, saliency, device=chosen, on_progress=progress
             )
     mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
     if out is not None:
-        picture = explain_figure(opened, source, method, split, seed)
+        picture = explain_figure(opened, source, method, split, saliency.seed)
         files = write_items([picture, *mass_items(found)], out)
     if json:
         rows = {name: [dataclasses.asdict(m) for m in own] for name, own in mass.items()}
@@ -104,12 +90,8 @@ def faithfulness(
     runs: Positional[Runs],
     /,
     *,
+    benchmark: OmitArgPrefixes[FaithfulnessOptions],
     data: Data = None,
-    methods: tuple[str, ...] = (),
-    split: Split = "test",
-    faces: Each = 8,
-    fill: str = "mean",
-    seed: Seed = 0,
     out: Path | None = None,
     threads: Threads = None,
     device: Device = "cpu",
@@ -124,13 +106,10 @@ def faithfulness(
     Example: ferturb faithfulness runs/compact-baseline-fast-s0-1a2b3c --methods grad-cam rise
 
     Args:
-        methods: Saliency methods, as in `ferturb explain` (default: all).
-        fill: What stands where pixels are left out: `mean`, `blur`, `black`, `noise`, `inpaint`.
         out: Folder for the curves, and the table as CSV and LaTeX.
     """
     from ferturb.cli import terminal
-    from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
-    from ferturb.evaluation.saliency.methods import METHODS
+    from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
     from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
     from ferturb.report.saliency.explain import run_names
@@ -141,16 +120,8 @@ def faithfulness(
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
         with terminal.working(f"{run.name}: faithfulness", json) as progress:
-            found[name] = judge_saliency(
-                run,
-                source,
-                methods or tuple(METHODS),
-                n=faces,
-                fill=fill,
-                seed=seed,
-                split=split,
-                device=chosen,
-                on_progress=progress,
+            found[name] = benchmark_saliency(
+                run, source, benchmark, device=chosen, on_progress=progress
             )
     rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
     files = write_items(judged_items(found), out) if out is not None else []
@@ -158,7 +129,7 @@ def faithfulness(
         terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
         return
     for name, own in rows.items():
-        title = f"{name} ({split}, {own[0].n} faces, filled: {fill})"
+        title = f"{name} ({benchmark.split}, {own[0].n} faces, filled: {benchmark.fill})"
         terminal.table(title, TERMINAL, [terminal_row(row) for row in own])
     if files:
         terminal.facts({"written": ", ".join(map(str, files))})

@@ -1,1 +1,1 @@
-"""Judging stored logits and trained models."""
+"""What stored logits and trained models are worth."""

@@ -18,7 +18,7 @@ def choose_members(
 
     Greedy forward selection without replacement (Caruana et al. 2004, "Ensemble selection from
     libraries of models"): the best network first, then whichever adds most correct faces, until
-    none adds any. Of equals the earlier one. Give it the logits of the validation split: what is
+    none adds any; the earlier of equal ones. Give it the logits of the validation split: what is
     chosen on the test split says nothing about new faces.
 
     >>> labels = np.array([0, 1, 2])

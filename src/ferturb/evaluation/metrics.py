@@ -5,8 +5,8 @@ CPU torch. All but `nll` are functions of the mean over faces of a few columns p
 (`count_columns`, `calibration_columns`), so that `ferturb.evaluation.significance` can resample
 faces without a loop: the metric of a resample is the same function of the resampled means.
 
-Sources: accuracy, F1 and balanced accuracy as in scikit-learn; expected calibration error and
-temperature scaling from Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+Sources: accuracy, F1 and balanced accuracy as in scikit-learn; expected calibration error from
+Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import special
 from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
@@ -65,7 +66,7 @@ def summary(labels: Labels, logits: Logits) -> Metrics:
 
 
 def accuracy(labels: Labels, logits: Logits) -> float:
-    """Share of the faces whose largest logit is the label's; of equal logits the first counts."""
+    """Share of the faces whose largest logit (the first of equal ones) is the label's."""
     return float(accuracy_of(count_columns(labels, logits).mean(0)))
 
 
@@ -79,11 +80,6 @@ def macro_f1(labels: Labels, logits: Logits) -> float:
     return float(macro_f1_of(count_columns(labels, logits).mean(0)))
 
 
-def per_emotion_accuracy(labels: Labels, logits: Logits) -> Float[Array, " 7"]:
-    """Share of each emotion's faces that were recognised (recall); nan without faces."""
-    return per_emotion_of(count_columns(labels, logits).mean(0))
-
-
 def confusion(labels: Labels, logits: Logits) -> Int[Array, "7 7"]:
     """Number of faces by label (row) and prediction (column)."""
     y, z = checked(labels, logits)
@@ -93,17 +89,12 @@ def confusion(labels: Labels, logits: Logits) -> Int[Array, "7 7"]:
 def nll(labels: Labels, logits: Logits) -> float:
     """Mean negative log-likelihood of the label under softmax, in nats."""
     y, z = checked(labels, logits)
-    return float(-_log_softmax(z)[np.arange(len(y)), y].mean())
+    return float(-special.log_softmax(z, axis=1)[np.arange(len(y)), y].mean())
 
 
 def ece(labels: Labels, logits: Logits, bins: int = BINS) -> float:
     """Expected calibration error: mean over faces of |accuracy − confidence| of their bin."""
     return float(ece_of(calibration_columns(labels, logits, bins).mean(0)))
-
-
-def softmax(logits: Logits) -> Float[Array, "n 7"]:
-    """Probabilities in float64; rows add up to 1."""
-    return np.asarray(np.exp(_log_softmax(np.asarray(logits, dtype=np.float64))))
 
 
 def reliability(
@@ -116,28 +107,6 @@ def reliability(
         mean_confidence = np.bincount(index, confidence, minlength=bins) / count
         mean_correct = np.bincount(index, correct, minlength=bins) / count
     return mean_confidence, mean_correct, count
-
-
-def fit_temperature(labels: Labels, logits: Logits) -> float:
-    """The T > 0 that minimises the NLL of logits / T; fit on validation, never on test.
-
-    Golden-section search over log T in [1/100, 100]; the NLL has one minimum in 1/T.
-    """
-    y, z = checked(labels, logits)
-    low, high = np.log(0.01), np.log(100.0)
-    golden = (5**0.5 - 1) / 2
-    left, right = high - golden * (high - low), low + golden * (high - low)
-    at_left, at_right = nll(y, z / np.exp(left)), nll(y, z / np.exp(right))
-    while high - low > 1e-6:
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - golden * (high - low)
-            at_left = nll(y, z / np.exp(left))
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + golden * (high - low)
-            at_right = nll(y, z / np.exp(right))
-    return float(np.exp((low + high) / 2))
 
 
 def count_columns(labels: Labels, logits: Logits) -> Float[Array, "n 21"]:
@@ -210,15 +179,9 @@ def _confidence(
 ) -> tuple[Float[Array, " n"], Float[Array, " n"], Int[Array, " n"]]:
     """Largest probability, 1 where it is right, and its bin: ((i/bins, (i+1)/bins])."""
     y, z = checked(labels, logits)
-    probabilities = softmax(z)
-    confidence = probabilities.max(1)
+    confidence = special.softmax(z, axis=1).max(1)
     index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     return confidence, (z.argmax(1) == y).astype(np.float64), index
-
-
-def _log_softmax(z: Float[Array, "n 7"]) -> Float[Array, "n 7"]:
-    shifted = z - z.max(1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
 
 
 def _ratio(above: Float[Array, "*r 7"], below: Float[Array, "*r 7"]) -> Float[Array, "*r 7"]:

@@ -7,7 +7,7 @@ of validation and test, by test-time augmentation, under a name of the run's ana
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,11 @@ from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run
 
 TESTED = ("validation", "test")
+Arrays = dict[str, NDArray[np.generic]]
+"""``labels_SPLIT`` (n,) and ``SPLIT_AUGMENTATION`` (n, 7), as a run keeps them of its own faces."""
+Pair = tuple[Int[NDArray[np.int64], " _"], Float[NDArray[np.float32], "_ 7"]]
+"""Labels and logits of a split."""
+Progress = Callable[[int, int], None]
 _PREFIX = "on-"
 
 
@@ -53,16 +58,17 @@ def measure_on(
     name: str,
     augmentations: Sequence[str] | None = None,
     device: torch.device | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Store the logits of a finished run on the validation and test splits of other faces.
+    on_progress: Progress = lambda done, total: None,
+    store: bool = True,
+) -> Arrays:
+    """The logits of a finished run on the validation and test splits of other faces.
 
-    `augmentations` None takes those that the run stored of its own faces. Nothing is computed
-    again that is stored of the same faces. Raises `FerturbError` for a run that is not finished,
-    and for faces without a test split.
+    They are kept with the run under a name, unless `store` is False. `augmentations` None takes
+    those that the run stored of its own faces. Nothing is computed again that is stored of the
+    same faces. Raises `FerturbError` for a run that is not finished, and for faces without a test
+    split.
     """
-    if not run.done:
-        raise FerturbError(f"{run.folder} is not finished; go on with `ferturb train --resume`")
+    run.require_done()
     splits = {split: faces.split(split) for split in TESTED}
     if not len(splits["test"]):
         raise FerturbError(f"{faces.source} has no test faces; give a source with a test split")
@@ -71,7 +77,7 @@ def measure_on(
     arrays = _of_the_same_faces(run, name, data["hash"])
     missing = [(s, a) for s in TESTED for a in wanted if f"{s}_{a}" not in arrays]
     if not missing:
-        return
+        return arrays
     model = run.load_model().to(device or torch.device("cpu"))
     for split, part in splits.items():
         arrays[f"labels_{split}"] = part.labels.numpy()
@@ -80,8 +86,10 @@ def measure_on(
         images = splits[split].images
         logits = predict_logits(model, images, augmentation, device=device)
         arrays[f"{split}_{augmentation}"] = logits.numpy()
-    run.store_analysis(name, arrays, {"data": data})
+    if store:
+        run.store_analysis(name, arrays, {"data": data})
     on_progress(len(missing), len(missing))
+    return arrays
 
 
 def measure_own(
@@ -89,25 +97,24 @@ def measure_own(
     faces: Faces,
     augmentation: str,
     device: torch.device | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Store a test-time augmentation that a finished run didn't store of its own faces.
+    on_progress: Progress = lambda done, total: None,
+    store: bool = True,
+) -> Arrays:
+    """The logits with a test-time augmentation that a finished run didn't store of its own faces.
 
     Raises `FerturbError` for faces that are not the run's own, and as `measure_on` does.
     """
-    if run.done:
-        own, given = run.record()["data"]["hash"], faces.content_hash()
-        if own != given:
-            raise FerturbError(
-                f"{run.folder} was trained on other faces ({own[:12]}) than {faces.source} has "
-                f"now ({given[:12]}); give --data to judge it on those"
-            )
-    measure_on(run, faces, altered_name(run.config.dataset), (augmentation,), device, on_progress)
+    own, given = run.require_done().record()["data"]["hash"], faces.content_hash()
+    if own != given:
+        raise FerturbError(
+            f"{run.folder} was trained on other faces ({own[:12]}) than {faces.source} has "
+            f"now ({given[:12]}); give --data to test it on those"
+        )
+    name = altered_name(run.config.dataset)
+    return measure_on(run, faces, name, (augmentation,), device, on_progress, store)
 
 
-def logits_on(
-    run: Run, name: str | None, split: str, augmentation: str
-) -> tuple[Int[NDArray[np.int64], " n"], Float[NDArray[np.float32], "n 7"]]:
+def logits_on(run: Run, name: str | None, split: str, augmentation: str) -> Pair:
     """(labels, logits) of a run on the faces measured under `name`; None is the run's own faces.
 
     KeyError when that combination is not stored.
@@ -122,13 +129,18 @@ def logits_on(
         arrays = {} if found is None else dict(found[0])
     if not arrays:
         raise KeyError(f"{run.name} keeps nothing under {name}")
+    return pair_of(arrays, split, augmentation)
+
+
+def pair_of(arrays: Mapping[str, NDArray[np.generic]], split: str, augmentation: str) -> Pair:
+    """Labels and logits of a split; KeyError when that combination was not measured."""
     return (
         arrays[f"labels_{split}"].astype(np.int64),
         arrays[f"{split}_{augmentation}"].astype(np.float32),
     )
 
 
-def _of_the_same_faces(run: Run, name: str, content: str) -> dict[str, NDArray[np.generic]]:
+def _of_the_same_faces(run: Run, name: str, content: str) -> Arrays:
     """What is stored under a name, if it is of these faces."""
     found = run.analysis(name)
     return dict(found[0]) if found is not None and found[1]["data"]["hash"] == content else {}

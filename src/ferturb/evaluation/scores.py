@@ -1,26 +1,24 @@
-"""Finished runs by their stored logits: one row of numbers each, with intervals."""
+"""Stored logits as numbers: one row for a run or an ensemble, with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ensembles import choose_members
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
-from ferturb.evaluation.other_data import logits_on
+from ferturb.evaluation.other_data import Pair
 from ferturb.evaluation.significance import Interval, bootstrap
-from ferturb.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoreRow:
     """One run, or an ensemble of them, on one split."""
 
     name: str
@@ -46,97 +44,59 @@ class Judged:
         ]
 
 
-def judge(
+def score(
     name: str,
     labels: Int[NDArray[np.int64], " n"],
     logits: Float[NDArray[np.float32], "n 7"],
     members: tuple[str, ...] = (),
-) -> Judged:
+) -> ScoreRow:
     """All numbers of one set of logits; intervals by bootstrap over the faces."""
-    columns, scores = count_columns(labels, logits), summary(labels, logits)
-    return Judged(
+    columns, metrics = count_columns(labels, logits), summary(labels, logits)
+    return ScoreRow(
         name=name,
         n=len(labels),
         accuracy=bootstrap(columns, accuracy_of),
         macro_f1=bootstrap(columns, macro_f1_of),
-        balanced_accuracy=scores.balanced_accuracy,
-        ece=scores.ece,
-        nll=scores.nll,
-        per_emotion=dict(zip(EMOTIONS, map(float, scores.per_emotion), strict=True)),
+        balanced_accuracy=metrics.balanced_accuracy,
+        ece=metrics.ece,
+        nll=metrics.nll,
+        per_emotion=dict(zip(EMOTIONS, map(float, metrics.per_emotion), strict=True)),
         members=members,
     )
 
 
-def judge_runs(
-    folders: Sequence[Path],
-    split: str,
-    augmentation: str,
+def score_runs(
+    names: Sequence[str],
+    tested: Sequence[Pair],
     ensemble: bool = False,
-    on: str | None = None,
-    kept: Bool[NDArray[np.bool_], " n"] | None = None,
-    choose: bool = False,
-) -> list[Judged]:
-    """One row a finished run and, if wanted, one for the sum of their logits.
+    validation: Sequence[Pair] | None = None,
+) -> list[ScoreRow]:
+    """One row for each run's labels and logits, then those of ensembles of them.
 
-    `choose` adds one for the sum of those that `choose_members` takes by their own validation
-    faces, whatever the split and faces that are judged.
-    `on` is the name under which `ferturb.evaluation.other_data` kept results on other faces; None
-    takes the run's own. `kept` judges some of the split's faces only. A run that is not finished,
-    that did not store this augmentation, or whose faces are not the others' (for an ensemble)
-    raises `FerturbError`.
+    `ensemble` adds the sum of all logits. `validation`, the runs' logits on validation faces, adds
+    the sum of those that `choose_members` takes by them. Raises `FerturbError` for an ensemble of
+    runs that were tested on different faces.
     """
-    if not folders:
-        raise FerturbError(
-            "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
-        )
-    loaded = [_logits(Run.open(folder), split, augmentation, on) for folder in folders]
-    if kept is not None:
-        for folder, (labels, _) in zip(folders, loaded, strict=True):
-            if len(labels) != len(kept):
-                raise FerturbError(
-                    f"{folder} was judged on {len(labels)} faces of {split}, and {len(kept)} were "
-                    "to choose from; judge runs on the same data only"
-                )
-        loaded = [(labels[kept], logits[kept]) for labels, logits in loaded]
-    rows = [
-        judge(folder.resolve().name, labels, logits)
-        for folder, (labels, logits) in zip(folders, loaded, strict=True)
-    ]
-    everyone = list(range(len(loaded)))
-    wanted = {f"ensemble of {len(loaded)}": everyone} if ensemble else {}
-    if choose:
-        opened = [_logits(Run.open(folder), "validation", augmentation, None) for folder in folders]
-        chosen = choose_members(_common_labels(opened), [logits for _, logits in opened])
+    rows = [score(name, *pair) for name, pair in zip(names, tested, strict=True)]
+    wanted = {f"ensemble of {len(names)}": list(range(len(names)))} if ensemble else {}
+    if validation is not None:
+        chosen = choose_members(_common_labels(validation), [logits for _, logits in validation])
         wanted[f"ensemble of the chosen {len(chosen)}"] = chosen
-    for name, members in wanted.items():
-        total = np.stack([loaded[i][1] for i in members]).sum(0)
-        names = tuple(rows[i].name for i in members)
-        rows.append(judge(name, _common_labels(loaded), total, names))
+    for title, members in wanted.items():
+        total = np.stack([tested[i][1] for i in members]).sum(0)
+        who = tuple(names[i] for i in members)
+        rows.append(score(title, _common_labels(tested), total, who))
     return rows
 
 
-def _common_labels(
-    loaded: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]],
-) -> NDArray[np.int64]:
-    labels = loaded[0][0]
-    if any(not np.array_equal(labels, other) for other, _ in loaded):
-        raise FerturbError("these runs were tested on different faces: no ensemble of them")
-    return labels
-
-
-def _logits(
-    run: Run, split: str, augmentation: str, on: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    if not run.done:
-        raise FerturbError(f"{run.folder} is not finished; go on with `ferturb train --resume`")
-    try:
-        return logits_on(run, on, split, augmentation)
-    except KeyError as error:
-        stored = ", ".join(run.augmentations())
+def _common_labels(tested: Sequence[Pair]) -> Int[NDArray[np.int64], " n"]:
+    first, *others = (labels for labels, _ in tested)
+    if any(not np.array_equal(first, other) for other in others):
         raise FerturbError(
-            f"{run.folder} stored no logits for {split} with augmentation {augmentation!r}; "
-            f"stored: {stored}"
-        ) from error
+            "an ensemble needs runs that were tested on the same faces, and these were not; "
+            "leave some out, or test all on the same faces with --data"
+        )
+    return first
 
 
 def _with_interval(value: Interval, scale: float, digits: int) -> str:

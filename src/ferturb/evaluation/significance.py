@@ -1,4 +1,4 @@
-"""How sure is a number: bootstrap intervals, paired comparisons, McNemar, seeds, Holm.
+"""How sure is a number: bootstrap intervals, paired comparisons, McNemar, Holm.
 
 The bootstrap resamples *faces*. A metric enters as a function of the mean over faces of some
 columns per face (see `ferturb.evaluation.metrics`), so a resample is one row of a matrix product:
@@ -9,7 +9,7 @@ where a row of counts says how often each face was drawn. The counts depend on (
 seed) alone: two sets of logits compared under one seed see the same draws, which makes the
 comparison paired. With several seeds of training, faces and training seeds are resampled both.
 
-Sources: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile, BCa);
+Sources: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993 (percentiles);
 McNemar 1947, Edwards 1948 (continuity correction); Holm 1979.
 """
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -74,22 +73,16 @@ def bootstrap(
     seed: int = 0,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
-    method: Literal["percentile", "bca"] = "percentile",
 ) -> Interval:
     """The interval of a metric over resampled faces.
 
     `columns` may also be (n,): then, without a `statistic`, the metric is its mean.
-    `bca` corrects the percentiles for bias and for skew, at the price of a jackknife.
     """
     table = _table(columns)
     metric = statistic or _first
     estimate = float(metric(table.mean(0)))
     draws = metric(resampled_means(table, seed=seed, resamples=resamples))
-    if method == "percentile":
-        return percentile_interval(estimate, draws, level)
-    n = len(table)
-    jackknife = metric((table.sum(0) - table) / (n - 1)) if n > 1 else np.array([estimate])
-    return _bca_interval(estimate, draws, jackknife, level)
+    return percentile_interval(estimate, draws, level)
 
 
 def paired_bootstrap(
@@ -193,21 +186,6 @@ def mcnemar(first: Bool[Array, " n"], second: Bool[Array, " n"], exact_below: in
     return McNemar(only_first, only_second, p, exact=False)
 
 
-def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Mean ± standard deviation over training seeds, with Student's t interval of the mean.
-
-    With one value there is no interval: low and high are nan, std is None.
-    """
-    if not values:
-        raise FerturbError("a mean over seeds needs at least one value, got none")
-    mean, n = float(np.mean(values)), len(values)
-    if n == 1:
-        return Interval(mean, float("nan"), float("nan"))
-    std = float(np.std(values, ddof=1))
-    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * std / n**0.5
-    return Interval(mean, mean - half, mean + half, std)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the given order: valid for any dependence between the tests.
 
@@ -220,30 +198,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
-
-
-def _bca_interval(
-    estimate: float,
-    draws: Float[Array, " resamples"],
-    jackknife: Float[Array, " n"],
-    level: float,
-) -> Interval:
-    """Bias-corrected and accelerated percentiles (Efron & Tibshirani, section 14.3)."""
-    normal = NormalDist()
-    below = float((draws < estimate).mean() + (draws == estimate).mean() / 2)
-    spread = jackknife.mean() - jackknife
-    scale = float((spread**2).sum()) ** 1.5
-    if not 0 < below < 1 or scale == 0:
-        return percentile_interval(estimate, draws, level)
-    bias = normal.inv_cdf(below)
-    acceleration = float((spread**3).sum()) / (6 * scale)
-
-    def share(tail: float) -> float:
-        z = bias + normal.inv_cdf(tail)
-        return normal.cdf(bias + z / (1 - acceleration * z))
-
-    low, high = np.quantile(draws, [share((1 - level) / 2), share((1 + level) / 2)])
-    return Interval(estimate, float(low), float(high))
 
 
 @lru_cache(maxsize=2)

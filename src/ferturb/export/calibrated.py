@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
-from scipy.optimize import minimize
+from scipy import special
 from torch import Tensor, nn
 
 from ferturb.base.config import choose
-from ferturb.evaluation.metrics import Labels, Logits, checked, softmax
+from ferturb.evaluation.calibration import fit_temperature_and_bias
+from ferturb.evaluation.metrics import Labels, Logits, checked
 from ferturb.models.test_time import AUGMENTATIONS
 
 TARGET = 0.8
@@ -49,35 +50,6 @@ class Calibration:
         return np.asarray(z / self.temperature + np.asarray(self.bias))
 
 
-def fit_temperature_and_bias(
-    labels: Labels, logits: Logits
-) -> tuple[float, Float[np.ndarray, " 7"]]:
-    """T in [1/100, 100] and b (mean 0) that minimise the NLL of logits / T + b; fit on validation.
-
-    The problem is convex in (1/T, b). A standard normal prior on each bias keeps those of emotions
-    without faces, and of faces without errors, finite.
-    """
-    y, z = checked(labels, logits)
-    true = np.eye(z.shape[1])[y]
-
-    def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        scale, bias = parameters[0], parameters[1:]
-        scaled = z * scale + bias
-        p = softmax(scaled)
-        likely = np.log(np.maximum(p[np.arange(len(y)), y], 1e-300))
-        off = (p - true) / len(y)
-        gradient = np.concatenate([[(off * z).sum()], off.sum(0) + bias / len(y)])
-        return float(-likely.mean() + (bias**2).sum() / (2 * len(y))), gradient
-
-    start = np.concatenate([[1.0], np.zeros(z.shape[1])])
-    bounds = [(0.01, 100.0)] + [(None, None)] * z.shape[1]
-    found = minimize(  # type: ignore[no-untyped-call]
-        cost, start, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-10
-    )
-    scale, bias = found.x[0], found.x[1:]
-    return float(1 / scale), bias - bias.mean()
-
-
 def calibrate(labels: Labels, logits: Logits, target: float = TARGET) -> Calibration:
     """Temperature, biases and threshold of abstention from validation logits.
 
@@ -86,7 +58,7 @@ def calibrate(labels: Labels, logits: Logits, target: float = TARGET) -> Calibra
     """
     y, z = checked(labels, logits)
     temperature, bias = fit_temperature_and_bias(y, z)
-    probabilities = softmax(z / temperature + bias)
+    probabilities = special.softmax(z / temperature + bias, axis=1)
     confidence = probabilities.max(1)
     order = np.argsort(-confidence, kind="stable")
     right = np.cumsum(probabilities.argmax(1)[order] == y[order]) / np.arange(1, len(y) + 1)

@@ -69,9 +69,7 @@ def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
 
 
 def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
-    run = Run.open(folder)
-    if not run.done:
-        raise FerturbError(f"{folder} is not finished; go on with `ferturb train --resume`")
+    run = Run.open(folder).require_done()
     augmentation = "flip" if "flip" in run.augmentations() else "none"
     found = calibrate(*run.logits("validation", augmentation))
     about = About(

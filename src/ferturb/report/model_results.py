@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
+from ferturb.evaluation.calibration import fit_temperature
 from ferturb.evaluation.other_data import logits_on
 from ferturb.evaluation.significance import Interval, percentile_interval, seed_draws
 from ferturb.runs.run import Run
@@ -75,9 +76,7 @@ class Arm:
     @cached_property
     def temperatures(self) -> tuple[float, ...]:
         """Per seed, fitted on validation."""
-        return tuple(
-            metrics.fit_temperature(self.validation_labels, z) for z in self.validation_logits
-        )
+        return tuple(fit_temperature(self.validation_labels, z) for z in self.validation_logits)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.evaluation.saliency.mass import explanations
+from ferturb.evaluation.saliency.mass import Explanation
 from ferturb.report import sentences
 from ferturb.report.ablation.items import ablation_items
 from ferturb.report.accuracy import figures, tables
@@ -70,7 +70,7 @@ def make_sections(
 
 def _saliency_items(runs: Sequence[Run], faces: Faces | None) -> tuple[Table | Picture, ...]:
     """What was found out about the runs that were explained, whatever their faces."""
-    explained = [run for run in runs if run.done and explanations(run)]
+    explained = [run for run in runs if run.done and Explanation.kept(run)]
     return (*saliency_items(explained, faces), *faithfulness_items(runs))
 
 

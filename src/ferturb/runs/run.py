@@ -11,16 +11,17 @@
                               attention maps said nothing
       logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
       analyses/NAME.npz       what was found out about the run later (ablation, saliency, tests on
-      analyses/NAME.json      other faces), and how
+                              other faces), and how
 
-A run is done when logits.npz is there, the last file to be
-written; everything is written atomically.
+A run is done when logits.npz is there, the last file to be written; everything is written
+atomically.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -36,13 +37,14 @@ from torch import nn
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_text
+from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_rows
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
 
 ANALYSES = "analyses"
+_RECORD = "_record"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Run:
         """An existing run folder; anything else raises `FerturbError`."""
         if not (folder / "config.json").exists():
             raise FerturbError(
-                f"{folder} is no run folder (it has no config.json); "
+                f"{folder} is not a run folder (it has no config.json); "
                 "give a folder that `ferturb train` or `ferturb study` wrote"
             )
         return Run(folder)
@@ -93,6 +95,14 @@ class Run:
     def done(self) -> bool:
         """Whether the training went to its end and the logits are stored."""
         return (self.folder / "run.json").exists() and (self.folder / "logits.npz").exists()
+
+    def require_done(self) -> Run:
+        """This run, if it is finished; else `FerturbError` says how to go on with it."""
+        if not self.done:
+            raise FerturbError(
+                f"{self.folder} is not finished; go on with `ferturb train --resume {self.folder}`"
+            )
+        return self
 
     @property
     def has_model(self) -> bool:
@@ -114,11 +124,8 @@ class Run:
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Replace history.csv."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, [f.name for f in fields(Epoch)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
-        write_text(self.folder / "history.csv", out.getvalue())
+        columns = [f.name for f in fields(Epoch)]
+        write_rows(self.folder / "history.csv", [asdict(epoch) for epoch in history], columns)
 
     def progress(self) -> dict[str, Any]:
         """Where the training is: epoch, epochs, step, steps, faces_per_second, …; {} before."""
@@ -205,21 +212,17 @@ class Run:
         arrays: Mapping[str, NDArray[np.generic]],
         record: Mapping[str, Any],
     ) -> None:
-        """Keep what an analysis of this run found: analyses/NAME.npz and what it is of, NAME.json.
+        """Keep what an analysis of this run found, and the record of what it is of, in one file.
 
         Names are lower-case words and hyphens; the same name again replaces the earlier one.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-        folder = self.folder / ANALYSES
-        folder.mkdir(exist_ok=True)
-        write_bytes(folder / f"{name}.npz", buffer.getvalue())
-        write_json(folder / f"{name}.json", dict(record))
+        kept = {_RECORD: np.array(json.dumps(dict(record))), **arrays}
+        _write_arrays(self.folder / ANALYSES / f"{name}.npz", kept)
 
     def analysis(self, name: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]] | None:
         """The arrays and the record that `store_analysis` kept under a name; None without them."""
         path = self.folder / ANALYSES / f"{name}.npz"
-        if not path.exists() or not path.with_suffix(".json").exists():
+        if not path.exists():
             return None
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -228,11 +231,12 @@ class Run:
             raise FerturbError(
                 f"can't read {path}: {error}; delete it and analyse the run again"
             ) from error
-        return arrays, dict(read_json(path.with_suffix(".json")))
+        record = arrays.pop(_RECORD, None)  # an earlier version of ferturb wrote a second file
+        return None if record is None else (arrays, json.loads(str(record)))
 
     def analyses(self) -> tuple[str, ...]:
         """The names of the analyses that are kept, in order."""
-        return tuple(sorted(p.stem for p in (self.folder / ANALYSES).glob("*.json")))
+        return tuple(sorted(p.stem for p in (self.folder / ANALYSES).glob("*.npz")))
 
     def begin(self, software: Mapping[str, Any]) -> None:
         """Note in run.json what starts, or goes on with, this training, and when.
@@ -255,9 +259,7 @@ class Run:
 
     def finish(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Store the logits and drop what only a running training needs; the run is done then."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-        write_bytes(self.folder / "logits.npz", buffer.getvalue())
+        _write_arrays(self.folder / "logits.npz", arrays)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         (self.folder / "progress.json").unlink(missing_ok=True)
 
@@ -279,10 +281,10 @@ def finished_runs(folders: Sequence[Path]) -> list[Run]:
         raise FerturbError(
             "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
-    runs = [Run.open(folder) for folder in folders]
-    for run in runs:
-        if not run.done:
-            raise FerturbError(
-                f"{run.folder} is not finished; go on with `ferturb train --resume {run.folder}`"
-            )
-    return runs
+    return [Run.open(folder).require_done() for folder in folders]
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 import torch
 
-from ferturb.base.config import SALIENCY, DatasetConfig, choose
+from ferturb.base.config import (
+    SALIENCY,
+    AblationOptions,
+    DatasetConfig,
+    SaliencyOptions,
+    choose,
+)
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
 from ferturb.evaluation.other_data import altered_name, measure_on
-from ferturb.evaluation.saliency.benchmark import judge_saliency
+from ferturb.evaluation.saliency.benchmark import benchmark_saliency
 from ferturb.evaluation.saliency.mass import explain_run
 from ferturb.features.altered import load_dataset
 from ferturb.runs.run import Run
@@ -126,8 +132,9 @@ def _ablation(run: Run, name: str, desk: Desk) -> None:
     ablate_run(
         run,
         desk.faces_of(run.config.dataset),
-        controls=CONTROLS[desk.study.effort],
-        precision=desk.study.recipe.precision,
+        AblationOptions(
+            controls=CONTROLS[desk.study.effort], precision=desk.study.recipe.precision
+        ),
         device=desk.device,
         on_progress=desk.tell,
     )
@@ -137,8 +144,7 @@ def _saliency(run: Run, name: str, desk: Desk) -> None:
     explain_run(
         run,
         desk.faces_of(run.config.dataset),
-        SALIENCY,
-        n=EXPLAINED[desk.study.effort],
+        SaliencyOptions(faces=EXPLAINED[desk.study.effort]),
         device=desk.device,
         on_progress=desk.tell,
     )
@@ -146,7 +152,7 @@ def _saliency(run: Run, name: str, desk: Desk) -> None:
 
 def _faithfulness(run: Run, name: str, desk: Desk) -> None:
     faces = desk.faces_of(run.config.dataset)
-    judge_saliency(run, faces, device=desk.device, on_progress=desk.tell)
+    benchmark_saliency(run, faces, device=desk.device, on_progress=desk.tell)
 
 
 ANALYSES: dict[str, Analysis] = {

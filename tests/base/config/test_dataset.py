@@ -6,10 +6,7 @@ from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
 
 
-def test_what_came_later_changes_no_older_fingerprint() -> None:
-    plain = RunConfig(DatasetConfig("faces.zip"))
-    old = {"source": "faces.zip", "clean": False, "fer_plus": None, "synthetic_faces": 6000}
-    assert RunConfig.from_dict({"dataset": old}) == plain
+def test_what_is_done_to_the_faces_makes_another_run() -> None:
     prints = {
         RunConfig(config).fingerprint()
         for config in (

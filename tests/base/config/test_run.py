@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ferturb.base.config import (
+    BARE,
     FAST,
     FULL_SIZE,
     MIXED,
@@ -72,11 +73,23 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
-    assert fixed.fingerprint() == elsewhere == "beb0cbf85dae"
+    assert fixed.fingerprint() == elsewhere == "5e5fbf8b2105"
+
+
+def test_a_field_that_is_added_changes_no_fingerprint_at_its_default() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Grown(DatasetConfig):
+        added: tuple[str, ...] = ()
+
+    plain = RunConfig(DatasetConfig("faces.zip", clean=True))
+    assert RunConfig(Grown("faces.zip", clean=True)).fingerprint() == plain.fingerprint()
+    assert RunConfig(Grown("faces.zip", True, added=("x",))).fingerprint() != plain.fingerprint()
 
 
 SHARES = {"mixed", "share", "label_smoothing", "attention_threshold", "altered", "distillation"}
 """Fields from 0 to 1."""
+OTHERS = {"training_faces": 700, "erased": (0.1, 0.2)}
+"""Other values of fields that don't take any."""
 
 
 def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -92,6 +105,8 @@ def changed(config: object, path: tuple[str, ...]) -> object:
     value = getattr(config, path[0])
     if len(path) > 1:
         new = changed(value, path[1:])
+    elif path[0] in OTHERS:
+        new = OTHERS[path[0]]
     elif isinstance(value, bool):
         new = not value
     elif isinstance(value, (int, float)):
@@ -106,10 +121,12 @@ def changed(config: object, path: tuple[str, ...]) -> object:
 @pytest.mark.usefixtures("no_shape_checks")
 @pytest.mark.parametrize("path", leaves(RunConfig()), ids=".".join)
 def test_every_field_counts_in_the_fingerprint(path: tuple[str, ...]) -> None:
-    other = changed(RunConfig(), path)
+    plain = RunConfig(recipe=dataclasses.replace(FAST, keep="last"))  # allows every other value
+    plain = plain if path[-1] == "validate_every" else RunConfig()
+    other = changed(plain, path)
     assert isinstance(other, RunConfig)
-    assert other.fingerprint() != RunConfig().fingerprint()
-    assert other != RunConfig()
+    assert other.fingerprint() != plain.fingerprint()
+    assert other != plain
 
 
 @pytest.mark.parametrize(
@@ -130,8 +147,7 @@ def test_values_out_of_range_are_refused(make: object, words: str) -> None:
 
 
 def test_presets_are_the_papers_and_ours() -> None:
-    assert RECIPES == {"fast": FAST, "full-size": FULL_SIZE, "mixed": MIXED, "paper": PAPER}
-    assert all(name == recipe.name for name, recipe in RECIPES.items())
+    assert {r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER)} == RECIPES
     p = PAPER  # section 4.2
     assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)
     assert (p.schedule, p.plateau_factor, p.plateau_patience) == ("plateau", 0.75, 5)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
+from ferturb.base.config import AblationOptions, DatasetConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
@@ -21,9 +21,7 @@ from ferturb.evaluation.ablation.measure import (
     Outcomes,
     ablate,
     ablate_run,
-    ablations,
     analysis_name,
-    load_ablation,
 )
 from ferturb.features import random_regions
 from ferturb.features.landmarks import Landmarks, find_landmarks
@@ -66,10 +64,10 @@ def same(a: Outcomes, b: Outcomes) -> bool:
 def test_it_is_the_dataset_without_the_feature_judged_by_the_same_model(
     faces: Faces, landmarks: Landmarks, model: nn.Module
 ) -> None:
-    got = ablate(
-        model, faces.images, faces.labels, landmarks, features=("mouth", "left_half"), fill="blur",
-        controls=0, augmentation="flip",
-    )  # fmt: skip
+    options = AblationOptions(
+        features=("mouth", "left_half"), fill="blur", controls=0, augmentation="flip"
+    )
+    got = ablate(model, faces.images, faces.labels, landmarks, options)
     own = predict_logits(model, faces.images, "flip").double().softmax(1)
     rows = torch.arange(N)
     np.testing.assert_allclose(got.whole.probability, own[rows, faces.labels], rtol=1e-6)
@@ -88,7 +86,13 @@ def test_leaving_out_nothing_changes_nothing(
     faces: Faces, landmarks: Landmarks, model: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FEATURES, "nothing", lambda g: torch.zeros_like(g.face))
-    got = ablate(model, faces.images, faces.labels, landmarks, features=("nothing",), controls=2)
+    got = ablate(
+        model,
+        faces.images,
+        faces.labels,
+        landmarks,
+        AblationOptions(features=("nothing",), controls=2),
+    )
     assert np.array_equal(got.without.probability[0], got.whole.probability)
     assert same(Outcomes(got.controls.probability[0, 1], got.controls.predicted[0, 1]), got.whole)
     for cell in matrix(got, "probability", resamples=50):
@@ -105,10 +109,8 @@ def test_leaving_out_everything_leaves_chance(
     fill: str,
 ) -> None:
     monkeypatch.setitem(FEATURES, "everything", lambda g: torch.ones_like(g.face))
-    got = ablate(
-        model, faces.images, faces.labels, landmarks, features=("everything",), fill=fill,
-        controls=1,
-    )  # fmt: skip
+    options = AblationOptions(features=("everything",), fill=fill, controls=1)
+    got = ablate(model, faces.images, faces.labels, landmarks, options)
     assert len(set(got.without.predicted[0].tolist())) == 1
     assert (got.without.predicted[0] == got.labels).mean() == pytest.approx(1 / 7)
     assert np.ptp(got.whole.probability) > 0.5
@@ -133,7 +135,9 @@ def test_the_feature_that_carries_everything_is_named_and_no_other() -> None:
             return torch.where(shades < 20, 0.0, -distance.square())
 
     parts = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
-    got = ablate(Reads(), images, drawn.labels, found, features=parts, fill="black")
+    got = ablate(
+        Reads(), images, drawn.labels, found, AblationOptions(features=parts, fill="black")
+    )
     assert (got.whole.predicted == got.labels).all()
     assert all(names == {"mouth"} for names in named(matrix(got, "probability")).values())
 
@@ -160,10 +164,8 @@ def test_controls_leave_out_as_many_pixels_of_the_face_and_beside_it(
             return torch.stack([black, *[torch.zeros_like(black)] * 6], 1)
 
     images = faces.images.clamp(min=1)
-    got = ablate(
-        Counts(), images, torch.zeros_like(faces.labels), landmarks,
-        features=("nose", "right_half"), fill="black", controls=3,
-    )  # fmt: skip
+    options = AblationOptions(features=("nose", "right_half"), fill="black", controls=3)
+    got = ablate(Counts(), images, torch.zeros_like(faces.labels), landmarks, options)
     expected = np.exp(got.area / 300) / (np.exp(got.area / 300) + 6)
     np.testing.assert_allclose(got.without.probability, expected, rtol=1e-5)
     for j in range(3):
@@ -174,10 +176,8 @@ def test_what_is_drawn_follows_from_seed_feature_and_place(
     faces: Faces, landmarks: Landmarks, model: nn.Module
 ) -> None:
     def run(features: tuple[str, ...], seed: int) -> Ablation:
-        return ablate(
-            model, faces.images, faces.labels, landmarks, features=features, fill="noise",
-            controls=2, seed=seed,
-        )  # fmt: skip
+        options = AblationOptions(features=features, fill="noise", controls=2, seed=seed)
+        return ablate(model, faces.images, faces.labels, landmarks, options)
 
     both, alone, other = run(("nose", "mouth"), 1), run(("mouth",), 1), run(("mouth",), 2)
     for name in ("without", "controls"):
@@ -192,9 +192,13 @@ def test_progress_counts_every_face_once(
 ) -> None:
     seen: list[tuple[int, int]] = []
     ablate(
-        model, faces.images, faces.labels, landmarks, features=("nose", "mouth"), controls=1,
+        model,
+        faces.images,
+        faces.labels,
+        landmarks,
+        AblationOptions(features=("nose", "mouth"), controls=1),
         on_progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
     assert seen == [(N, 5 * N), (3 * N, 5 * N), (5 * N, 5 * N)]
 
 
@@ -211,9 +215,9 @@ def run(tmp_path: Path, tiny: str, faces: Faces) -> Run:
 
 
 def test_a_run_keeps_its_ablation(run: Run, faces: Faces, landmarks: Landmarks) -> None:
-    assert load_ablation(run) is None
-    given = ablate_run(run, faces, controls=1, landmarks=landmarks)
-    kept = load_ablation(run)
+    assert Ablation.load(run) is None
+    given = ablate_run(run, faces, AblationOptions(controls=1), landmarks)
+    kept = Ablation.load(run)
     assert kept is not None
     assert kept.features == FEATURES_LEFT_OUT
     for name in ("whole", "without", "controls"):
@@ -227,17 +231,19 @@ def test_a_run_keeps_its_ablation(run: Run, faces: Faces, landmarks: Landmarks) 
     )
     whole = predict_logits(run.load_model(), faces.images).argmax(1)
     assert np.array_equal(kept.whole.predicted, whole)
-    ablate_run(run, faces, fill="black", features=["left_eye"], controls=0, landmarks=landmarks)
-    assert list(ablations(run)) == ["ablation", "ablation-black-without-left-eye"]
+    one = AblationOptions(fill="black", features=("left_eye",), controls=0)
+    ablate_run(run, faces, one, landmarks)
+    assert list(Ablation.kept(run)) == ["ablation", "ablation-black-without-left-eye"]
 
 
 def test_the_name_says_what_is_not_as_usual(run: Run, faces: Faces) -> None:
     others = faces.select(torch.arange(7))
     assert analysis_name(run, faces) == "ablation"
-    assert analysis_name(run, faces, features=FEATURES_LEFT_OUT[::-1]) == "ablation"
-    assert analysis_name(run, faces, "validation", "blur", ["nose"], "flip") == (
-        "ablation-validation-blur-flip-without-nose"
+    assert (
+        analysis_name(run, faces, AblationOptions(features=FEATURES_LEFT_OUT[::-1])) == "ablation"
     )
+    special = AblationOptions("validation", "blur", ("nose",), augmentation="flip")
+    assert analysis_name(run, faces, special) == "ablation-validation-blur-flip-without-nose"
     assert analysis_name(run, others) == f"ablation-on-{others.content_hash()[:12]}"
 
 
@@ -247,13 +253,11 @@ def test_landmarks_of_all_faces_are_those_of_the_split(
     splits = (torch.arange(N) % 3).to(torch.uint8)
     mixed = replace(faces, splits=splits)
     index = torch.nonzero(splits == 1).flatten()
-    with_all = ablate_run(
-        run, mixed, split="validation", features=["nose"], controls=1, landmarks=landmarks
-    )
+    options = AblationOptions("validation", features=("nose",), controls=1)
+    with_all = ablate_run(run, mixed, options, landmarks)
     alone = ablate(
-        run.load_model(), faces.images[index], faces.labels[index], landmarks.select(index),
-        features=["nose"], controls=1,
-    )  # fmt: skip
+        run.load_model(), faces.images[index], faces.labels[index], landmarks.select(index), options
+    )
     assert same(with_all.without, alone.without)
     assert same(with_all.controls, alone.controls)
     with pytest.raises(FerturbError, match=r"landmarks of all 42 faces.*got 14"):
@@ -265,13 +269,13 @@ def test_what_can_not_be_measured_is_refused(
 ) -> None:
     given = {"images": faces.images, "labels": faces.labels, "landmarks": landmarks}
     with pytest.raises(FerturbError, match=r"unknown facial feature 'mouht': did you mean 'mouth'"):
-        ablate(model, **given, features=["mouht"])  # type: ignore[arg-type]
+        ablate(model, **given, options=AblationOptions(features=("mouht",)))  # type: ignore[arg-type]
     with pytest.raises(FerturbError, match="unknown fill 'men'"):
-        ablate(model, **given, fill="men")  # type: ignore[arg-type]
-    with pytest.raises(FerturbError, match="at least one facial feature and 0 or more controls"):
-        ablate(model, **given, controls=-1)  # type: ignore[arg-type]
+        ablate(model, **given, options=AblationOptions(fill="men"))  # type: ignore[arg-type]
+    with pytest.raises(FerturbError, match="controls must be at least 0, got -1"):
+        AblationOptions(controls=-1)
     with pytest.raises(FerturbError, match="no validation faces"):
-        ablate_run(run, faces, split="validation")
+        ablate_run(run, faces, AblationOptions("validation"))
     with pytest.raises(FerturbError, match="not finished"):
         ablate_run(Run.create(tmp_path / "new", RunConfig()), faces)
 
@@ -280,9 +284,8 @@ def test_a_face_is_drawn_the_same_in_any_batch(model: nn.Module) -> None:
     """More faces than are looked at together: the first ones come out as they do alone."""
     drawn = draw(300, seed=2)
     found = find_landmarks(drawn.images)
-    many = ablate(
-        model, drawn.images, drawn.labels, found, features=["eyes"], controls=0, fill="mean"
-    )
+    options = AblationOptions(features=("eyes",), controls=0)
+    many = ablate(model, drawn.images, drawn.labels, found, options)
     left = leave_out(
         Faces(
             drawn.images,

@@ -11,7 +11,8 @@ import pytest
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation.retrained import find_retrained, retrained, retrained_matrix
+from ferturb.evaluation.ablation.matrix import matrix
+from ferturb.evaluation.ablation.retrained import Retrained, find_retrained, retrained
 from ferturb.runs.run import Run
 
 LABELS = np.repeat(np.arange(7), 30)
@@ -71,7 +72,8 @@ def test_the_matrix_is_that_of_the_differences(tmp_path: Path) -> None:
     mouth = finished(tmp_path, without("mouth"), ~happy)
     control = finished(tmp_path, without("mouth", control=True), ~(happy & (np.arange(210) < 96)))
     nose = finished(tmp_path, without("nose"), ALL)
-    cells = retrained_matrix(base, {"mouth": mouth, "nose": nose}, {"mouth": control})
+    group = Retrained(base, "mean", {"mouth": mouth, "nose": nose}, {"mouth": control})
+    cells = matrix(retrained(group))
     found = {(cell.feature, cell.emotion): cell for cell in cells}
     cell = found["mouth", "happy"]
     assert (cell.n, cell.change.estimate, cell.pixels) == (30, -1, 0)
@@ -83,7 +85,8 @@ def test_the_matrix_is_that_of_the_differences(tmp_path: Path) -> None:
     assert found["nose", "happy"].change.estimate == 0
     assert math.isnan(found["nose", "happy"].control.estimate)
     assert math.isnan(found["nose", "happy"].p)
-    change = retrained_matrix(base, {"mouth": mouth}, {}, measure="probability")[3].change
+    alone = retrained(Retrained(base, "mean", {"mouth": mouth}, {}))
+    change = matrix(alone, "probability")[3].change
     e2 = math.exp(2)
     assert change.estimate == pytest.approx((1 - e2) / (e2 + 6))
 
@@ -92,7 +95,7 @@ def test_other_faces_or_missing_logits_are_refused(tmp_path: Path) -> None:
     base = finished(tmp_path, BASE, ALL)
     other = finished(tmp_path, without("mouth"), ALL, np.roll(LABELS, 1))
     with pytest.raises(FerturbError, match="tested on other test faces than"):
-        retrained_matrix(base, {"mouth": other}, {})
+        retrained(Retrained(base, "mean", {"mouth": other}, {}))
     (group,) = find_retrained([base, other])
     with pytest.raises(FerturbError, match=r"no logits for test with augmentation 'flip'"):
         retrained(group, augmentation="flip")

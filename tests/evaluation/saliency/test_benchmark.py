@@ -6,17 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import FaithfulnessOptions, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.benchmark import (
-    Judgement,
+    Benchmark,
+    benchmark_saliency,
     chance_of_naming,
-    judge_saliency,
-    judgements,
-    load_judgement,
     summarise,
 )
 from ferturb.evaluation.saliency.faithfulness import planted
@@ -39,13 +37,13 @@ def run(tiny: str, drawn: Faces, tmp_path: Path) -> Run:
     return made
 
 
-def made_up(faces: Faces, picked: list[str]) -> Judgement:
+def made_up(faces: Faces, picked: list[str]) -> Benchmark:
     """One method that names and points at one feature for each emotion, on seven faces."""
     index = np.array([[PARTS.index(feature) for feature in picked]])
     curve = np.tile(np.linspace(1, 0, 5, dtype=np.float32), (1, 7, 1))
     truth = planted(faces)
     assert truth is not None
-    return Judgement(
+    return Benchmark(
         ("rise",),
         np.arange(7),
         np.arange(7),
@@ -78,19 +76,18 @@ def test_a_summary_counts_what_is_right(drawn: Faces) -> None:
 
 
 def test_chance_is_the_share_of_features_that_carry(drawn: Faces) -> None:
-    judgement = made_up(drawn, ["mouth"] * 7)
+    benchmark = made_up(drawn, ["mouth"] * 7)
     expected = np.mean([len(EVIDENCE[e]) / 7 for e in EMOTIONS[:6]])
-    assert chance_of_naming(judgement) == pytest.approx(expected)
-    unknown = replace(judgement, planted=judgement.planted[:0])
+    assert chance_of_naming(benchmark) == pytest.approx(expected)
+    unknown = replace(benchmark, planted=benchmark.planted[:0])
     assert chance_of_naming(unknown) is None
     assert summarise(unknown)[0].names_right is None
 
 
-def test_methods_are_judged_beside_maps_that_know_nothing(run: Run, drawn: Faces) -> None:
+def test_methods_are_scored_beside_maps_that_know_nothing(run: Run, drawn: Faces) -> None:
     calls: list[tuple[int, int]] = []
-    found = judge_saliency(
-        run, drawn, ("gradient", "grad-cam"), n=1, on_progress=lambda *c: calls.append(c)
-    )
+    options = FaithfulnessOptions(("gradient", "grad-cam"), faces=1)
+    found = benchmark_saliency(run, drawn, options, on_progress=lambda *c: calls.append(c))
     assert found.methods == ("gradient", "grad-cam", "random", "centre")
     assert calls == [(i, 4) for i in range(5)]
     np.testing.assert_allclose(found.share.sum(2), 1, rtol=1e-5)
@@ -99,12 +96,12 @@ def test_methods_are_judged_beside_maps_that_know_nothing(run: Run, drawn: Faces
     np.testing.assert_allclose(found.insertion[:, :, -1], whole, rtol=1e-5)
     assert np.isnan(found.correlation[2:]).all()
     assert (np.abs(found.correlation[:2]) <= 1).all()
-    kept = load_judgement(run)
+    kept = Benchmark.load(run)
     assert kept is not None
     assert kept.methods == found.methods
     for name, array in found.arrays().items():
         np.testing.assert_array_equal(kept.arrays()[name], array)
-    again = judge_saliency(run, drawn, ("gradient", "grad-cam"), n=1)
+    again = benchmark_saliency(run, drawn, options)
     for name, array in found.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array)
 
@@ -112,17 +109,18 @@ def test_methods_are_judged_beside_maps_that_know_nothing(run: Run, drawn: Faces
 def test_real_faces_have_no_known_truth_and_other_fills_another_name(
     run: Run, toy_faces: Faces
 ) -> None:
-    found = judge_saliency(run, toy_faces, ("gradient",), n=1, fill="blur")
+    found = benchmark_saliency(
+        run, toy_faces, FaithfulnessOptions(("gradient",), faces=1, fill="blur")
+    )
     assert found.planted.shape == (0, len(PARTS))
-    assert list(judgements(run)) == [f"faithfulness-blur-on-{toy_faces.content_hash()[:12]}"]
+    assert list(Benchmark.kept(run)) == [f"faithfulness-blur-on-{toy_faces.content_hash()[:12]}"]
 
 
 def test_errors(run: Run, drawn: Faces) -> None:
     for arguments, words in (
         ({"methods": ("lime",)}, "unknown saliency method"),
-        ({"methods": ()}, "at least one saliency method"),
         ({"fill": "grey"}, "unknown fill"),
-        ({"split": "exam"}, "unknown split"),
+        ({"faces": 0}, "faces of each emotion must be at least 1, got 0"),
     ):
         with pytest.raises(FerturbError, match=words):
-            judge_saliency(run, drawn, **arguments)  # type: ignore[arg-type]
+            benchmark_saliency(run, drawn, FaithfulnessOptions(**arguments))  # type: ignore[arg-type]

@@ -7,17 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig, SaliencyOptions
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.saliency.chosen_faces import chosen_faces, stratified
+from ferturb.evaluation.chosen_faces import chosen_faces, stratified
 from ferturb.evaluation.saliency.mass import (
     Explanation,
     explain_run,
-    explanations,
-    load_explanation,
     mass_by_emotion,
 )
 from ferturb.evaluation.saliency.methods import as_mass, saliency
@@ -95,7 +93,7 @@ def test_intervals_are_over_faces_and_enrichment_is_a_ratio_of_means() -> None:
     assert one.share.high == pytest.approx(float(own.mean()) + half, abs=0.2 * half)
 
 
-def test_faces_are_drawn_by_lot_from_each_emotion() -> None:
+def test_faces_are_drawn_at_random_from_each_emotion() -> None:
     labels = torch.tensor([0] * 50 + [3] * 4 + [6] * 20)
     index = stratified(labels, 5, seed=1)
     assert torch.bincount(labels[index], minlength=7).tolist() == [5, 0, 0, 4, 0, 0, 5]
@@ -106,7 +104,12 @@ def test_faces_are_drawn_by_lot_from_each_emotion() -> None:
 
 def test_a_run_is_explained_and_keeps_it(run: Run, drawn: Faces) -> None:
     calls: list[tuple[int, int]] = []
-    found = explain_run(run, drawn, "gradient", n=1, seed=5, on_progress=lambda *c: calls.append(c))
+    found = explain_run(
+        run,
+        drawn,
+        SaliencyOptions("gradient", faces=1, seed=5),
+        on_progress=lambda *c: calls.append(c),
+    )
     assert calls == [(7, 7)]
     test = drawn.split("test")
     assert found.labels.tolist() == test.labels[found.index].tolist()
@@ -120,7 +123,7 @@ def test_a_run_is_explained_and_keeps_it(run: Run, drawn: Faces) -> None:
     np.testing.assert_allclose(found.mean_maps[emotion], alone[0], rtol=1e-4, atol=1e-7)
     parts = partition(find_landmarks(test.images[found.index[:1]]).points)
     np.testing.assert_allclose(found.share[:1], share_of_parts(alone, parts), rtol=1e-4)
-    kept = load_explanation(run, "saliency-gradient")
+    kept = Explanation.load(run, "saliency-gradient")
     assert kept is not None
     for name, array in found.arrays().items():
         np.testing.assert_array_equal(kept.arrays()[name], array)
@@ -131,22 +134,23 @@ def test_a_run_is_explained_and_keeps_it(run: Run, drawn: Faces) -> None:
 def test_other_faces_and_splits_have_names_of_their_own(run: Run, drawn: Faces) -> None:
     other = replace(drawn, images=drawn.images.flip(-1))
     landmarks = find_landmarks(other.images)
-    explain_run(run, other, "gradient", n=1, split="validation", landmarks=landmarks)
-    explain_run(run, drawn, "grad-cam", n=1)
+    options = SaliencyOptions("gradient", "validation", faces=1)
+    explain_run(run, other, options, landmarks)
+    explain_run(run, drawn, SaliencyOptions("grad-cam", faces=1))
     name = f"saliency-gradient-validation-on-{other.content_hash()[:12]}"
-    assert set(explanations(run)) == {name, "saliency-grad-cam"}
-    assert load_explanation(run, "saliency-gradient") is None
+    assert set(Explanation.kept(run)) == {name, "saliency-grad-cam"}
+    assert Explanation.load(run, "saliency-gradient") is None
 
 
 def test_errors(run: Run, drawn: Faces, tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="at least 1 face"):
-        explain_run(run, drawn, n=0)
+        chosen_faces(drawn, "test", 0)
     with pytest.raises(FerturbError, match="has no test faces"):
         chosen_faces(drawn.split("train"), "test", 3)
     with pytest.raises(FerturbError, match="give the landmarks of all 140 faces"):
-        explain_run(run, drawn, n=1, landmarks=find_landmarks(drawn.images[:3]))
+        explain_run(run, drawn, landmarks=find_landmarks(drawn.images[:3]))
     with pytest.raises(FerturbError, match="unknown saliency method"):
-        explain_run(run, drawn, "lime")
+        explain_run(run, drawn, SaliencyOptions("lime"))
     with pytest.raises(FerturbError, match="at least one run folder"):
         finished_runs(())
     unfinished = Run.create(tmp_path / "new", RunConfig())

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.evaluation.ablation.matrix import Cell, matrix
-from ferturb.evaluation.ablation.measure import FORMAT, Ablation, Outcomes
+from ferturb.evaluation.ablation.measure import Ablation, Outcomes
 from ferturb.report.ablation import figures
 from ferturb.report.ablation.items import (
     ablation_items,
@@ -51,7 +51,7 @@ def made_up(hurt: str = "mouth", few: bool = True) -> Ablation:
         said(without),
         said(control),
         area,
-        record | {"format": FORMAT},
+        record | {"format": Ablation.FORMAT},
     )
 
 

@@ -1,12 +1,12 @@
-"""What a run is: dataset, model, method, recipe and seed, as frozen dataclasses.
+"""What a run is (dataset, model, method, recipe, seed) and how it is analysed: frozen dataclasses.
 
 Every field has a default, every preset has a name, and ``RunConfig.to_dict`` /
 ``RunConfig.from_dict`` go to JSON and back without loss. Nothing here imports torch.
 """
 
+from ferturb.base.config.ablation import AblationOptions as AblationOptions
 from ferturb.base.config.augment import AugmentConfig as AugmentConfig
 from ferturb.base.config.dataset import DatasetConfig as DatasetConfig
-from ferturb.base.config.fields import LATER as LATER
 from ferturb.base.config.fields import choose as choose
 from ferturb.base.config.fields import unknown as unknown
 from ferturb.base.config.method import METHOD_OPTIONS as METHOD_OPTIONS
@@ -22,3 +22,5 @@ from ferturb.base.config.recipe import RECIPES as RECIPES
 from ferturb.base.config.recipe import RecipeConfig as RecipeConfig
 from ferturb.base.config.run import RunConfig as RunConfig
 from ferturb.base.config.saliency import SALIENCY as SALIENCY
+from ferturb.base.config.saliency import FaithfulnessOptions as FaithfulnessOptions
+from ferturb.base.config.saliency import SaliencyOptions as SaliencyOptions

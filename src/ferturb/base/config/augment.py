@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.config.fields import in_range
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class AugmentConfig:
     """Probability of erasing one random rectangle (Zhong et al.)."""
     crop: int | None = None
     """Side in pixels of a random crop; None keeps the whole face."""
-    mixup: float = field(default=0.0, metadata=LATER)
+    mixup: float = 0.0
     """α of mixup (two faces averaged, Zhang et al.); 0 is off."""
-    cutmix: float = field(default=0.0, metadata=LATER)
+    cutmix: float = 0.0
     """α of CutMix (a rectangle of another face, Yun et al.); 0 is off."""
-    mixed: float = field(default=1.0, metadata=LATER)
+    mixed: float = 1.0
     """Share of the batches that are mixed, if either is on."""
 
     def __post_init__(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.config.fields import in_range
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,20 @@ class DatasetConfig:
     """Path of fer2013new.csv: use the FER+ labels in place of FER2013's."""
     synthetic_faces: int = 6000
     """How many faces to draw when the source is `synthetic` (80/10/10 into the splits)."""
-    face_masks: str | None = field(default=None, metadata=LATER)
+    face_masks: str | None = None
     """The faces wear face masks (MaskFer): `surgical`, `cloth`, `n95`, `mixed` of these, or the
     other occluders `glasses`, `hand`, `random`."""
-    left_out: str | None = field(default=None, metadata=LATER)
+    left_out: str | None = None
     """A facial feature that is left out of every face, e.g. `mouth`."""
-    left_out_fill: str = field(default="mean", metadata=LATER)
+    left_out_fill: str = "mean"
     """What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`."""
-    left_out_control: bool = field(default=False, metadata=LATER)
+    left_out_control: bool = False
     """Leave out, in place of the facial feature, a random region of as many pixels."""
-    alteration_seed: int = field(default=0, metadata=LATER)
-    """Of what is drawn by lot: face masks, noise, random regions."""
-
-    training_faces: int | None = field(default=None, metadata=LATER)
+    alteration_seed: int = 0
+    """Of what is drawn at random: face masks, noise, random regions."""
+    training_faces: int | None = None
     """Train on this many of the training faces, drawn at random; None on all of them."""
-    subset_seed: int = field(default=0, metadata=LATER)
+    subset_seed: int = 0
     """Of that draw."""
 
     def __post_init__(self) -> None:

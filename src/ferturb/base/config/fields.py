@@ -12,10 +12,6 @@ from ferturb.base.errors import FerturbError
 
 T = TypeVar("T")
 
-LATER: dict[str, Any] = {"later": True}
-"""Marks fields that came after runs had been stored: at its default such a field doesn't enter
-the fingerprint, so that the older runs keep theirs."""
-
 
 def in_range(name: str, value: float, low: float, high: float | None) -> None:
     """Raise `FerturbError` unless the value is within the bounds; `high` None is no bound."""

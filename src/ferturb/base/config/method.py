@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 
 
@@ -35,33 +35,33 @@ class MethodConfig:
     drawn among the K with something left out, beside the whole face."""
     test_views: bool = True
     """Sum the logits of all K+1 views at test time (the paper), or use the whole face only."""
-    train_views: bool = field(default=True, metadata=LATER)
+    train_views: bool = True
     """Train on views; False trains on whole faces."""
-    intensity: Literal["attention", "pixels"] = field(default="attention", metadata=LATER)
+    intensity: Literal["attention", "pixels"] = "attention"
     """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
-    attention_from: Literal["stages", "input"] = field(default="stages", metadata=LATER)
+    attention_from: Literal["stages", "input"] = "stages"
     """The attention map: the mean of the stage gates, or one gate on the input alone."""
-    scope: Literal["epoch", "face", "fixed"] = field(default="epoch", metadata=LATER)
+    scope: Literal["epoch", "face", "fixed"] = "epoch"
     """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
-    shows: Literal["leave-one-out", "keep-one"] = field(default="leave-one-out", metadata=LATER)
+    shows: Literal["leave-one-out", "keep-one"] = "leave-one-out"
     """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
-    fill: Literal["black", "mean", "blur", "noise"] = field(default="black", metadata=LATER)
+    fill: Literal["black", "mean", "blur", "noise"] = "black"
     """What stands where a view leaves pixels out."""
-    leaves: Literal["any", "most-attended"] = field(default="any", metadata=LATER)
+    leaves: Literal["any", "most-attended"] = "any"
     """Which cluster a drawn view is about: any, or the one with the highest mean intensity."""
-    schedule: Literal["constant", "rising", "falling"] = field(default="constant", metadata=LATER)
+    schedule: Literal["constant", "rising", "falling"] = "constant"
     """How the share of faces that lose something goes over the training: as drawn; rising from
     none at the start to all that are drawn; or falling to none, the last quarter on whole faces.
     """
-    share: float = field(default=1.0, metadata=LATER)
+    share: float = 1.0
     """The share of drawn views that are used, 0 … 1; in place of the others the whole face is
     shown."""
-    consistency: float = field(default=0.0, metadata=LATER)
+    consistency: float = 0.0
     """Weight of the loss between a face's views (KL divergence from the whole face's
     prediction); 0 is off. Needs `views` "all" or "pair"."""
-    erased: tuple[float, float] = field(default=(0.02, 0.2), metadata=LATER)
+    erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
-    altered: float = field(default=0.5, metadata=LATER)
+    altered: float = 0.5
     """Method `robust`: the share of training faces that are shown with something hidden."""
 
     def __post_init__(self) -> None:

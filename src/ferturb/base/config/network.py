@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
-
-from ferturb.base.config.fields import LATER
 
 
 @dataclass(frozen=True)
@@ -18,5 +16,5 @@ class ModelConfig:
     """Add CBAM spatial attention."""
     dropout: float = 0.0
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
-    attention_at: Literal["stages", "input"] = field(default="stages", metadata=LATER)
+    attention_at: Literal["stages", "input"] = "stages"
     """Where spatial attention sits: between the stages, or on the input alone."""

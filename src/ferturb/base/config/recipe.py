@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ferturb.base.config.augment import AugmentConfig
-from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 
 
@@ -37,17 +37,17 @@ class RecipeConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     evaluate: tuple[str, ...] = ("none", "flip")
     """Test-time augmentations whose logits are stored at the end."""
-    keep: Literal["best", "last"] = field(default="best", metadata=LATER)
+    keep: Literal["best", "last"] = "best"
     """The epoch whose weights are kept: the best on the validation split, or the last, so that
     nothing is chosen."""
-    validate_every: int = field(default=1, metadata=LATER)
+    validate_every: int = 1
     """Epochs from one look at the validation split to the next, if none is chosen; the last epoch
     is always looked at. What was not looked at is NaN in the history."""
-    distillation: float = field(default=0.0, metadata=LATER)
+    distillation: float = 0.0
     """Weight of the teachers' loss against the labels', 0 … 1; 0 is off."""
-    distillation_temperature: float = field(default=2.0, metadata=LATER)
+    distillation_temperature: float = 2.0
     """What teachers' and student's logits are divided by."""
-    distillation_views: int = field(default=0, metadata=LATER)
+    distillation_views: int = 0
     """How many augmentations of each face the training repeats, so that the teachers are asked
     about each but once; 0 draws a new one every epoch and asks every time."""
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ferturb.base.config.dataset import DatasetConfig
-from ferturb.base.config.fields import LATER, build
+from ferturb.base.config.fields import build
 from ferturb.base.config.method import MethodConfig
 from ferturb.base.config.network import ModelConfig
 from ferturb.base.config.recipe import FAST, RecipeConfig
+
+FORMAT = 1
+"""Of fingerprints: another number where the same fields have come to mean something else."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,10 @@ class RunConfig:
     attention_run: str | None = None
     """Folder of the attention run (phase 1) that a `perturb` run takes its clusters from,
     relative to the run's own parent folder."""
-    teachers: tuple[str, ...] = field(default=(), metadata=LATER)
+    teachers: tuple[str, ...] = ()
     """Folders of finished runs whose ensemble teaches this one (`recipe.distillation`), relative
     to the run's own parent folder."""
-    start: str | None = field(default=None, metadata=LATER)
+    start: str | None = None
     """Folder of a finished run of the same network, relative to the run's own parent folder, whose
     weights this one starts from; None starts from random ones."""
 
@@ -52,18 +55,21 @@ class RunConfig:
         return build(RunConfig, data)
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that are the same exactly when the configs are the same."""
-        text = json.dumps(_as_known(self), sort_keys=True)
+        """Twelve hex digits that are the same exactly when the configs are the same.
+
+        Only what differs from the default counts, so that a field can be added later.
+        """
+        text = json.dumps({"format": FORMAT, **_changed(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _as_known(config: Any) -> dict[str, Any]:
-    """`to_dict`, without the later fields that are at their default."""
-    known: dict[str, Any] = {}
+def _changed(config: Any) -> dict[str, Any]:
+    """The fields that differ from the defaults of their class."""
+    plain, changed = type(config)(), {}
     for f in fields(config):
-        value = getattr(config, f.name)
-        if is_dataclass(value):
-            known[f.name] = _as_known(value)
-        elif not (f.metadata.get("later") and value == f.default):
-            known[f.name] = value
-    return known
+        value, default = getattr(config, f.name), getattr(plain, f.name)
+        if is_dataclass(value):  # not the same default: `RunConfig` has a recipe of its own
+            value, default = _changed(value), {}
+        if value != default:
+            changed[f.name] = value
+    return changed

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import special
+from scipy import stats
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
@@ -138,13 +138,11 @@ def paired_p(differences: Float[Array, " n"]) -> float:
     >>> round(paired_p(np.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0])), 4)
     0.0331
     """
-    n = len(differences)
-    if n < 2 or bool(np.isnan(differences).any()):
+    if len(differences) < 2 or bool(np.isnan(differences).any()):
         return math.nan
-    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    if deviation == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * special.stdtr(n - 1, -abs(mean) / deviation * math.sqrt(n)))
+    if np.ptp(differences) == 0:
+        return 1.0 if differences[0] == 0 else 0.0
+    return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
 def to_dict(cell: Cell) -> dict[str, Any]:

@@ -13,26 +13,28 @@ is streamed: a few hundred faces and one feature at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int8, Int32, Int64, UInt8
-from numpy.typing import NDArray
+from scipy import special
 from torch import Tensor, nn
 
-from ferturb.base.config import choose
+from ferturb.base.config import AblationOptions, choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
-from ferturb.data.faces import SPLITS, Faces
+from ferturb.data.faces import Faces
+from ferturb.evaluation.chosen_faces import landmarks_at, name_of
 from ferturb.features.altered import landmarks_of
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, remove
 from ferturb.models.test_time import AUGMENTATIONS, predict_logits
+from ferturb.runs.analyses import Stored
 from ferturb.runs.provenance import describe_data, describe_software
 from ferturb.runs.run import Run
 
@@ -42,13 +44,7 @@ Progress = Callable[[int, int], None]
 FEATURES_LEFT_OUT: tuple[str, ...] = tuple(name for name in FEATURES if name != "face")
 """The facial features of an ablation unless others are asked for: all but the face itself."""
 
-CONTROLS = 4
-"""Random regions per face and feature."""
-
-ANALYSIS = "ablation"
-FORMAT = "ferturb-ablation-1"
 _CHUNK = 256
-_ARRAYS = ("probability", "predicted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +60,11 @@ class Outcomes:
 
 
 @dataclass(frozen=True, eq=False)
-class Ablation:
+class Ablation(Stored):
     """What a model said of every face: whole, without each feature, and without its controls."""
 
+    KIND: ClassVar[str] = "ablation"
+    FORMAT: ClassVar[str] = "ferturb-ablation-1"
     features: tuple[str, ...]
     labels: Int64[Array, " n"]
     whole: Outcomes
@@ -80,94 +78,65 @@ class Ablation:
     record: Mapping[str, Any] = field(default_factory=dict)
     """How it was measured: data, split, fill, seed, augmentation, …"""
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything but the record, for `Run.store_analysis`."""
-        found: dict[str, NDArray[np.generic]] = {"labels": self.labels, "area": self.area}
-        for name in ("whole", "without", "controls"):
-            for part in _ARRAYS:
-                found[f"{name}_{part}"] = getattr(getattr(self, name), part)
-        return found
-
 
 def ablate(
     model: nn.Module,
     images: UInt8[Tensor, "n h w"],
     labels: Int64[Tensor, " n"],
     landmarks: Landmarks,
-    *,
-    features: Sequence[str] = FEATURES_LEFT_OUT,
-    fill: str = "mean",
-    controls: int = CONTROLS,
-    seed: int = 0,
-    augmentation: str = "none",
-    precision: str = "float32",
+    options: AblationOptions = AblationOptions(),
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Ablation:
     """Ask a model about every face whole, without each feature, and without random regions.
 
-    `on_progress` is called with (faces judged, faces to judge), every variant of a face counting
-    as one. Random regions and noise follow from the seed, the feature's name and the place of the
-    face, whatever other features are asked for. Raises `FerturbError` for unknown names, no
-    faces, or landmarks of other faces.
+    All the faces are asked about, whatever the options' split. `on_progress` is called with (faces
+    asked about, faces to ask about), every variant of a face counting as one. Random regions and
+    noise follow from the seed, the feature's name and the place of the face, whatever other
+    features are asked for. Raises `FerturbError` for unknown names, no faces, or landmarks of
+    other faces.
     """
-    features = _checked(features, fill, controls, augmentation)
-    n, (h, w) = len(images), images.shape[1:]
+    features, variants = _checked(options), 1 + options.controls
+    n = len(images)
     if not n or len(landmarks) != n or len(labels) != n:
         raise FerturbError(
             f"an ablation needs faces, with a label and landmarks each; got {n} faces, "
             f"{len(labels)} labels and {len(landmarks)} landmarks"
         )
-    truth, variants = labels.numpy(), 1 + controls
+    truth = labels.numpy()
     probability = np.zeros((len(features), variants, n), np.float32)
     predicted = np.zeros((len(features), variants, n), np.int8)
     area = np.zeros((len(features), n), np.int32)
     total = n * (1 + len(features) * variants)
 
-    def ask(faces: UInt8[Tensor, "m h w"], start: int, stop: int) -> Outcomes:
-        logits = predict_logits(model, faces, augmentation, precision=precision, device=device)
-        return outcomes(np.resize(truth[start:stop], len(faces)), logits.numpy())
+    def ask(faces: UInt8[Tensor, "m h w"], some: slice) -> Outcomes:
+        logits = predict_logits(
+            model, faces, options.augmentation, precision=options.precision, device=device
+        )
+        return outcomes(np.resize(truth[some], len(faces)), logits.numpy())
 
-    whole = ask(images, 0, n)
+    whole = ask(images, slice(None))
     on_progress(n, total)
     for start in range(0, n, _CHUNK):
         some = slice(start, min(start + _CHUNK, n))
-        found = regions(landmarks.points[some], (h, w), dict.fromkeys((*features, "face")))
-        for i, name in enumerate(features):
-            key = (seed, name, start)
-            left_out = _variants(found[name], found["face"], key, controls)
-            shown = [
-                _leave_out(images[some], region, fill, generator_of(*key, j, "fill"))
-                for j, region in enumerate(left_out)
-            ]
-            said = ask(torch.cat(shown), some.start, some.stop)
+        chunk = _variants(images[some], landmarks.points[some], features, start, options)
+        for i, (shown, pixels) in enumerate(chunk):
+            said = ask(shown, some)
             probability[i, :, some] = said.probability.reshape(variants, -1)
             predicted[i, :, some] = said.predicted.reshape(variants, -1)
-            area[i, some] = found[name].flatten(1).sum(1).numpy()
-            judged = start * len(features) + (some.stop - start) * (i + 1)
-            on_progress(n + judged * variants, total)
-    return Ablation(
-        features,
-        truth,
-        whole,
-        Outcomes(probability[:, 0], predicted[:, 0]),
-        Outcomes(probability[:, 1:], predicted[:, 1:]),
-        area,
-    )
+            area[i, some] = pixels
+            asked = start * len(features) + (some.stop - start) * (i + 1)
+            on_progress(n + asked * variants, total)
+    without = Outcomes(probability[:, 0], predicted[:, 0])
+    controls = Outcomes(probability[:, 1:], predicted[:, 1:])
+    return Ablation(features, truth, whole, without, controls, area)
 
 
 def ablate_run(
     run: Run,
     faces: Faces,
-    *,
-    split: str = "test",
-    fill: str = "mean",
-    features: Sequence[str] | None = None,
-    controls: int = CONTROLS,
-    seed: int = 0,
-    augmentation: str = "none",
+    options: AblationOptions = AblationOptions(),
     landmarks: Landmarks | None = None,
-    precision: str = "float32",
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Ablation:
@@ -177,119 +146,73 @@ def ablate_run(
     under `analysis_name`; the same again replaces it. Raises `FerturbError` for a run that is not
     finished, a split without faces, unknown names.
     """
-    if not run.done:
-        raise FerturbError(f"{run.folder} is not finished; go on with `ferturb train --resume`")
-    names = _checked(features or FEATURES_LEFT_OUT, fill, controls, augmentation)
+    run.require_done()
+    features, split = _checked(options), options.split
     chosen = faces.split(split)
     if not len(chosen):
         raise FerturbError(f"{faces.source} has no {split} faces; choose another split or source")
     started = time.monotonic()
-    found = landmarks_of(chosen) if landmarks is None else _of_split(landmarks, faces, split)
-    measured = ablate(
-        run.load_model().to(device or torch.device("cpu")),
-        chosen.images,
-        chosen.labels,
-        found,
-        features=names,
-        fill=fill,
-        controls=controls,
-        seed=seed,
-        augmentation=augmentation,
-        precision=precision,
-        device=device,
-        on_progress=on_progress,
-    )
-    record = {
-        "format": FORMAT,
+    found = landmarks_at(landmarks, faces, split) or landmarks_of(chosen)
+    model = run.load_model().to(device or torch.device("cpu"))
+    measured = ablate(model, chosen.images, chosen.labels, found, options, device, on_progress)
+    record = asdict(options) | {
         "data": describe_data(faces),
-        "split": split,
-        "features": list(names),
-        "fill": fill,
-        "controls": controls,
-        "seed": seed,
-        "augmentation": augmentation,
-        "precision": precision,
+        "features": list(features),
         "mean_shape": sum(source == "mean shape" for source in found.source),
         "software": describe_software(),
         "seconds": round(time.monotonic() - started, 1),
     }
-    name = analysis_name(run, faces, split, fill, names, augmentation)
-    run.store_analysis(name, measured.arrays(), record)
-    return replace(measured, record=record)
+    measured = replace(measured, record=record)
+    measured.store(run, analysis_name(run, faces, options))
+    return measured
 
 
-def analysis_name(
-    run: Run,
-    faces: Faces,
-    split: str = "test",
-    fill: str = "mean",
-    features: Sequence[str] | None = None,
-    augmentation: str = "none",
-) -> str:
+def analysis_name(run: Run, faces: Faces, options: AblationOptions = AblationOptions()) -> str:
     """Under which name an ablation is kept: "ablation", and what differs from the usual.
 
     The usual is the run's own faces, its test split, every feature, the fill ``mean`` and no
     test-time augmentation.
     """
-    words = [ANALYSIS]
-    words += [split] if split != "test" else []
-    words += [fill] if fill != "mean" else []
-    words += [augmentation] if augmentation != "none" else []
-    if features is not None and set(features) != set(FEATURES_LEFT_OUT):
-        words += ["without", *(name.replace("_", "-") for name in features)]
-    content = faces.content_hash()
-    if content != run.record().get("data", {}).get("hash"):
-        words += ["on", content[:12]]
-    return "-".join(words)
-
-
-def load_ablation(run: Run, name: str = ANALYSIS) -> Ablation | None:
-    """The ablation kept under a name; None without one (or from another version of ferturb)."""
-    found = run.analysis(name)
-    if found is None or found[1].get("format") != FORMAT:
-        return None
-    arrays, record = found
-
-    def stored(kind: str) -> Outcomes:
-        probability, predicted = (arrays[f"{kind}_{part}"] for part in _ARRAYS)
-        return Outcomes(probability.astype(np.float32), predicted.astype(np.int8))
-
-    return Ablation(
-        tuple(record["features"]),
-        arrays["labels"].astype(np.int64),
-        stored("whole"),
-        stored("without"),
-        stored("controls"),
-        arrays["area"].astype(np.int32),
-        record,
-    )
-
-
-def ablations(run: Run) -> dict[str, Ablation]:
-    """Every ablation that is kept with a run, by name."""
-    names = [n for n in run.analyses() if n == ANALYSIS or n.startswith(f"{ANALYSIS}-")]
-    loaded = {name: load_ablation(run, name) for name in names}
-    return {name: one for name, one in loaded.items() if one is not None}
+    words = [options.fill] if options.fill != "mean" else []
+    words += [options.augmentation] if options.augmentation != "none" else []
+    if options.features and set(options.features) != set(FEATURES_LEFT_OUT):
+        words += ["without", *(name.replace("_", "-") for name in options.features)]
+    return name_of(run, faces, Ablation.KIND, options.split, words)
 
 
 def outcomes(labels: Int64[Array, " n"], logits: Float32[Array, "n 7"]) -> Outcomes:
     """What logits say of faces whose emotions are known."""
-    z = logits.astype(np.float64)
-    shares = np.exp(z - z.max(1, keepdims=True))
-    true = shares[np.arange(len(labels)), labels] / shares.sum(1)
-    return Outcomes(true.astype(np.float32), z.argmax(1).astype(np.int8))
+    shares = special.softmax(logits.astype(np.float64), axis=1)
+    true = shares[np.arange(len(labels)), labels]
+    return Outcomes(true.astype(np.float32), logits.argmax(1).astype(np.int8))
 
 
 def _variants(
-    region: Bool[Tensor, "b h w"],
-    face: Bool[Tensor, "b h w"],
-    key: tuple[int | str, ...],
-    controls: int,
-) -> Iterator[Bool[Tensor, "b h w"]]:
-    """What is left out: the feature, then its controls."""
-    yield region
-    for j in range(controls):
-        yield control_regions(region, face, seed_of(*key, j, "control"))
+    images: UInt8[Tensor, "b h w"],
+    points: Float32[Tensor, "b p 2"],
+    features: tuple[str, ...],
+    start: int,
+    options: AblationOptions,
+) -> Iterator[tuple[UInt8[Tensor, "vb h w"], Int64[Array, " b"]]]:
+    """For each feature the faces without it, then without each control; and its pixels a face.
+
+    `start` is the place of the first face, from which its random numbers follow.
+    """
+    found = regions(points, images.shape[1:], dict.fromkeys((*features, "face")))
+    for name in features:
+        region, key = found[name], (options.seed, name, start)
+        left_out = [
+            region,
+            *(
+                control_regions(region, found["face"], seed_of(*key, j, "control"))
+                for j in range(options.controls)
+            ),
+        ]
+        shown = [
+            _leave_out(images, one, options.fill, generator_of(*key, j, "fill"))
+            for j, one in enumerate(left_out)
+        ]
+        yield torch.cat(shown), region.flatten(1).sum(1).numpy()
 
 
 def _leave_out(
@@ -302,26 +225,11 @@ def _leave_out(
     return (faces[:, 0] * 255).round().to(torch.uint8)
 
 
-def _of_split(landmarks: Landmarks, faces: Faces, split: str) -> Landmarks:
-    if len(landmarks) != len(faces):
-        raise FerturbError(
-            f"give the landmarks of all {len(faces)} faces, of every split, in their order; "
-            f"got {len(landmarks)}"
-        )
-    return landmarks.select(torch.nonzero(faces.splits == SPLITS.index(split)).flatten())
-
-
-def _checked(
-    features: Sequence[str], fill: str, controls: int, augmentation: str
-) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(features))
+def _checked(options: AblationOptions) -> tuple[str, ...]:
+    """The facial features that are left out, once each; `FerturbError` for unknown names."""
+    names = tuple(dict.fromkeys(options.features or FEATURES_LEFT_OUT))
     for name in names:
         choose("facial feature", name, FEATURES)
-    choose("fill", fill, FILLS)
-    choose("test-time augmentation", augmentation, AUGMENTATIONS)
-    if not names or controls < 0:
-        raise FerturbError(
-            f"an ablation needs at least one facial feature and 0 or more controls, got "
-            f"{len(names)} and {controls}"
-        )
+    choose("fill", options.fill, FILLS)
+    choose("test-time augmentation", options.augmentation, AUGMENTATIONS)
     return names

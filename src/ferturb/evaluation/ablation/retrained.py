@@ -22,7 +22,6 @@ from jaxtyping import Float32, Int64
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ablation.matrix import Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation, Outcomes, outcomes
 from ferturb.features.regions import FEATURES
 from ferturb.runs.run import Run
@@ -53,17 +52,17 @@ def find_retrained(runs: Iterable[Run]) -> list[Retrained]:
     """
     done = [run for run in runs if run.done]
     baselines = {_key(run): run for run in done if run.config.dataset.left_out is None}
-    found: dict[tuple[str, str], tuple[dict[str, Run], dict[str, Run]]] = {}
+    found: dict[tuple[str, str], dict[tuple[str, bool], Run]] = {}
     for run in done:
         data = run.config.dataset
         if data.left_out is not None and _key(run) in baselines:
-            pair = found.setdefault((_key(run), data.left_out_fill), ({}, {}))
-            pair[data.left_out_control].setdefault(data.left_out, run)
-    return [
-        Retrained(baselines[key], fill, _in_order(without), _in_order(controls))
-        for (key, fill), (without, controls) in found.items()
-        if without
+            group = found.setdefault((_key(run), data.left_out_fill), {})
+            group.setdefault((data.left_out, data.left_out_control), run)
+    groups = [
+        Retrained(baselines[key], fill, _of(group, control=False), _of(group, control=True))
+        for (key, fill), group in found.items()
     ]
+    return [group for group in groups if group.without]
 
 
 def retrained(group: Retrained, split: str = "test", augmentation: str = "none") -> Ablation:
@@ -97,20 +96,6 @@ def retrained(group: Retrained, split: str = "test", augmentation: str = "none")
     )
 
 
-def retrained_matrix(
-    baseline: Run,
-    without: Mapping[str, Run],
-    controls: Mapping[str, Run],
-    *,
-    split: str = "test",
-    augmentation: str = "none",
-    measure: str = "accuracy",
-) -> tuple[Cell, ...]:
-    """The matrix of `retrained`: changes of runs without a feature against the baseline."""
-    group = Retrained(baseline, "", without, controls)
-    return matrix(retrained(group, split, augmentation), measure)
-
-
 def _key(run: Run) -> str:
     """The config without what is left out of the faces, and without names of other runs."""
     config: dict[str, Any] = run.config.to_dict() | {
@@ -129,8 +114,9 @@ def _key(run: Run) -> str:
     return json.dumps(config | {"dataset": config["dataset"] | same}, sort_keys=True)
 
 
-def _in_order(runs: Mapping[str, Run]) -> dict[str, Run]:
-    return {feature: runs[feature] for feature in FEATURES if feature in runs}
+def _of(group: Mapping[tuple[str, bool], Run], control: bool) -> dict[str, Run]:
+    """The runs without a feature, or without its control, in the order of the features."""
+    return {f: group[f, control] for f in FEATURES if (f, control) in group}
 
 
 def _logits(

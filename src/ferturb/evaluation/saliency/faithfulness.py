@@ -46,7 +46,8 @@ def deletion(
     precision: str = "float32",
 ) -> Float32[Tensor, "n s"]:
     """Probability of the target with the first 0, 1/steps, …, all of the pixels left out."""
-    return _curve(model, faces, target, order, fill, steps, precision, torch.ge)
+    keep = ~_first(order, (faces.shape[-2], faces.shape[-1]), steps)
+    return _curve(model, faces, target, keep, fill, precision)
 
 
 def insertion(
@@ -59,31 +60,36 @@ def insertion(
     precision: str = "float32",
 ) -> Float32[Tensor, "n s"]:
     """Probability of the target with only the first 0, 1/steps, …, all of the pixels shown."""
-    return _curve(model, faces, target, order, fill, steps, precision, torch.lt)
+    keep = _first(order, (faces.shape[-2], faces.shape[-1]), steps)
+    return _curve(model, faces, target, keep, fill, precision)
+
+
+def _first(
+    order: Int64[Tensor, "n hw"], size: tuple[int, int], steps: int
+) -> Bool[Tensor, "s n h w"]:
+    """Which pixels are among the first 0, 1/steps, …, all of each order."""
+    n, pixels = order.shape
+    place = torch.empty_like(order).scatter_(1, order, torch.arange(pixels).expand(n, -1))
+    counts = torch.tensor([round(step * pixels / steps) for step in range(steps + 1)])
+    return (place < counts[:, None, None]).view(-1, n, *size)
 
 
 def _curve(
     model: nn.Module,
-    faces: Tensor,
-    target: Tensor,
-    order: Tensor,
+    faces: Float[Tensor, "n 1 h w"],
+    target: Int64[Tensor, " n"],
+    keep: Bool[Tensor, "s n h w"],
     fill: str,
-    steps: int,
     precision: str,
-    keeps: Callable[[Tensor, int], Tensor],
-) -> Tensor:
-    """`keeps` says from a pixel's place in the order, and how many come first, if it is shown."""
-    n, _, h, w = faces.shape
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(h * w).expand(n, -1))
-    counts = [round(step * h * w / steps) for step in range(steps + 1)]
-    curve = torch.zeros(n, steps + 1)
+) -> Float32[Tensor, "n s"]:
+    """Probability of the target with these pixels shown, step by step."""
+    curve = torch.zeros(len(faces), len(keep))
     with evaluating(model):
-        for start in range(0, n, BATCH):
+        for start in range(0, len(faces), BATCH):
             some = slice(start, start + BATCH)
-            for step, count in enumerate(counts):
-                keep = keeps(rank[some], count).view(-1, h, w)
-                shown = remove(faces[some], keep, fill)
-                curve[some, step] = probability_of(model, shown, target[some], precision)
+            for step, shown in enumerate(keep[:, some]):
+                left = remove(faces[some], shown, fill)
+                curve[some, step] = probability_of(model, left, target[some], precision)
     return curve
 
 
@@ -93,10 +99,11 @@ def area_under(curve: Float[Tensor, "n s"]) -> Float[Tensor, " n"]:
 
 
 def ranked(maps: Float[Tensor, "n h w"], seed: int = 0) -> Int64[Tensor, "n hw"]:
-    """The pixels of each map from the most to the least salient, ties by lot from the seed."""
-    lot = torch.rand(maps[0].numel(), generator=torch.Generator().manual_seed(seed)).argsort()
-    flat = maps.flatten(1)[:, lot]
-    return lot[flat.argsort(dim=1, descending=True, stable=True)]
+    """The pixels of each map from the most to the least salient, ties at random from the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.rand(maps[0].numel(), generator=generator).argsort()
+    flat = maps.flatten(1)[:, shuffled]
+    return shuffled[flat.argsort(dim=1, descending=True, stable=True)]
 
 
 def pointed_at(order: Int64[Tensor, "n hw"], parts: Int64[Tensor, "n h w"]) -> Int64[Tensor, " n"]:
@@ -116,7 +123,7 @@ def named_feature(
 
 
 def planted(faces: Faces) -> Bool[np.ndarray, "7 p"] | None:
-    """Which of `PARTS` carry each emotion; None where nobody knows (all but synthetic faces).
+    """Which of `PARTS` carry each emotion; None where that is unknown (all but synthetic faces).
 
     Drawn faces that wear masks, or had a feature left out, no longer show all that was planted.
     """

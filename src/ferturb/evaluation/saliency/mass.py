@@ -13,22 +13,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ferturb.base.config import SALIENCY, choose
+from ferturb.base.config import SaliencyOptions, choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.evaluation.saliency.chosen_faces import analysis_name, chosen_faces
+from ferturb.evaluation.chosen_faces import chosen_faces, landmarks_at, name_of
 from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps, silent
-from ferturb.evaluation.saliency.parts import PARTS, landmarks_at, parts_of, share_of_parts
+from ferturb.evaluation.saliency.parts import PARTS, parts_of, share_of_parts
 from ferturb.evaluation.significance import Interval, percentile_interval, resampled_means
 from ferturb.features.landmarks import Landmarks
+from ferturb.runs.analyses import Stored
 from ferturb.runs.provenance import describe_data, describe_software
 from ferturb.runs.run import Run
 
@@ -36,13 +36,8 @@ Array = np.ndarray
 Progress = Callable[[int, int], None]
 
 
-ANALYSIS = "saliency"
-FORMAT = "ferturb-saliency-1"
-FACES = 30
-
-
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Stored):
     """Where a model's saliency lies on n faces of a split.
 
     - ``index``: their places in the split; ``labels``: their emotions, which were explained.
@@ -51,6 +46,8 @@ class Explanation:
     - ``mean_maps``: the mean saliency of each emotion's faces (7, h, w); nan where it has none.
     """
 
+    KIND: ClassVar[str] = "saliency"
+    FORMAT: ClassVar[str] = "ferturb-saliency-1"
     method: str
     index: Int64[Array, " n"]
     labels: Int64[Array, " n"]
@@ -59,13 +56,6 @@ class Explanation:
     mean_maps: Float32[Array, "7 h w"]
     record: Mapping[str, Any] = field(default_factory=dict)
     """How it was measured: data, split, seed, …"""
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything but method and record, for `Run.store_analysis`."""
-        return {name: getattr(self, name) for name in _ARRAYS}
-
-
-_ARRAYS = ("index", "labels", "share", "area", "mean_maps")
 
 
 @dataclass(frozen=True)
@@ -87,58 +77,49 @@ class Mass:
 def explain_run(
     run: Run,
     faces: Faces,
-    method: str = SALIENCY,
-    *,
-    n: int = FACES,
-    seed: int = 0,
-    split: str = "test",
+    options: SaliencyOptions = SaliencyOptions(),
     landmarks: Landmarks | None = None,
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Explanation:
-    """Explain a run's model on up to n faces of each emotion, and keep the outcome with the run.
+    """Explain a run's model on some faces of each emotion, and keep the outcome with the run.
 
     `landmarks`, if given, are those of all `faces`; else they are found for the chosen faces. It
-    is kept as an analysis called `analysis_name(...)`. Raises `FerturbError` for an unknown
-    method or split, no faces, or a model that can't be explained in this way.
+    is kept as "saliency-METHOD", with the split and the faces where they are not as usual. Raises
+    `FerturbError` for an unknown method or split, no faces, a run that is not finished, or a model
+    that can't be explained in this way.
     """
+    run.require_done()
+    method, split = options.method, options.split
     choose("saliency method", method, METHODS)
     started = time.monotonic()
-    chosen, index = chosen_faces(faces, split, n, seed)
+    chosen, index = chosen_faces(faces, split, options.faces, options.seed)
     model = run.load_model().to(device or torch.device("cpu"))
-    raw = saliency_maps(model, chosen.images, chosen.labels, method, seed, on_progress=on_progress)
+    images, labels = chosen.images, chosen.labels
+    raw = saliency_maps(model, images, labels, method, options.seed, on_progress=on_progress)
     parts = parts_of(chosen, landmarks_at(landmarks, faces, split, index))
     maps = as_mass(raw)
     found = Explanation(
         method,
         index.numpy(),
-        chosen.labels.numpy(),
+        labels.numpy(),
         share_of_parts(maps, parts).numpy(),
         share_of_parts(as_mass(torch.ones_like(maps)), parts).numpy(),
-        _mean_by_emotion(maps, chosen.labels),
-        _record(faces, split, n, seed) | {"method": method, "silent": int(silent(raw).sum())}
-        | {"seconds": round(time.monotonic() - started, 1)},
-    )  # fmt: skip
-    name = analysis_name(run, faces, f"{ANALYSIS}-{method}", split)
-    run.store_analysis(name, found.arrays(), found.record)
+        _mean_by_emotion(maps, labels),
+        {
+            "data": describe_data(faces),
+            "method": method,
+            "split": split,
+            "faces_per_emotion": options.faces,
+            "seed": options.seed,
+            "parts": list(PARTS),
+            "silent": int(silent(raw).sum()),
+            "software": describe_software(),
+            "seconds": round(time.monotonic() - started, 1),
+        },
+    )
+    found.store(run, name_of(run, faces, f"{Explanation.KIND}-{method}", split))
     return found
-
-
-def load_explanation(run: Run, name: str) -> Explanation | None:
-    """The explanation kept under a name; None without one (or from another version of ferturb)."""
-    kept = run.analysis(name)
-    if kept is None or kept[1].get("format") != FORMAT:
-        return None
-    arrays, record = kept
-    known: dict[str, Any] = {key: arrays[key] for key in _ARRAYS}
-    return Explanation(record["method"], **known, record=record)
-
-
-def explanations(run: Run) -> dict[str, Explanation]:
-    """Every explanation kept with a run, by the name of its analysis."""
-    names = [name for name in run.analyses() if name.startswith(f"{ANALYSIS}-")]
-    kept = {name: load_explanation(run, name) for name in names}
-    return {name: one for name, one in kept.items() if one is not None}
 
 
 def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> list[Mass]:
@@ -180,15 +161,3 @@ def _mean_by_emotion(
     for emotion in set(labels.tolist()):
         means[emotion] = maps[labels == emotion].double().mean(0).float().numpy()
     return means
-
-
-def _record(faces: Faces, split: str, n: int, seed: int) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "data": describe_data(faces),
-        "split": split,
-        "faces_per_emotion": n,
-        "seed": seed,
-        "parts": list(PARTS),
-        "software": describe_software(),
-    }

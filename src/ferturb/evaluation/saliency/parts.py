@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from ferturb.base.errors import FerturbError
-from ferturb.data.faces import SPLITS, Faces
+from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.regions import regions
 
@@ -25,21 +24,6 @@ PARTS: tuple[str, ...] = (
 
 _FIRST: tuple[str, ...] = ("eyes", "brows", "mouth", "nose", "cheeks", "forehead", "jaw")
 """Where regions overlap, the pixel belongs to the first of these."""
-
-
-def landmarks_at(
-    landmarks: Landmarks | None, faces: Faces, split: str, index: Int64[Tensor, " m"]
-) -> Landmarks | None:
-    """Of the landmarks of all faces, those of these places in a split."""
-    if landmarks is None:
-        return None
-    if len(landmarks) != len(faces):
-        raise FerturbError(
-            f"give the landmarks of all {len(faces)} faces, of every split, in their order; "
-            f"got {len(landmarks)}"
-        )
-    places = torch.nonzero(faces.splits == SPLITS.index(split)).flatten()
-    return landmarks.select(places[index])
 
 
 def parts_of(faces: Faces, landmarks: Landmarks | None = None) -> Int64[Tensor, "n h w"]:

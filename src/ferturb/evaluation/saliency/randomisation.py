@@ -20,7 +20,7 @@ from typing import cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -80,11 +80,10 @@ def rank_correlation(
     first: Float[Tensor, "n h w"], second: Float[Tensor, "n h w"]
 ) -> Float[np.ndarray, " n"]:
     """Spearman's rank correlation of each pair of maps, −1 … 1; nan where a map is constant."""
-    ranks = [rankdata(m.flatten(1).numpy(), axis=1) for m in (first, second)]
-    a, b = (r - r.mean(1, keepdims=True) for r in ranks)
-    size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    out = np.full(len(a), np.nan)
-    return np.asarray(np.divide((a * b).sum(1), size, out=out, where=size > 0))
+    pairs = zip(first.flatten(1).numpy(), second.flatten(1).numpy(), strict=True)
+    return np.array(
+        [spearmanr(a, b).statistic if np.ptp(a) and np.ptp(b) else np.nan for a, b in pairs]
+    )
 
 
 def structural_similarity(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
-from ferturb.evaluation.ablation.measure import ANALYSIS, Ablation, ablations
+from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.ablation.retrained import find_retrained, retrained
 from ferturb.evaluation.significance import Interval
 from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap, points
@@ -67,7 +67,7 @@ def ablation_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
 
 def run_items(run: Run, ablation: Ablation) -> tuple[Table | Picture, ...]:
     """The same of one ablation of one run, called "ablation" whatever the run is."""
-    shown = Shown(ANALYSIS, _titles([run])[run.name] + _unusual(ablation), ablation)
+    shown = Shown(Ablation.KIND, _titles([run])[run.name] + _unusual(ablation), ablation)
     found = {measure: matrix(ablation, measure) for measure in MEASURES}
     cells = [(shown.title, cell) for some in found.values() for cell in some]
     return (*_items_of(shown, found), cells_table(cells))
@@ -99,8 +99,8 @@ def shown_ablations(runs: Sequence[Run]) -> list[Shown]:
     done = [run for run in runs if run.done]
     titles, found = _titles(done), []
     for run in done:
-        for name, ablation in ablations(run).items():
-            key = f"{run.name}{name.removeprefix(ANALYSIS)}".replace("-", "_")
+        for name, ablation in Ablation.kept(run).items():
+            key = f"{run.name}{name.removeprefix(Ablation.KIND)}".replace("-", "_")
             title = titles[run.name] + _unusual(ablation)
             found.append(Shown(f"ablation_{key}", title, ablation))
     groups = find_retrained(done)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.evaluation.saliency.chosen_faces import stratified
+from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.probability import how_many_summed
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.run import Run

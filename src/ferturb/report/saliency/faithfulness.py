@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ferturb.evaluation.saliency.benchmark import (
-    Faithful,
-    Judgement,
+    Benchmark,
+    MethodScore,
     chance_of_naming,
-    judgements,
     summarise,
 )
 from ferturb.evaluation.significance import Interval
@@ -26,12 +25,12 @@ def faithfulness_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
     found = {
         f"{name}{analysis.removeprefix('faithfulness').replace('-', ' ')}": judgement
         for name, run in zip(run_names(runs), runs, strict=True)
-        for analysis, judgement in judgements(run).items()
+        for analysis, judgement in Benchmark.kept(run).items()
     }
     return judged_items(found)
 
 
-def judged_items(found: Mapping[str, Judgement]) -> tuple[Table | Picture, ...]:
+def judged_items(found: Mapping[str, Benchmark]) -> tuple[Table | Picture, ...]:
     """A table and the curves of judgements by the model's name; () where there are none."""
     return (faithfulness_table(found), _curves_picture(found)) if found else ()
 
@@ -40,7 +39,7 @@ TERMINAL = ("saliency", "deletion", "insertion", "points %", "names %", "rank co
 """The columns of a terminal's table."""
 
 
-def terminal_row(row: Faithful) -> list[str]:
+def terminal_row(row: MethodScore) -> list[str]:
     """One row of a terminal's table."""
 
     def shown(value: Interval | None, scale: float = 1.0, digits: int = 2) -> str:
@@ -57,7 +56,7 @@ def terminal_row(row: Faithful) -> list[str]:
     ]
 
 
-def faithfulness_table(found: Mapping[str, Judgement]) -> Table:
+def faithfulness_table(found: Mapping[str, Benchmark]) -> Table:
     """One row per model and saliency method, the maps that know nothing last."""
     known = any(len(judgement.planted) for judgement in found.values())
     rows: list[tuple[Cell, ...]] = []
@@ -82,13 +81,13 @@ def faithfulness_table(found: Mapping[str, Judgement]) -> Table:
     return Table("faithfulness", title, columns, tuple(rows), _faithfulness_note(found))
 
 
-def _faithful_cells(row: Faithful, known: bool) -> tuple[Cell, ...]:
+def _faithful_cells(row: MethodScore, known: bool) -> tuple[Cell, ...]:
     truth = (row.names_right, row.points_right) if known else ()
     cells = (row.method, row.n, row.deletion, row.insertion, row.pointing)
     return (*cells, *truth, row.correlation, row.similarity)
 
 
-def _faithfulness_note(found: Mapping[str, Judgement]) -> str:
+def _faithfulness_note(found: Mapping[str, Benchmark]) -> str:
     fills = ", ".join(dict.fromkeys(str(j.record["fill"]) for j in found.values()))
     note = (
         "Area under the curve of the mean probability of the labelled emotion while pixels are "
@@ -110,7 +109,7 @@ def _faithfulness_note(found: Mapping[str, Judgement]) -> str:
     return note
 
 
-def _curves_picture(found: Mapping[str, Judgement]) -> Picture:
+def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
     shown = dict(list(found.items())[:_CURVES])
     caption = (
         "Mean probability of the labelled emotion while the most salient pixels are left out "

@@ -16,7 +16,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.evaluation.saliency.benchmark import Judgement
+from ferturb.evaluation.saliency.benchmark import Benchmark
 from ferturb.evaluation.saliency.faithfulness import BASELINES
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
@@ -80,7 +80,7 @@ def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[s
     return out.getvalue()
 
 
-def faithfulness_curves(judged: Mapping[str, Judgement]) -> bytes:
+def faithfulness_curves(judged: Mapping[str, Benchmark]) -> bytes:
     """Mean probability by share of pixels left out or put in; one row of panels per model."""
     with new_figure(WIDTH, 2.7 * len(judged) + 0.5) as (figure, out):
         grid = figure.subplots(len(judged), 2, squeeze=False, sharey="row", sharex=True)

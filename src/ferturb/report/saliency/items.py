@@ -12,10 +12,8 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.mass import (
-    ANALYSIS,
     Explanation,
     Mass,
-    explanations,
     mass_by_emotion,
 )
 from ferturb.evaluation.saliency.parts import PARTS
@@ -48,9 +46,9 @@ def saliency_items(
 def kept_mass(runs: Sequence[Run]) -> Found:
     """Every explanation that is kept with the runs."""
     return {
-        (name, analysis.removeprefix(f"{ANALYSIS}-")): explanation
+        (name, analysis.removeprefix(f"{Explanation.KIND}-")): explanation
         for name, run in zip(run_names(runs), runs, strict=True)
-        for analysis, explanation in explanations(run).items()
+        for analysis, explanation in Explanation.kept(run).items()
     }
 
 
