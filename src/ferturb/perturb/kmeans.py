@@ -28,8 +28,8 @@ from jaxtyping import Float, Int64, UInt8
 
 from ferturb.base.errors import FerturbError
 
-STARTS = 32
-"""k-means++ starts of each set."""
+STARTS = 48
+"""k-means++ starts of each set. With 32, one map in 2,000 is more than 1 % above the best known."""
 BLOCKS = ((16, 5), (64, 8))
 """Blocks of a picture, about: so many, or so many for each cluster. First the coarse ones."""
 RACES = ((4, 12), (3, 2), (1, 1))
