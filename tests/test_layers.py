@@ -19,7 +19,8 @@ MAY = {
     for i, place in enumerate(PLACES)
     for room in place
 }
-MAY |= {"predict": ["base", "features.points"], "web": ["base", "predict"]}
+MAY |= {"predict": ["base", "features.points"]}
+MAY |= {"web": ["base", "predict", "perturb.clusters"]}
 MAY |= {"export": [*MAY["report"], "predict"], "cli": [*MAY, "web", "export"]}
 EXCEPTIONS = {
     # What prediction still asks torch for. To be removed: what_if by `predict.altering`, and run

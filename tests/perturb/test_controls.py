@@ -28,9 +28,9 @@ def test_random_regions_have_exactly_the_clusters_areas(k: int, size: tuple[int,
 
 
 def test_random_regions_are_connected() -> None:
-    attention = torch.rand(60, 48, 48, generator=rng())
+    attention = torch.rand(60, 48, 48, generator=rng()).numpy()
     for k in (2, 3, 5):
-        clusters = cluster_maps(attention, k, rng(), intensity_weight=0.0)
+        clusters = torch.from_numpy(cluster_maps(attention, k, intensity_weight=0.0))
         for regions in random_partitions(clusters, k, rng(k)).numpy():
             for j in range(k):
                 assert label(regions == j, structure=[[1] * 3] * 3)[1] == 1

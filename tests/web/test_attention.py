@@ -3,40 +3,49 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.perturb.clusters import coordinates, intensity
-from ferturb.perturb.kmeans.kmeans import kmeans
+from ferturb.perturb.cluster_maps import FACE_SEED, clustered, named
 from ferturb.web.attention import GRAPH, AttentionFinder, attention_clusters
 
 
-def inertia(attention: np.ndarray, labels: np.ndarray, k: int) -> float:
-    values = intensity(torch.from_numpy(attention)[None], 0.5)
-    points = coordinates(values, 1.5, 1.2)[0].numpy()
-    flat = labels.ravel()
-    return sum(
-        float(np.square(points[flat == j] - points[flat == j].mean(0)).sum()) for j in range(k)
-    )
+def trained_clusters(attention: np.ndarray, k: int) -> np.ndarray:
+    """The clusters that a training finds and the report shows, most attended first."""
+    config = MethodConfig("perturb-face", clusters=k, leaves="most-attended", views="sample")
+    values = torch.from_numpy(attention)
+    maps = clustered(values, config, torch.Generator().manual_seed(FACE_SEED)).maps
+    return named(maps, values, maps[0], config).numpy()
 
 
-def bumps() -> np.ndarray:
-    y, x = np.mgrid[0:48, 0:48]
-    eye = np.exp(-((x - 14) ** 2 + (y - 16) ** 2) / 40)
-    return eye + 0.9 * np.exp(-((x - 33) ** 2 + (y - 16) ** 2) / 40) + 0.05 * np.sin(x / 3)
+def varied(n: int) -> np.ndarray:
+    """Attention of several smoothness, with some maps that say nothing."""
+    generator = torch.Generator().manual_seed(3)
+    noise = [torch.rand(n // 4, 1, s, s, generator=generator) for s in (3, 7, 16, 48)]
+    maps = [nn.functional.interpolate(m, (48, 48), mode="bilinear")[:, 0] for m in noise]
+    attention = torch.cat(maps).numpy()
+    attention[1] = 0.7
+    attention[2] = 0
+    attention[2, 20, 20] = 1
+    attention[3, 5, 5] = np.nan
+    return attention
 
 
-@pytest.mark.parametrize("k", [2, 3, 5])
-def test_as_good_as_the_perturb_schemes_kmeans(k: int) -> None:
-    attention = bumps()
-    points = coordinates(intensity(torch.from_numpy(attention)[None].float(), 0.5), 1.5, 1.2)
-    best = float(kmeans(points, k, torch.Generator().manual_seed(0)).inertia)
-    labels = attention_clusters(attention, k)
-    assert set(np.unique(labels)) == set(range(k))
-    assert inertia(attention, labels, k) <= 1.02 * best
-    means = [attention[labels == j].mean() for j in range(k)]
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_the_page_shows_the_clusters_of_the_report(k: int) -> None:
+    drawn = AttentionFinder(GRAPH, 1)(draw(24, seed=4).images.numpy())
+    attention = np.concatenate([varied(200), drawn])
+    page = np.stack([attention_clusters(face, k) for face in attention])
+    assert np.array_equal(page, trained_clusters(attention, k))
+
+
+def test_the_most_attended_cluster_comes_first() -> None:
+    attention = varied(200)[100]
+    labels = attention_clusters(attention, 5)
+    means = [attention[labels == j].mean() for j in range(5)]
     assert means == sorted(means, reverse=True)
-    assert (attention_clusters(attention, k) == labels).all()
 
 
 def test_attention_that_is_the_same_everywhere_counts_as_none() -> None:
@@ -49,7 +58,7 @@ def test_attention_that_is_the_same_everywhere_counts_as_none() -> None:
 def test_a_number_of_clusters_out_of_range() -> None:
     for k in (0, 9):
         with pytest.raises(FerturbError, match="must be 1"):
-            attention_clusters(bumps(), k)
+            attention_clusters(np.ones((48, 48)), k)
 
 
 def test_the_shipped_network_looks_at_each_face_on_its_own() -> None:

@@ -20,7 +20,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.clusters import by_intensity, cluster_maps, degenerate, matched
+from ferturb.perturb.clusters import by_intensity, cluster_maps, matched, uninformative
 from ferturb.perturb.views import resized
 
 M = TypeVar("M", bound=nn.Module)
@@ -75,24 +75,25 @@ def intensity_of(config: MethodConfig, attention: Classifier | None) -> Intensit
 
 
 def clustered(
-    values: Float[Tensor, "b h w"],
-    config: MethodConfig,
-    generator: torch.Generator,
-    starts: int | None = None,
+    values: Float[Tensor, "b h w"], config: MethodConfig, generator: torch.Generator
 ) -> FaceMaps:
-    """Equation 1's clusters of each map of intensity, with the method's K, λ, α and threshold."""
+    """Equation 1's clusters of each map of intensity, with the method's K, λ, α and threshold.
+
+    K-means draws from the generator's seed, whatever was drawn from it before.
+    """
     threshold = config.attention_threshold if config.intensity == "attention" else 0.0
-    flat = degenerate(values, threshold)
+    intensities = values.cpu().numpy()
     maps = cluster_maps(
-        values,
+        intensities,
         config.clusters,
-        generator,
+        generator.initial_seed(),
         config.distance_weight,
         config.intensity_weight,
         threshold,
-        starts,
+        torch.get_num_threads(),
     )
-    return FaceMaps(maps, flat if config.intensity_weight else torch.zeros_like(flat))
+    flat = uninformative(intensities, threshold) & bool(config.intensity_weight)
+    return FaceMaps(*(torch.from_numpy(found).to(values.device) for found in (maps, flat)))
 
 
 def named(
@@ -102,9 +103,12 @@ def named(
     config: MethodConfig,
 ) -> Int64[Tensor, "b h w"]:
     """Clusters named as in the reference, or by falling attention if the method goes by that."""
+    labels, k = maps.cpu().numpy(), config.clusters
     if config.leaves == "most-attended":
-        return by_intensity(maps, values.nan_to_num(), config.clusters)
-    return matched(maps, reference, config.clusters)
+        renamed = by_intensity(labels, values.nan_to_num().cpu().numpy(), k)
+    else:
+        renamed = matched(labels, reference.cpu().numpy(), k)
+    return torch.from_numpy(renamed).to(maps.device)
 
 
 class _Frozen(nn.Module):

@@ -1,1 +1,0 @@
-"""K-means over the pixels of many faces at once."""
