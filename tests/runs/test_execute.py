@@ -23,7 +23,8 @@ from ferturb.runs import execute
 from ferturb.runs.execute import execute_run, new_classifier, prepare
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.plan import chain
-from ferturb.training.loop import MODEL, Step
+from ferturb.training.files import MODEL
+from ferturb.training.loop import Step
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

@@ -70,17 +70,6 @@ def drawn_views(
     return remove(faces, keep, fill, generator)
 
 
-def sampled_view(
-    faces: Float[Tensor, "b 1 h w"],
-    cluster_map: Int64[Tensor, "m i j"],
-    k: int,
-    generator: torch.Generator,
-) -> Float[Tensor, "b 1 h w"]:
-    """One of the K+1 views of each face, each with the same probability, left out black."""
-    drawn = torch.randint(k + 1, (len(faces),), generator=generator).to(faces.device)
-    return drawn_views(faces, cluster_map, drawn, k)
-
-
 def resized(cluster_map: Int64[Tensor, "m i j"], size: tuple[int, int]) -> Int64[Tensor, "m h w"]:
     """A cluster map at another size: each pixel takes the label at its own middle."""
     if cluster_map.shape[-2:] == size:

@@ -248,9 +248,9 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         run = replace(run, recipe=replace(run.recipe, epochs=epochs))
     before: list[RunConfig] = []
     taken = trained_as(run.method)
-    if taken is not None and run.start is None:
+    if taken is not None and run.evaluates is None:
         before = chain(replace(run, method=taken), attention_epochs)
-        run = replace(run, start=run_folder_name(before[-1]))
+        run = replace(run, evaluates=run_folder_name(before[-1]), initial_weights=None)
     if not needs_attention(run.method):
         return [*before, run]
     first = replace(
@@ -259,7 +259,8 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         method=MethodConfig("attention"),
         recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0, distillation_views=0),
         teachers=(),
-        start=None,
+        initial_weights=None,
+        evaluates=None,
     )
     last = replace(run, attention_run=run_folder_name(first))
     return list(dict.fromkeys([*before, first, last]))

@@ -31,14 +31,17 @@ class RunConfig:
     teachers: tuple[str, ...] = field(default=(), metadata=LATER)
     """Folders of finished runs whose ensemble teaches this one (`recipe.distillation`), relative
     to the run's own parent folder."""
-    start: str | None = field(default=None, metadata=LATER)
+    initial_weights: str | None = field(default=None, metadata=LATER)
     """Folder of a finished run of the same network, relative to the run's own parent folder, whose
-    weights this one starts from; None starts from random ones."""
+    weights this one's training starts from; None starts from random ones."""
+    evaluates: str | None = field(default=None, metadata=LATER)
+    """Folder of a finished run, relative to the run's own parent folder, whose network this one
+    measures as its own method uses it; nothing is trained."""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The folders of the runs that this one builds on, relative to its own parent folder."""
-        named = (self.start, self.attention_run, *self.teachers)
+        named = (self.initial_weights, self.evaluates, self.attention_run, *self.teachers)
         return tuple(name for name in named if name is not None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,8 +51,12 @@ class RunConfig:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> RunConfig:
-        """The inverse of `to_dict`; unknown keys are an error, missing ones take the default."""
-        return build(RunConfig, data)
+        """The inverse of `to_dict`; unknown keys are an error, missing ones take the default.
+
+        `start` is what `initial_weights` was called before.
+        """
+        known = {"initial_weights" if key == "start" else key: data[key] for key in data}
+        return build(RunConfig, known)
 
     def fingerprint(self) -> str:
         """Twelve hex digits that are the same exactly when the configs are the same."""
