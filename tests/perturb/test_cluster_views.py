@@ -13,7 +13,7 @@ from ferturb.perturb.cluster_maps import AttentionClusters, mean_attention
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.clusters import cluster_maps
 from ferturb.perturb.view_classifier import ViewClassifier
-from ferturb.perturb.views import drawn_views, left_out_masks, views_of
+from ferturb.perturb.views import masks_of, views_of
 from ferturb.training.inputs import Batch
 
 
@@ -33,7 +33,7 @@ def test_what_the_views_leave_out_adds_up_to_the_face(k: int) -> None:
     left_out = faces.unsqueeze(1) - views[:, :k]
     torch.testing.assert_close(left_out.sum(1), faces)
     assert torch.equal(views[:, k], faces)
-    masks = left_out_masks(clusters, k)
+    masks = masks_of(clusters, torch.arange(k + 1)[None], k, "leave-one-out")
     assert torch.equal((~masks).sum(1), torch.ones_like(clusters))  # each pixel once
 
 
@@ -167,8 +167,9 @@ def test_training_inputs_of_perturb_all_and_sample() -> None:
     sample.start_epoch(1, rng())
     generator = rng(1)
     torch.rand(20, generator=generator)  # flips, though there are none
-    drawn = torch.randint(4, (20,), generator=generator)
-    assert torch.equal(shown(sample, 1), drawn_views(faces, views.cluster_map[None], drawn, 3))
+    drawn = torch.randint(4, (20, 1), generator=generator)
+    expected = views_of(faces, views.cluster_map[None], 3)[torch.arange(20), drawn[:, 0]]
+    assert torch.equal(shown(sample, 1), expected)
 
 
 def test_each_view_is_drawn_as_often() -> None:

@@ -102,8 +102,7 @@ def train(
         distillation: Weight of what the teachers say against the labels, 0 to 1.
         distillation_views: Repeat this many augmentations of each face, so that the teachers are
             asked about each but once; 0 draws new ones every epoch and asks every time.
-        start_from: A finished run of the same network whose weights this one starts from; for
-            `train-views-only` and `test-views-only` the run whose network is measured.
+        start_from: A finished run of the same network whose weights this one starts from.
         resume: A run folder to go on with; all other options but the last three are ignored.
         threads: Threads of torch.
         quiet: Say nothing but errors.
@@ -145,20 +144,12 @@ def train(
         chosen,
         seed,
         teachers=tuple(os.path.relpath(teacher, out) for teacher in teachers),
-        **_earlier(method, None if start_from is None else os.path.relpath(start_from, out)),
+        initial_weights=None if start_from is None else os.path.relpath(start_from, out),
     )
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
     read_faces(run.dataset, quiet)
     for config in chain(run, first_epochs):
         _train(prepare(out, config), threads, device, quiet)
-
-
-def _earlier(method: str, run: str | None) -> dict[str, str | None]:
-    """What an earlier run is to a method: where it starts, or what it measures otherwise."""
-    from ferturb.perturb.methods import METHODS
-
-    tests_alone = choose("method", method, METHODS).trains_as is not None
-    return {"evaluates" if tests_alone else "initial_weights": run}
 
 
 def _train(run: Run, threads: int | None, device: str, quiet: bool) -> None:

@@ -40,18 +40,12 @@ class FaceMaps(NamedTuple):
     """Faces whose attention carried no information, or that show no face: clustered by place."""
 
 
-class SharedMap(NamedTuple):
-    """One cluster map for all faces."""
-
-    map: Int64[Tensor, "h w"]
-    degenerate: int
-    """1 if the attention carried no information, else 0."""
-
-
 class MapSource(nn.Module, ABC):
     """What gives a method its cluster maps. `reference` is the map whose names all others take."""
 
     reference: Tensor | None
+    attends = False
+    """Whether the intensity of Equation 1 counts."""
 
     def __init__(
         self,
@@ -59,10 +53,14 @@ class MapSource(nn.Module, ABC):
         attention: Classifier | None = None,
         reference: Int64[Tensor, "h w"] | None = None,
     ) -> None:
-        """`attention` is the classifier of phase 1, where the method uses one."""
+        """`attention` is the classifier of phase 1; `FerturbError` for a method that needs one
+        and gets none, or one with its attention elsewhere."""
         super().__init__()
         self.config = config
+        used = self.attends and config.uses_attention
+        self.attention = _fit(config, attention) if used else None
         self.register_buffer("reference", reference)
+        self.eval()
 
     @classmethod
     def by_face(cls, config: MethodConfig) -> bool:
@@ -70,12 +68,14 @@ class MapSource(nn.Module, ABC):
         return config.scope == "face"
 
     @abstractmethod
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> SharedMap:
-        """The reference map, from training faces."""
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+        """The reference map (h, w), from training faces, and 1 if their attention carried no
+        information, else 0."""
 
-    def shared(self, images: UInt8[Tensor, "n h w"], generator: torch.Generator) -> SharedMap:
-        """The map of an epoch, from training faces that `generator` draws; where
-        nothing is drawn, the reference."""
+    def shared(
+        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+    ) -> tuple[Tensor, int]:
+        """The map of an epoch, likewise, from training faces that `generator` draws."""
         return self.find_reference(images)
 
     @abstractmethod
@@ -101,16 +101,7 @@ class MapSource(nn.Module, ABC):
 class AttentionClusters(MapSource):
     """Clusters of Equation 1, from an attention classifier, from the pixels or from place alone."""
 
-    def __init__(
-        self,
-        config: MethodConfig,
-        attention: Classifier | None = None,
-        reference: Int64[Tensor, "h w"] | None = None,
-    ) -> None:
-        """`FerturbError` for a method that needs attention and an unfit classifier, or none."""
-        super().__init__(config, attention, reference)
-        self.attention = fit_attention(config, attention) if config.uses_attention else None
-        self.eval()
+    attends = True
 
     def intensity(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
         """I of Equation 1 for faces in [0, 1]; 0 where it doesn't count."""
@@ -118,11 +109,13 @@ class AttentionClusters(MapSource):
             return self.attention.attention_maps(faces)
         return faces[:, 0] if self.config.intensity_weight else torch.zeros_like(faces[:, 0])
 
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> SharedMap:
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
         """The clusters of a fixed draw of training faces."""
         return self.shared(images, face_draws())
 
-    def shared(self, images: UInt8[Tensor, "n h w"], generator: torch.Generator) -> SharedMap:
+    def shared(
+        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+    ) -> tuple[Tensor, int]:
         """The clusters of the mean attention of `attention_faces` faces."""
         order = torch.randperm(len(images), generator=generator)
         chosen = images[order[: self.config.attention_faces].to(images.device)]
@@ -131,7 +124,7 @@ class AttentionClusters(MapSource):
         maps = found.maps
         if self.reference is not None or self.config.leaves == "most-attended":
             maps = self._renamed(maps, values)
-        return SharedMap(maps[0], int(found.degenerate.sum()))
+        return maps[0], int(found.degenerate.sum())
 
     @torch.no_grad()
     def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
@@ -156,8 +149,7 @@ class AttentionClusters(MapSource):
         return matched(maps, resized(self.reference[None], size)[0], self.config.clusters)
 
 
-def fit_attention(config: MethodConfig, attention: Classifier | None) -> Classifier:
-    """The classifier of phase 1 in evaluation mode; `FerturbError` if it doesn't fit the method."""
+def _fit(config: MethodConfig, attention: Classifier | None) -> Classifier:
     if attention is None:
         raise FerturbError(
             f"method {config.name!r} needs an attention classifier (phase 1), got none; "

@@ -23,7 +23,7 @@ from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.cluster_maps import MapSource, face_draws, maps_of_faces
 from ferturb.perturb.view_classifier import model_at_test_time
-from ferturb.perturb.views import drawn_views, views_of
+from ferturb.perturb.views import views_of
 from ferturb.training.inputs import Batch, TrainingInputs
 
 WHOLE_FROM = 0.75
@@ -69,8 +69,8 @@ class ClusterViews(TrainingInputs):
             if self._face_maps is None:
                 self._face_maps, self.degenerate = maps_of_faces(source, self.images)
         elif c.scope == "epoch":
-            found, self.degenerate = source.shared(self.images, generator)
-            self._map = source.redrawn(found[None], generator)[0]
+            shared, self.degenerate = source.shared(self.images, generator)
+            self._map = source.redrawn(shared[None], generator)[0]
         else:
             self._map = source.redrawn(reference[None], face_draws())[0]
 
@@ -83,19 +83,8 @@ class ClusterViews(TrainingInputs):
         if not c.train_views:
             return batch.augmented()
         faces, maps = self._augmented(batch)
-        if c.views == "all" and self._strength == 1:
-            return views_of(faces, maps, c.clusters, c.shows, c.fill, draws).flatten(0, 1)
-        drawn = self._drawn(len(faces), draws).to(faces.device)
-        n = drawn.shape[1]
-        return drawn_views(
-            faces.repeat_interleave(n, 0),
-            maps if len(maps) == 1 else maps.repeat_interleave(n, 0),
-            drawn.flatten(),
-            c.clusters,
-            c.shows,
-            c.fill,
-            draws,
-        )
+        drawn = self._drawn(len(faces), draws)
+        return views_of(faces, maps, c.clusters, c.shows, c.fill, draws, drawn).flatten(0, 1)
 
     def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Augmented faces, and one map for all of them or their own that moved with them."""

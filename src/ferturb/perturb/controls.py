@@ -21,7 +21,7 @@ from ferturb.features.landmark_network import SIDE
 from ferturb.features.landmarks import find_landmarks, shipped_model
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, MapSource, SharedMap
+from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, MapSource
 
 JITTER = math.radians(30)
 """How far a cut may turn from the direction straight across what is left."""
@@ -119,19 +119,18 @@ class LandmarkCells(MapSource):
             [i for group in groups for i in GROUPS[group]]
             for groups in LANDMARK_ORDER[: config.clusters]
         ]
-        self.eval()
 
     @classmethod
     def by_face(cls, config: MethodConfig) -> bool:
         """Always."""
         return True
 
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> SharedMap:
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
         """The map of the mean face."""
         size = (images.shape[1], images.shape[2])
         scale = torch.tensor([size[1] / SIDE, size[0] / SIDE])
         mean = shipped_model().mean_shape * scale + (scale - 1) / 2
-        return SharedMap(self._cells(mean[None], size)[0], 0)
+        return self._cells(mean[None], size)[0], 0
 
     @torch.no_grad()
     def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:

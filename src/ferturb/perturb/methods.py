@@ -122,7 +122,7 @@ def source_at_test_time(
 def needs_attention(config: MethodConfig) -> bool:
     """Whether a method's maps come from an attention run (phase 1)."""
     source = choose("method", config.name, METHODS).map_source
-    return source is not None and issubclass(source, AttentionClusters) and config.uses_attention
+    return source is not None and source.attends and config.uses_attention
 
 
 def trained_as(config: MethodConfig) -> MethodConfig | None:
