@@ -41,14 +41,8 @@ class Method:
     """The method whose training this one's is, where they differ at test time alone."""
 
 
-def _whole_faces(
-    config: MethodConfig, faces: Faces, attention: Classifier | None
-) -> TrainingInputs:
+def _whole_faces(*_: object) -> TrainingInputs:
     return TrainingInputs()
-
-
-def _rectangles(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
-    return RandomErasing(config)
 
 
 def _variants(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
@@ -74,7 +68,9 @@ METHODS: dict[str, Method] = {
     "random-regions": _from_maps("control: random regions with the clusters' areas", RandomRegions),
     "uniform-clusters": _from_maps("control: clusters of place alone (α = 0)"),
     "landmark-regions": _from_maps("control: the face divided by its landmarks", LandmarkCells),
-    "random-erasing": Method("control: random rectangles", _rectangles, has_views=True),
+    "random-erasing": Method(
+        "control: random rectangles", lambda config, *_: RandomErasing(config), has_views=True
+    ),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
         "control: views in training, whole faces at test time", trains_as="perturb"

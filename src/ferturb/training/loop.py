@@ -40,7 +40,7 @@ LOSS_CHECK = 32
 
 @dataclass(frozen=True)
 class Step:
-    """What a progress display is told."""
+    """How far a training is, for a progress display."""
 
     epoch: int
     epochs: int
@@ -66,7 +66,7 @@ class Training:
     """Where the checkpoint, the kept model and the cluster maps go."""
     device: torch.device
     teacher: Teacher | None = None
-    """Whom the network learns from beside the labels."""
+    """For distillation; None learns from the labels alone."""
 
 
 def train(
@@ -150,7 +150,7 @@ class _Loop:
 
 @dataclass(frozen=True)
 class _Planned:
-    """One step before it is made."""
+    """One step: its faces, its rate and where it stands."""
 
     number: int
     """From 0, within the epoch."""
@@ -181,7 +181,7 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
             where = f"at epoch {epoch}, step {step.number + 1} (learning rate {step.rate:.4g})"
             if step.number % LOSS_CHECK == LOSS_CHECK - 1:
                 check_finite(meter.loss, where)
-            on_step(_told(loop, epoch, step, meter))
+            on_step(_report(loop, epoch, step, meter))
     check_finite(meter.loss, where)
     loss_value = accuracy = math.nan
     if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
@@ -267,7 +267,7 @@ class _Meter:
         return time.perf_counter() - self.start
 
 
-def _told(loop: _Loop, epoch: int, step: _Planned, meter: _Meter) -> Step:
+def _report(loop: _Loop, epoch: int, step: _Planned, meter: _Meter) -> Step:
     recipe, done = loop.training.recipe, step.number + 1
     return Step(
         epoch=epoch,
