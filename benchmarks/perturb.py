@@ -29,10 +29,10 @@ from ferturb.base.config import FAST, MethodConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import autocast
-from ferturb.perturb.cluster_maps import FACE_SEED, clustered, named
-from ferturb.perturb.methods import METHODS
-from ferturb.training.augment import augment_with_maps
-from ferturb.training.inputs import TrainingViews
+from ferturb.perturb.cluster_maps import AttentionClusters
+from ferturb.perturb.cluster_views import ClusterViews
+from ferturb.perturb.methods import training_inputs
+from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.optimizer import build_optimizer
 
 METHODS_MEASURED = {
@@ -62,24 +62,21 @@ def parsed() -> argparse.Namespace:
 class Stepper:
     """One method's training steps on the first batch of some faces."""
 
-    def __init__(self, model: str, batch: int, views: TrainingViews) -> None:
+    def __init__(self, model: str, batch: int, inputs: TrainingInputs) -> None:
         torch.manual_seed(0)
         network = Classifier(ModelConfig(model)).to(memory_format=torch.channels_last)
         self.model = network.train()
         self.recipe = replace(FAST, batch_size=batch)
         self.optimizer = build_optimizer(self.model, self.recipe)
-        self.views = views
-        self.views.start_epoch(1, torch.Generator().manual_seed(0))
+        self.inputs = inputs
+        self.inputs.start_epoch(1, torch.Generator().manual_seed(0))
         self.generator = torch.Generator().manual_seed(0)
         self.index = torch.arange(batch)
 
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        maps = self.views.maps_of(self.index)
-        faces, maps = augment_with_maps(
-            images[self.index], maps, self.recipe.augment, self.generator
-        )
-        inputs = self.views(faces, self.generator, maps)
-        target = labels[self.index].repeat_interleave(len(inputs) // len(faces))
+        batch = Batch(self.index, images[self.index], self.recipe.augment, self.generator)
+        inputs = self.inputs(batch, self.generator)
+        target = labels[self.index].repeat_interleave(len(inputs) // len(self.index))
         with autocast(self.recipe.precision, images.device):
             logits = self.model(inputs).float()
         loss = F.cross_entropy(logits, target)
@@ -95,21 +92,22 @@ def main() -> None:
     clock: Callable[[], float] = time.perf_counter if options.wall else time.process_time
     torch.set_flush_denormal(True)
     faces = synthetic_faces(options.batch, 0)
+    faces = replace(faces, splits=torch.zeros_like(faces.splits))  # all of them to train on
     torch.manual_seed(0)
     attention = Classifier(ModelConfig("compact", attention=True)).eval()
     steppers = {
-        name: Stepper(options.model, options.batch, METHODS[c.name](c, attention, faces.images))
+        name: Stepper(options.model, options.batch, training_inputs(c, faces, attention))
         for name, c in METHODS_MEASURED.items()
     }
-    config = METHODS_MEASURED["views=sample, per face"]
-    reference = steppers["views=sample, per face"].views.cluster_map()
-    assert reference is not None
+    by_face = steppers["views=sample, per face"].inputs
+    assert isinstance(by_face, ClusterViews)
+    clusters = AttentionClusters(by_face.config, attention, by_face.cluster_map)
+    inputs = faces.images.unsqueeze(1).float().div(255)
     with torch.no_grad():
-        values = attention.attention_maps(faces.images.unsqueeze(1).float().div(255))
+        values = attention.attention_maps(inputs)
 
     def cluster() -> None:
-        found = clustered(values, config, torch.Generator().manual_seed(FACE_SEED))
-        named(found.maps, values, reference, config)
+        clusters.of_values(values)
 
     cluster()
     seconds: dict[str, list[float]] = {name: [] for name in (*steppers, "clustering")}

@@ -28,7 +28,7 @@ def with_holes(
     """Copies of faces: without each feature, then without a random region of each one's area.
 
     `points` are the faces' landmarks; c is twice the number of features. The same faces give the
-    same copies. For `ferturb.perturb.hidden_variants.AlteredCopies`.
+    same copies. For `ferturb.perturb.hidden_variants.HiddenVariants`.
     """
     size = (images.shape[1], images.shape[2])
     chunks = []

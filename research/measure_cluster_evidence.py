@@ -34,7 +34,7 @@ from ferturb.base.storage import write_bytes, write_rows
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.device import prepare_process
-from ferturb.perturb.cluster_maps import FaceClusters
+from ferturb.perturb.cluster_maps import AttentionClusters
 from ferturb.perturb.cluster_views import ClusterViews
 from research.cluster_evidence import CONTROLS, Covered, cluster_evidence
 from research.evidence_figure import cluster_evidence_figure
@@ -109,15 +109,15 @@ def attended(
     attention: Classifier, config: MethodConfig, training: Tensor, who: Subjects, seed: int
 ) -> Attended:
     """The shared map of a first epoch from training faces, and the maps of these faces."""
-    views = ClusterViews(config, attention.attention_maps, training)
+    views = ClusterViews(config, AttentionClusters(config, attention), training)
     views.start_epoch(1, generator_of(seed, 1, "clusters"))
-    shared = views.cluster_map()
-    find = FaceClusters(replace(config, scope="face"), attention, shared)
+    shared = views.cluster_map
+    find = AttentionClusters(replace(config, scope="face"), attention, shared)
     parts = who.faces.split(64)
     with torch.no_grad():
         said = torch.cat([attention(part).argmax(1) for part in parts])
         values = torch.cat([attention.attention_maps(part) for part in parts])
-    own = torch.cat([find(part).maps for part in parts])
+    own = torch.cat([find(part) for part in parts])
     right = float((said == who.labels).double().mean())
     return Attended(right, values, shared[None], own)
 

@@ -18,10 +18,11 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
 from ferturb.models.compact import compact
-from ferturb.perturb.hidden_variants import AlteredCopies
+from ferturb.perturb.hidden_variants import HiddenVariants
 from ferturb.study.plan import PRESETS
-from ferturb.training.inputs import TrainingViews, WholeFaces
-from ferturb.training.loop import MODEL, Training, train
+from ferturb.training.files import MODEL, TrainingFiles
+from ferturb.training.inputs import TrainingInputs
+from ferturb.training.loop import Training, train
 from research.holes import with_holes
 
 NARROW = "narrow"
@@ -59,10 +60,11 @@ def _train(folder: Path, seed: int, holes: bool, attention: bool, count: int, ep
         classifier = Classifier(ModelConfig(NARROW, attention=attention))
     faces = synthetic_faces(count, seed=TRAINING_SEED)
     images = faces.split("train").images
-    views: TrainingViews = WholeFaces()
+    inputs = TrainingInputs()
     if holes:
         points = find_landmarks(images).points
-        views = AlteredCopies(images, with_holes(images, points, FEATURES), _HOLES)
+        inputs = HiddenVariants(images, with_holes(images, points, FEATURES), _HOLES)
     light = AugmentConfig(flip=0.5, rotate=5.0, shift=0.03)
     recipe = replace(PRESETS["quick"].recipe, epochs=epochs, augment=light)
-    train(Training(classifier, faces, views, recipe, seed, folder, "", torch.device("cpu")))
+    files = TrainingFiles(folder, "")
+    train(Training(classifier, faces, inputs, recipe, seed, files, torch.device("cpu")))

@@ -37,7 +37,7 @@ def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
         "sizes": " ".join(f"{size}px<={share:g}" for share, size in c.recipe.sizes),
         "seed": c.seed,
         "learning_rate": c.recipe.learning_rate,
-        "starts_from": "" if c.start is None else Path(c.start).name,
+        "starts_from": Path(c.initial_weights or c.evaluates or "").name,
         "teachers": " ".join(Path(teacher).name for teacher in c.teachers),
         "run": run.name,
         "best_epoch": record["best_epoch"],

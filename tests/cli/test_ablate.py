@@ -19,7 +19,7 @@ from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.models.classifier import Classifier
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run
-from ferturb.training.loop import MODEL
+from ferturb.training.files import MODEL
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ferturb.data.drawn.synthetic import draw
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.run import Run
-from ferturb.training.loop import MODEL
+from ferturb.training.files import MODEL
 
 FACES = draw(60, seed=9).images.numpy()
 

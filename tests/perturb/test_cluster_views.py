@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.base.config import MethodConfig, ModelConfig
+from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.cluster_maps import mean_attention
+from ferturb.perturb.cluster_maps import AttentionClusters, mean_attention
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.clusters import cluster_maps
-from ferturb.perturb.methods import METHODS
 from ferturb.perturb.view_classifier import ViewClassifier
-from ferturb.perturb.views import left_out_masks, sampled_view, views_of
-from ferturb.training.inputs import WholeFaces
+from ferturb.perturb.views import masks_of, views_of
+from ferturb.training.inputs import Batch
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -35,7 +33,7 @@ def test_what_the_views_leave_out_adds_up_to_the_face(k: int) -> None:
     left_out = faces.unsqueeze(1) - views[:, :k]
     torch.testing.assert_close(left_out.sum(1), faces)
     assert torch.equal(views[:, k], faces)
-    masks = left_out_masks(clusters, k)
+    masks = masks_of(clusters, torch.arange(k + 1)[None], k, "leave-one-out")
     assert torch.equal((~masks).sum(1), torch.ones_like(clusters))  # each pixel once
 
 
@@ -83,33 +81,13 @@ def test_a_48_map_on_a_32_face_keeps_its_places() -> None:
         assert torch.equal(views[0, j, 0], expected)
 
 
-def test_a_sampled_view_is_one_of_the_views_each_as_often() -> None:
-    k, n = 3, 4000
-    faces, clusters = case(1)
-    many = faces.expand(n, 1, 8, 8)
-    drawn = sampled_view(many, clusters, k, rng(4))
-    views = views_of(faces, clusters, k)[0]
-    same = (drawn.unsqueeze(1) == views.unsqueeze(0)).all((2, 3, 4))
-    assert same.sum(1).eq(1).all()
-    share = same.double().mean(0)
-    assert (share - 1 / (k + 1)).abs().max() < 4 * math.sqrt(0.25 * 0.75 / n)
-    assert torch.equal(drawn, sampled_view(many, clusters, k, rng(4)))
-
-
-def test_sampled_views_take_each_face_its_own_map() -> None:
-    faces, clusters = case()
-    drawn = sampled_view(faces, clusters, 3, rng(5))
-    views = views_of(faces, clusters, 3)
-    assert (drawn.unsqueeze(1) == views).all((2, 3, 4)).any(1).all()
-
-
 def test_view_classifier_sums_the_logits_of_views_taken_one_at_a_time(tiny: str) -> None:
     torch.manual_seed(0)
     classifier = Classifier(ModelConfig(tiny)).eval()
     faces = torch.rand(4, 1, 32, 32, generator=rng())
     clusters = torch.randint(0, 3, (32, 32), generator=rng(1))
     with torch.no_grad():
-        got = ViewClassifier(classifier, clusters, 3).eval()(faces)
+        got = ViewClassifier(classifier, clusters, MethodConfig("perturb")).eval()(faces)
         expected = torch.zeros(4, 7)
         for i, face in enumerate(faces):
             for j in range(3):
@@ -119,7 +97,8 @@ def test_view_classifier_sums_the_logits_of_views_taken_one_at_a_time(tiny: str)
 
 
 def test_view_classifier_of_no_faces_gives_no_logits(tiny: str) -> None:
-    model = ViewClassifier(Classifier(ModelConfig(tiny)), torch.zeros(32, 32).long(), 1).eval()
+    config = MethodConfig("perturb", clusters=1)
+    model = ViewClassifier(Classifier(ModelConfig(tiny)), torch.zeros(32, 32).long(), config).eval()
     assert model(torch.zeros(0, 1, 32, 32)).shape == (0, 7)
 
 
@@ -134,45 +113,74 @@ def test_mean_attention_is_the_mean_whatever_the_batches() -> None:
         torch.testing.assert_close(mean_attention(look_up, images, batch_size), expected)
 
 
+IMAGES = torch.randint(1, 256, (20, 8, 8), generator=rng(3), dtype=torch.uint8)
+
+
+class Squares(AttentionClusters):
+    """Clusters of an intensity that is easily computed; counts the faces it sees."""
+
+    seen = 0
+
+    def intensity(self, faces: Tensor) -> Tensor:
+        self.seen += len(faces)
+        return look_up(faces)
+
+
 def cluster_views(**options: object) -> ClusterViews:
-    images = torch.randint(0, 256, (20, 8, 8), generator=rng(3), dtype=torch.uint8)
-    return ClusterViews(MethodConfig("perturb", **options), look_up, images)  # type: ignore[arg-type]
+    config = MethodConfig("perturb", intensity="pixels", **options)  # type: ignore[arg-type]
+    return ClusterViews(config, Squares(config), IMAGES)
 
 
 def test_the_map_of_an_epoch_is_the_clustering_of_the_mean_attention() -> None:
-    views = cluster_views(attention_faces=20, clusters=4, attention_threshold=0.2)
+    views = cluster_views(attention_faces=20, clusters=4)
     views.start_epoch(1, rng(6))
-    mean = mean_attention(look_up, views.images)[None].numpy()
-    expected = cluster_maps(mean, 4, rng(6).initial_seed(), threshold=0.2)[0]
-    assert np.array_equal(views.cluster_map(), expected)
+    mean = mean_attention(look_up, IMAGES)[None].numpy()
+    expected = cluster_maps(mean, 4, rng(6).initial_seed(), threshold=0.0)[0]
+    for j in range(4):  # the same clusters, under the names of the reference
+        names = views.cluster_map[torch.from_numpy(expected == j)].unique()
+        assert len(names) == 1
+    assert len(views.cluster_map.unique()) == 4
 
 
 def test_an_epoch_looks_at_as_many_faces_as_it_should() -> None:
-    seen = 0
-
-    def count(faces: Tensor) -> Tensor:
-        nonlocal seen
-        seen += len(faces)
-        return look_up(faces)
-
     views = cluster_views(attention_faces=7)
-    views.intensity = count
+    assert isinstance(views.source, Squares)
     views.start_epoch(1, rng())
-    assert seen == 14  # the reference, once, and the epoch's own
+    assert views.source.seen == 14  # the reference, once, and the epoch's own
     views.start_epoch(2, rng())
-    assert seen == 21
+    assert views.source.seen == 21
+
+
+def shown(views: ClusterViews, seed: int) -> Tensor:
+    batch = Batch(torch.arange(20), IMAGES, AugmentConfig(flip=0.0), rng(seed))
+    return views(batch, rng())
 
 
 def test_training_inputs_of_perturb_all_and_sample() -> None:
-    faces, _ = case()
-    views = cluster_views(views="all")
+    views, faces = cluster_views(views="all"), IMAGES.unsqueeze(1).float() / 255
     views.start_epoch(1, rng())
-    inputs = views(faces, rng(1)).view(5, 4, 1, 8, 8)
-    assert torch.equal(inputs, views_of(faces, views.cluster_map()[None], 3))
+    inputs = shown(views, 1).view(20, 4, 1, 8, 8)
+    assert torch.equal(inputs, views_of(faces, views.cluster_map[None], 3))
     sample = cluster_views(views="sample")
     sample.start_epoch(1, rng())
-    drawn = sample(faces, rng(1))
-    assert torch.equal(drawn, sampled_view(faces, views.cluster_map()[None], 3, rng(1)))
+    generator = rng(1)
+    torch.rand(20, generator=generator)  # flips, though there are none
+    drawn = torch.randint(4, (20, 1), generator=generator)
+    expected = views_of(faces, views.cluster_map[None], 3)[torch.arange(20), drawn[:, 0]]
+    assert torch.equal(shown(sample, 1), expected)
+
+
+def test_each_view_is_drawn_as_often() -> None:
+    views = cluster_views(views="sample")
+    views.start_epoch(1, rng())
+    faces = IMAGES.unsqueeze(1).float() / 255
+    every = views_of(faces, views.cluster_map[None], 3)
+    counts = torch.zeros(4)
+    for seed in range(100):
+        same = (shown(views, seed).unsqueeze(1) == every).all((2, 3, 4))
+        assert same.sum(1).eq(1).all()
+        counts += same.sum(0)
+    assert float((counts / 2000 - 1 / 4).abs().max()) < 4 * math.sqrt(0.25 * 0.75 / 2000)
 
 
 def test_test_views_can_be_left_out() -> None:
@@ -187,25 +195,20 @@ def test_test_views_can_be_left_out() -> None:
 
 def test_before_the_first_epoch_there_is_no_map() -> None:
     with pytest.raises(FerturbError, match="call start_epoch first"):
-        cluster_views()(torch.rand(1, 1, 8, 8), rng())
+        shown(cluster_views(), 0)
 
 
-def test_whole_faces_change_nothing() -> None:
-    faces, _ = case()
-    views, model = WholeFaces(), nn.Identity()
-    views.start_epoch(1, rng())
-    assert views(faces, rng()) is faces
-    assert views.at_test_time(model) is model
-    assert views.cluster_map() is None
+def test_faces_maps_need_a_reference_for_their_names() -> None:
+    source = AttentionClusters(MethodConfig("perturb", intensity="pixels", scope="face"))
+    with pytest.raises(FerturbError, match="names from a reference map"):
+        source(torch.rand(2, 1, 8, 8))
 
 
 def test_methods_need_what_they_need(tiny: str) -> None:
-    images = torch.randint(0, 256, (8, 32, 32), generator=rng(), dtype=torch.uint8)
-    for name in ("baseline", "attention"):
-        assert isinstance(METHODS[name](MethodConfig(name), None, images), WholeFaces)
+    config = MethodConfig("perturb")
     with pytest.raises(FerturbError, match="needs an attention classifier"):
-        METHODS["perturb"](MethodConfig("perturb"), None, images)
-    blind = METHODS["perturb"](MethodConfig("perturb"), Classifier(ModelConfig(tiny)), images)
+        AttentionClusters(config)
+    blind = ClusterViews(config, AttentionClusters(config, Classifier(ModelConfig(tiny))), IMAGES)
     with pytest.raises(FerturbError, match="built without spatial attention"):
         blind.start_epoch(1, rng())
 
@@ -215,7 +218,8 @@ def test_perturb_looks_with_its_classifier_in_evaluation_mode(tiny: str) -> None
     attention = Classifier(ModelConfig(tiny, attention=True)).train()
     images = torch.randint(0, 256, (8, 32, 32), generator=rng(), dtype=torch.uint8)
     before = {k: v.clone() for k, v in attention.state_dict().items()}
-    views = METHODS["perturb"](MethodConfig("perturb"), attention, images)
+    config = MethodConfig("perturb")
+    views = ClusterViews(config, AttentionClusters(config, attention), images)
     views.start_epoch(1, rng())
     assert not attention.training
     for key, value in attention.state_dict().items():

@@ -9,28 +9,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.base.config import METHOD_OPTIONS, METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.config import (
+    METHOD_OPTIONS,
+    METHOD_PRESETS,
+    AugmentConfig,
+    MethodConfig,
+    ModelConfig,
+    RunConfig,
+)
 from ferturb.base.errors import FerturbError
+from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import (
-    FACE_SEED,
-    FaceClusters,
-    LandmarkCells,
+    AttentionClusters,
     maps_of_faces,
     mean_attention,
 )
 from ferturb.perturb.cluster_views import ClusterViews, view_divergence
 from ferturb.perturb.clusters import by_intensity
+from ferturb.perturb.controls import LandmarkCells
 from ferturb.perturb.methods import (
     METHODS,
     epochs_at_equal_compute,
-    model_at_test_time,
     needs_attention,
     passes,
+    source_at_test_time,
+    training_inputs,
 )
-from ferturb.perturb.view_classifier import ViewClassifier
+from ferturb.perturb.random_erasing import RandomErasing
+from ferturb.perturb.view_classifier import ViewClassifier, model_at_test_time
 from ferturb.perturb.views import views_of
-from ferturb.training.inputs import TrainingViews
+from ferturb.training.inputs import Batch, TrainingInputs
 
 SIDE = 16
 
@@ -58,16 +67,34 @@ def attention(tiny: str) -> Classifier:
     return Classifier(ModelConfig(tiny, attention=True)).eval()
 
 
-def views_for(config: MethodConfig, attention: Classifier | None) -> ClusterViews:
-    views = METHODS[config.name](config, attention, IMAGES)
+def faces_of(images: Tensor) -> Faces:
+    zero = torch.zeros(len(images), dtype=torch.int64)
+    names = tuple(str(i) for i in range(len(images)))
+    return Faces(images, zero, zero.to(torch.uint8), names, "spots")
+
+
+def views_for(
+    config: MethodConfig, attention: Classifier | None, images: Tensor = IMAGES
+) -> ClusterViews:
+    views = training_inputs(config, faces_of(images), attention)
     assert isinstance(views, ClusterViews)
     views.start_epoch(1, rng(1))
     return views
 
 
-def own_maps(views: TrainingViews, n: int = 24) -> Tensor | None:
-    maps = views.maps_of(torch.arange(n))
-    return None if maps is None else maps.long()
+STILL = AugmentConfig(flip=0.0)
+
+
+def shown(
+    inputs: TrainingInputs, seed: int, images: Tensor = IMAGES, size: int | None = None
+) -> Tensor:
+    """The network inputs of a step that augments nothing."""
+    batch = Batch(torch.arange(len(images)), images, STILL, rng(seed), size)
+    return inputs(batch, rng(seed))
+
+
+def own_maps(views: ClusterViews) -> Tensor:
+    return maps_of_faces(views.source, IMAGES)[0].long()
 
 
 PERTURB = MethodConfig("perturb", attention_faces=24)
@@ -76,21 +103,34 @@ PERTURB = MethodConfig("perturb", attention_faces=24)
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_trains_and_tests_on_its_views(name: str, attention: Classifier) -> None:
     config = replace(METHOD_PRESETS[name], attention_faces=24)
-    copies = torch.stack([IMAGES, 255 - IMAGES]) if METHODS[name].shows_copies else None
-    views = METHODS[name](config, attention, IMAGES, copies)
-    views.start_epoch(1, rng(1), 0.5)
-    inputs = views(FACES, rng(2), own_maps(views))
-    assert len(inputs) == len(FACES) * passes(config)
-    assert torch.isfinite(inputs).all()
-    again = METHODS[name](config, attention, IMAGES, copies)
-    again.start_epoch(1, rng(1), 0.5)
-    assert torch.equal(inputs, again(FACES, rng(2), own_maps(again)))  # same seed, same bits
-    model = views.at_test_time(attention).eval()
-    cluster_map = views.cluster_map()
-    loaded = model_at_test_time(config, attention, cluster_map, attention).eval()
+    faces = faces_of(IMAGES)
+    first, again = (training_inputs(config, faces, attention) for _ in "ab")
+    for inputs in (first, again):
+        inputs.start_epoch(1, rng(1), 0.5)
+    seen = shown(first, 2)
+    assert len(seen) == len(FACES) * passes(config)
+    assert torch.isfinite(seen).all()
+    assert torch.equal(seen, shown(again, 2))  # same seed, same bits
+
+
+@pytest.mark.parametrize("scope", ["epoch", "fixed", "face"])
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_loaded_model_is_the_validated_one(name: str, scope: str, attention: Classifier) -> None:
+    config = replace(METHOD_PRESETS[name], attention_faces=24, scope=scope)  # type: ignore[arg-type]
+    inputs = training_inputs(config, faces_of(IMAGES), attention)
+    inputs.start_epoch(1, rng(1))
+    model = inputs.at_test_time(attention).eval()
+    kept = inputs.epoch_record()
+    assert bool(kept) is (METHODS[name].map_source is not None)
+    if not kept:
+        assert model is attention
+        return
+    cluster_map = kept["maps"].long()
+    source = source_at_test_time(config, cluster_map, lambda: attention)
+    loaded = model_at_test_time(config, attention, cluster_map, source).eval()
     with torch.no_grad():
         assert torch.equal(model(FACES), loaded(FACES))
-    assert isinstance(model, ViewClassifier) is (METHODS[name].has_views and config.test_views)
+    assert isinstance(model, ViewClassifier) is config.test_views
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
@@ -107,10 +147,9 @@ def test_a_name_settles_what_it_means(name: str) -> None:
 def test_alpha_zero_ignores_the_attention(scope: str, attention: Classifier) -> None:
     config = replace(PERTURB, intensity_weight=0.0, scope=scope)
     with_attention, without = views_for(config, attention), views_for(config, None)
-    assert torch.equal(with_attention.cluster_map(), without.cluster_map())
+    assert torch.equal(with_attention.cluster_map, without.cluster_map)
     uniform = views_for(MethodConfig("uniform-clusters", scope=scope), None)
-    assert torch.equal(uniform(FACES, rng(3), own_maps(uniform)),
-                       without(FACES, rng(3), own_maps(without)))  # fmt: skip
+    assert torch.equal(shown(uniform, 3), shown(without, 3))
     assert not needs_attention(config)
 
 
@@ -118,10 +157,8 @@ def test_one_map_for_each_of_identical_faces_is_the_shared_map(attention: Classi
     same = IMAGES[:1].expand(24, SIDE, SIDE).contiguous()
     by = {}
     for scope in ("epoch", "fixed", "face"):
-        config = replace(PERTURB, scope=scope)
-        views = METHODS["perturb"](config, attention, same)
-        views.start_epoch(1, rng(FACE_SEED))
-        by[scope] = views(FACES, rng(2), own_maps(views))
+        views = views_for(replace(PERTURB, scope=scope), attention, same)
+        by[scope] = shown(views, 2, same)
         with torch.no_grad():
             by[scope + " tested"] = views.at_test_time(attention).eval()(same[:4, None] / 255)
     assert torch.equal(by["face"], by["epoch"])
@@ -133,14 +170,14 @@ def test_scope_fixed_keeps_its_map_and_scope_epoch_follows_the_draw(attention: C
     seen = []
     torch.manual_seed(1)
     for scope in ("fixed", "epoch"):
-        views = METHODS["perturb"](
-            replace(PERTURB, scope=scope, attention_faces=1, intensity="pixels"), None, IMAGES
+        views = views_for(
+            replace(PERTURB, scope=scope, attention_faces=1, intensity="pixels"), None
         )
         maps = []
         for epoch in range(1, 5):
             views.start_epoch(epoch, rng(epoch))
-            maps.append(views.cluster_map())
-        seen.append([torch.equal(maps[0], m) for m in maps])  # type: ignore[arg-type]
+            maps.append(views.cluster_map)
+        seen.append([torch.equal(maps[0], m) for m in maps])
     assert all(seen[0])
     assert not all(seen[1])
 
@@ -149,30 +186,30 @@ def test_faces_take_their_own_clusters_under_the_names_of_the_reference() -> Non
     config = replace(PERTURB, scope="face", intensity="pixels")
     views = views_for(config, None)
     maps = own_maps(views)
-    assert maps is not None
     assert len({tuple(m.flatten().tolist()) for m in maps}) > 12
-    agreement = (maps == views.cluster_map()).double().mean()
+    agreement = (maps == views.cluster_map).double().mean()
     for j, k in ((0, 1), (1, 2), (0, 2)):  # any two names swapped would agree less
         swapped = maps.clone()
         swapped[maps == j], swapped[maps == k] = k, j
-        assert (swapped == views.cluster_map()).double().mean() < agreement
+        assert (swapped == views.cluster_map).double().mean() < agreement
 
 
 def test_a_face_has_the_same_map_alone_and_in_company(attention: Classifier) -> None:
-    find = FaceClusters(replace(PERTURB, scope="face"), attention, torch.zeros(SIDE, SIDE).long())
-    together = find(FACES).maps
+    config, reference = replace(PERTURB, scope="face"), torch.zeros(SIDE, SIDE).long()
+    source = AttentionClusters(config, attention, reference)
+    together = source(FACES)
     for i in (0, 7):
-        alone = find(FACES[i : i + 1]).maps[0]
+        alone = source(FACES[i : i + 1])[0]
         assert (alone == together[i]).double().mean() > 0.99
 
 
 def test_pixels_as_intensity_are_the_face_itself_without_threshold() -> None:
     config = replace(PERTURB, intensity="pixels", scope="fixed")
-    expected = views_for(config, None).cluster_map()
-    same = views_for(replace(config, attention_threshold=0.9), None).cluster_map()
+    expected = views_for(config, None).cluster_map
+    same = views_for(replace(config, attention_threshold=0.9), None).cluster_map
     assert torch.equal(expected, same)
     assert not needs_attention(config)
-    without = views_for(replace(config, intensity_weight=0.0), None).cluster_map()
+    without = views_for(replace(config, intensity_weight=0.0), None).cluster_map
     assert not torch.equal(expected, without)
 
 
@@ -189,16 +226,16 @@ def test_attention_from_the_input_gate(tiny: str) -> None:
         dimmed = (x * gate) * 0.2551 + 0.5077  # what the rest of the network sees
         torch.testing.assert_close(gated(FACES), plain(dimmed), atol=1e-4, rtol=1e-4)
     config = replace(PERTURB, attention_from="input")
-    assert views_for(config, gated).cluster_map().shape == (SIDE, SIDE)
+    assert views_for(config, gated).cluster_map.shape == (SIDE, SIDE)
     with pytest.raises(FerturbError, match=r"attention from the stages, but .* at the input"):
-        METHODS["perturb"](PERTURB, gated, IMAGES)
+        training_inputs(PERTURB, faces_of(IMAGES), gated)
 
 
 def test_pair_shows_the_whole_face_beside_a_drawn_view(attention: Classifier) -> None:
     views = views_for(replace(PERTURB, views="pair"), attention)
-    pairs = views(FACES, rng(5)).view(24, 2, 1, SIDE, SIDE)
+    pairs = shown(views, 5).view(24, 2, 1, SIDE, SIDE)
     assert torch.equal(pairs[:, 1], FACES)
-    every = views_of(FACES, views.cluster_map()[None], 3)
+    every = views_of(FACES, views.cluster_map[None], 3)
     hits = (pairs[:, :1] == every).all((2, 3, 4))
     assert hits[:, :3].any(1).all()  # one of the three with something left out
     assert len(hits[:, :3].int().argmax(1).unique()) == 3
@@ -206,12 +243,11 @@ def test_pair_shows_the_whole_face_beside_a_drawn_view(attention: Classifier) ->
 
 def test_without_training_views_a_batch_is_the_faces(attention: Classifier) -> None:
     views = views_for(MethodConfig("test-views-only", scope="face"), attention)
-    assert views(FACES, rng(1), own_maps(views)) is FACES
-    assert own_maps(views) is None
+    assert torch.equal(shown(views, 1), FACES)
     assert isinstance(views.at_test_time(attention), ViewClassifier)
     only = views_for(MethodConfig("train-views-only"), attention)
     assert only.at_test_time(attention) is attention
-    assert len(only(FACES, rng(1))) == 4 * 24
+    assert len(shown(only, 1)) == 4 * 24
 
 
 @pytest.mark.parametrize("scope", ["epoch", "fixed", "face"])
@@ -221,39 +257,42 @@ def test_random_regions_leave_out_as_many_pixels_as_the_clusters(
     config = MethodConfig("random-regions", scope=scope, attention_faces=24)
     random = views_for(config, attention)
     clusters = views_for(replace(config, name="perturb"), attention)
-    bright = torch.ones_like(FACES)
-    ours = random(bright, rng(2), own_maps(random)).view(24, 4, -1).sum(2)
-    theirs = clusters(bright, rng(2), own_maps(clusters)).view(24, 4, -1).sum(2)
-    assert torch.equal(ours, theirs)
-    assert not torch.equal(random.cluster_map(), clusters.cluster_map())
+    bright = torch.full_like(IMAGES, 255)
+    ours, theirs = (shown(views, 2, bright) for views in (random, clusters))
+    assert torch.equal(ours.view(24, 4, -1).sum(2), theirs.view(24, 4, -1).sum(2))
+    assert not torch.equal(ours, theirs)
     with torch.no_grad():
         model = random.at_test_time(attention).eval()
         assert torch.equal(model(FACES), model(FACES))
 
 
 def test_random_erasing_erases_rectangles_as_often_as_views_leave_out() -> None:
-    bright = torch.ones(400, 1, SIDE, SIDE)
+    bright = torch.full((400, SIDE, SIDE), 255, dtype=torch.uint8)
     config = MethodConfig("random-erasing")
-    everything = METHODS["random-erasing"](config, None, IMAGES)(bright, rng(1))
+    everything = shown(RandomErasing(config), 1, bright)
     erased = (everything == 0).view(400, 4, -1).sum(2)
     assert (erased[:, :3] > 0).all()
     assert (erased[:, 3] == 0).all()
     assert (erased[:, :3] <= 0.25 * SIDE * SIDE).all()
-    sample = METHODS["random-erasing"](replace(config, views="sample"), None, IMAGES)(
-        bright, rng(1)
-    )
+    sample = shown(RandomErasing(replace(config, views="sample")), 1, bright)
     share = (sample == 0).flatten(1).any(1).double().mean()
     assert float(share) == pytest.approx(0.75, abs=0.08)
     for image in sample[:20, 0] == 0:  # a full rectangle
         rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
         assert int(image.sum()) == len(rows) * len(columns)
+    pair = shown(RandomErasing(replace(config, views="pair")), 1, bright).view(400, 2, -1)
+    assert (pair[:, 0] == 0).any(1).all()
+    assert (pair[:, 1] == 1).all()
 
 
 def test_landmark_regions_divide_the_face_by_its_landmarks() -> None:
     cells = LandmarkCells(MethodConfig("landmark-regions"))
-    blank = cells(torch.zeros(1, 1, 48, 48))  # the mean shape
+    blank = cells.of_faces(torch.zeros(1, 1, 48, 48))  # the mean shape
     assert blank.degenerate.all()
     mean = blank.maps[0]
+    for side in (48, 32):
+        empty, image = torch.zeros(1, 1, side, side), torch.zeros(1, side, side).byte()
+        assert torch.equal(cells(empty)[0], cells.find_reference(image)[0])
     assert (mean[16:20, 8:16] == 0).all()  # left eye
     assert (mean[16:20, 32:40] == 1).all()  # right eye
     assert (mean[36:44, 18:30] == 2).all()  # mouth
@@ -265,40 +304,38 @@ def test_landmark_regions_divide_the_face_by_its_landmarks() -> None:
 def test_the_most_attended_cluster_is_dropped_more_and_more_often(attention: Classifier) -> None:
     config = replace(PERTURB, name="drop-attended", intensity="pixels")
     views = views_for(config, None)
-    many = torch.ones(600, 1, SIDE, SIDE)
+    many = torch.full((600, SIDE, SIDE), 255, dtype=torch.uint8)
     mean = mean_attention(lambda f: f[:, 0], IMAGES)
-    means = [float(mean[views.cluster_map() == j].mean()) for j in range(3)]
+    means = [float(mean[views.cluster_map == j].mean()) for j in range(3)]
     assert means == sorted(means, reverse=True)  # cluster 0 is the most attended
     shares = []
     for progress in (0.0, 0.4, 0.8):
         views.start_epoch(1, rng(1), progress)
-        seen = views(many, rng(2))
+        seen = shown(views, 2, many)
         gone = (seen == 0).flatten(1)
         touched = gone.any(1)
         shares.append(float(touched.double().mean()))
         if touched.any():  # always that cluster, all of it
-            assert (gone[touched] == (views.cluster_map() == 0).flatten()).all()
+            assert (gone[touched] == (views.cluster_map == 0).flatten()).all()
     assert shares == pytest.approx([0.0, 0.75 * 0.4, 0.75 * 0.8], abs=0.06)
 
 
 def test_seldom_shows_most_faces_whole(attention: Classifier) -> None:
     views = views_for(METHOD_PRESETS["perturb-seldom"], attention)
-    faces = FACES.repeat(20, 1, 1, 1)
-    shown = views(faces, rng(3))
-    changed = (shown != faces).flatten(1).any(1)
+    seen = shown(views, 3, IMAGES.repeat(20, 1, 1))
+    changed = (seen != FACES.repeat(20, 1, 1, 1)).flatten(1).any(1)
     assert 0.15 < changed.float().mean() < 0.35
-    assert views_for(replace(PERTURB, views="sample", share=0.0), attention)(FACES, rng(3)).equal(
-        FACES
-    )
+    never = views_for(replace(PERTURB, views="sample", share=0.0), attention)
+    assert torch.equal(shown(never, 3), FACES)
 
 
 def test_annealing_ends_on_whole_faces(attention: Classifier) -> None:
     views = views_for(replace(PERTURB, name="anneal"), attention)
-    many = torch.ones(600, 1, SIDE, SIDE)
+    many = torch.full((600, SIDE, SIDE), 255, dtype=torch.uint8)
     shares = []
     for progress in (0.0, 0.375, 0.75, 0.95):
         views.start_epoch(1, rng(1), progress)
-        shares.append(float((views(many, rng(2)) == 0).flatten(1).any(1).double().mean()))
+        shares.append(float((shown(views, 2, many) == 0).flatten(1).any(1).double().mean()))
     assert shares[:2] == pytest.approx([0.75, 0.375], abs=0.07)
     assert shares[2:] == [0.0, 0.0]
 
@@ -306,9 +343,11 @@ def test_annealing_ends_on_whole_faces(attention: Classifier) -> None:
 def test_a_constant_schedule_draws_what_it_drew_without_schedules(attention: Classifier) -> None:
     sample = views_for(replace(PERTURB, views="sample"), attention)
     sample.start_epoch(1, rng(1), 0.9)
-    drawn = torch.randint(4, (24,), generator=rng(7))
-    keep = sample.cluster_map() != drawn[:, None, None]
-    assert torch.equal(sample(FACES, rng(7)), FACES * keep.unsqueeze(1))
+    generator = rng(7)
+    torch.rand(24, generator=generator)  # flips, though there are none
+    drawn = torch.randint(4, (24,), generator=generator)
+    keep = sample.cluster_map != drawn[:, None, None]
+    assert torch.equal(shown(sample, 7), FACES * keep.unsqueeze(1))
 
 
 def test_consistency_is_the_mean_divergence_from_the_whole_face(attention: Classifier) -> None:
@@ -333,16 +372,14 @@ def test_degenerate_attention_is_counted_and_clustered_by_place() -> None:
     images[9, 4, 4] = 255  # one pixel
     config = replace(PERTURB, scope="face", intensity="pixels")
     place = views_for(replace(config, intensity_weight=0.0), None)
-    find = FaceClusters(config, None, place.cluster_map())
-    maps, count = maps_of_faces(find, images)
+    maps, count = maps_of_faces(AttentionClusters(config, None, place.cluster_map), images)
     assert count == 3
     expected = own_maps(place)
-    assert expected is not None
     for i in (3, 5, 9):
         assert torch.equal(maps[i].long(), expected[i])
-    views = METHODS["perturb"](config, None, images)
-    views.start_epoch(1, rng())
-    assert views.degenerate() == 3
+    views = views_for(config, None, images)
+    assert views.degenerate == 3
+    assert int(views.epoch_record()["degenerate"]) == 3
 
 
 def test_costs() -> None:
@@ -379,11 +416,9 @@ def test_the_attention_classifier_stays_in_evaluation_mode(attention: Classifier
 
 def test_faces_are_clustered_in_float32_whatever_the_autocast(attention: Classifier) -> None:
     views = views_for(replace(PERTURB, scope="face"), attention)
-    plain = own_maps(views)
-    find = FaceClusters(replace(PERTURB, scope="face"), attention, views.cluster_map())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = find(FACES).maps
-    assert torch.equal(inside, plain)  # type: ignore[arg-type]
+        inside = views.source(FACES)
+    assert torch.equal(inside, own_maps(views))
 
 
 def test_by_intensity_is_a_renaming() -> None:
@@ -399,5 +434,6 @@ def test_by_intensity_is_a_renaming() -> None:
 
 def test_views_are_resized_like_the_face(attention: Classifier) -> None:
     views = views_for(PERTURB, attention)
-    small = F.interpolate(FACES, (8, 8))
-    assert views(small, rng(1)).shape == (96, 1, 8, 8)
+    small = F.interpolate(FACES, (8, 8), mode="bilinear", antialias=True)
+    every = views_of(small, views.cluster_map[None], 3)
+    torch.testing.assert_close(shown(views, 1, size=8), every.flatten(0, 1))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ferturb.features.removal import FILLS, remove
-from ferturb.perturb.views import drawn_views, kept_masks, left_out_masks, resized, views_of
+from ferturb.perturb.views import masks_of, resized, views_of
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -26,9 +26,11 @@ def test_views_of_one_cluster_each_add_up_to_the_face() -> None:
 
 def test_what_one_form_keeps_the_other_leaves_out() -> None:
     _, clusters = case()
-    assert torch.equal(kept_masks(clusters, 3)[:, :3], ~left_out_masks(clusters, 3)[:, :3])
-    assert kept_masks(clusters, 3)[:, 3].all()
-    assert left_out_masks(clusters, 3)[:, 3].all()
+    every = torch.arange(4)[None]
+    kept, left_out = (masks_of(clusters, every, 3, s) for s in ("keep-one", "leave-one-out"))  # type: ignore[arg-type]
+    assert torch.equal(kept[:, :3], ~left_out[:, :3])
+    assert kept[:, 3].all()
+    assert left_out[:, 3].all()
 
 
 @pytest.mark.parametrize("fill", ["black", "mean", "blur", "noise"])
@@ -48,20 +50,20 @@ def test_a_fill_changes_only_what_is_left_out(fill: str, shows: str) -> None:
 
 def test_black_is_multiplication_by_the_mask() -> None:
     faces, clusters = case()
-    masks = left_out_masks(clusters, 3).unsqueeze(2)
+    masks = (clusters.unsqueeze(1) != torch.arange(4)[:, None, None]).unsqueeze(2)
     assert torch.equal(views_of(faces, clusters, 3), faces.unsqueeze(1) * masks)
 
 
 @pytest.mark.parametrize("shows", ["leave-one-out", "keep-one"])
 @pytest.mark.parametrize("fill", ["black", "mean", "blur"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_drawn_view_is_that_view(shows: str, fill: str, shared: bool) -> None:
+def test_drawn_views_are_those_views(shows: str, fill: str, shared: bool) -> None:
     faces, clusters = case()
     clusters = clusters[:1] if shared else clusters
-    drawn = torch.tensor([3, 0, 1, 2, 1])
-    got = drawn_views(faces, clusters, drawn, 3, shows, fill)  # type: ignore[arg-type]
+    drawn = torch.tensor([[3, 0], [0, 3], [1, 1], [2, 0], [1, 3]])
+    got = views_of(faces, clusters, 3, shows, fill, drawn=drawn)  # type: ignore[arg-type]
     views = views_of(faces, clusters, 3, shows, fill)  # type: ignore[arg-type]
-    assert torch.equal(got, views[torch.arange(5), drawn])
+    assert torch.equal(got, views[torch.arange(5)[:, None], drawn])
 
 
 def test_noise_follows_its_generator() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.data.sources import load_faces
-from ferturb.features.training_variants import COPIES
+from ferturb.features.training_variants import VARIANTS
 from research.hidden import (
     FEATURES,
     GREY_ROWS,
@@ -30,8 +30,8 @@ def test_grey_rows_hide_the_lower_half_and_nothing_else() -> None:
 def test_no_way_of_hiding_is_one_that_robust_trains_with() -> None:
     worn = [change for change in WAYS.values() if "face_masks" in change]
     assert all(change.get("alteration_seed", 0) == 0 for change in worn)
-    assert all(copy["alteration_seed"] != 0 for copy in COPIES)
-    assert not any(copy.get("left_out_fill") == "inpaint" for copy in COPIES)
+    assert all(copy["alteration_seed"] != 0 for copy in VARIANTS)
+    assert not any(copy.get("left_out_fill") == "inpaint" for copy in VARIANTS)
 
 
 def test_every_way_hides_something_of_every_face_and_the_first_nothing() -> None:

@@ -24,9 +24,10 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
 from ferturb.models.compact import compact
-from ferturb.perturb.hidden_variants import AlteredCopies
+from ferturb.perturb.hidden_variants import HiddenVariants
 from ferturb.study.plan import PRESETS
-from ferturb.training.loop import MODEL, Training, train
+from ferturb.training.files import MODEL, TrainingFiles
+from ferturb.training.loop import Training, train
 from research.holes import with_holes
 
 PARTS = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
@@ -44,10 +45,11 @@ def test_the_matrix_names_the_planted_features(
     faces = synthetic_faces(14_000, seed=1)
     images = faces.split("train").images
     points = find_landmarks(images).points
-    views = AlteredCopies(images, with_holes(images, points, PARTS), 0.85)
+    views = HiddenVariants(images, with_holes(images, points, PARTS), 0.85)
     light = AugmentConfig(flip=0.5, rotate=5.0, shift=0.03)
     recipe = replace(PRESETS["quick"].recipe, epochs=12, augment=light)
-    train(Training(classifier, faces, views, recipe, 0, tmp_path, "", torch.device("cpu")))
+    files = TrainingFiles(tmp_path, "")
+    train(Training(classifier, faces, views, recipe, 0, files, torch.device("cpu")))
 
     fresh = draw(1400, seed=77)
     landmarks = find_landmarks(fresh.images)

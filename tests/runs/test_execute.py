@@ -19,11 +19,11 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
-from ferturb.runs import execute
 from ferturb.runs.execute import execute_run, new_classifier, prepare
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.plan import chain
-from ferturb.training.loop import MODEL, Step
+from ferturb.training.files import MODEL
+from ferturb.training.loop import Step
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -71,14 +71,15 @@ def test_a_run_from_start_to_end(toy_faces: Faces, tmp_path: Path) -> None:
     assert accuracy == record["validation_accuracy"]
 
 
-def test_a_finished_run_is_left_alone(
-    toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def trained_again(_: Step) -> None:
+    pytest.fail("trained again")
+
+
+def test_a_finished_run_is_left_alone(toy_faces: Faces, tmp_path: Path) -> None:
     run = prepare(tmp_path, BASELINE)
     execute_run(run, toy_faces)
     before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
-    monkeypatch.setattr(execute, "train", lambda *_: pytest.fail("trained again"))
-    assert execute_run(prepare(tmp_path, BASELINE), toy_faces)
+    assert execute_run(prepare(tmp_path, BASELINE), toy_faces, on_step=trained_again)
     assert before == {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
 
 
@@ -107,12 +108,11 @@ def test_broken_off_before_the_logits_the_run_ends_without_training_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "_stored_logits", stop)
+        patch.setattr(Run, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             execute_run(run, toy_faces)
     assert not run.done
-    monkeypatch.setattr("ferturb.training.loop._epoch", lambda *_: pytest.fail("trained again"))
-    assert execute_run(run, toy_faces)
+    assert execute_run(run, toy_faces, on_step=trained_again)
     assert run.done
 
 
@@ -163,6 +163,7 @@ def test_a_method_that_only_tests_otherwise_takes_the_others_network(
     for run in runs:
         assert execute_run(run, toy_faces)
     baseline, _, tested, _, perturb, trained = runs
+    assert (tested.config.evaluates, trained.config.evaluates) == (baseline.name, perturb.name)
     for one, other in ((baseline, tested), (perturb, trained)):
         assert (one.folder / "model.safetensors").read_bytes() == (
             other.folder / "model.safetensors"
@@ -230,3 +231,18 @@ def test_folder_names_are_readable_and_each_runs_own() -> None:
         replace(BASELINE, method=MethodConfig(clusters=4)),
     ]
     assert len({run_folder_name(c) for c in others}) == 4
+
+
+def test_a_finished_run_that_is_named_is_evaluated_and_nothing_trained_before() -> None:
+    method = MethodConfig("train-views-only")
+    first, last = chain(replace(BASELINE, method=method, initial_weights="finished"), 1)
+    assert (first.method.name, first.needs) == ("attention", ())
+    assert (last.evaluates, last.initial_weights) == ("finished", None)
+    assert last.needs == ("finished", run_folder_name(first))
+
+
+def test_what_was_called_start_is_still_read() -> None:
+    known = BASELINE.to_dict()
+    del known["initial_weights"], known["evaluates"]
+    assert RunConfig.from_dict(known | {"start": None}) == BASELINE
+    assert RunConfig.from_dict(known | {"start": "first"}).initial_weights == "first"

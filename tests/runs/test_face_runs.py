@@ -17,7 +17,7 @@ from ferturb.models.inference import logits_of
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 from ferturb.study.plan import chain
-from ferturb.training.loop import CLUSTERS
+from ferturb.training.files import CLUSTERS
 
 RECIPE = RecipeConfig(
     epochs=2, batch_size=16, precision="float32", augment=AugmentConfig(rotate=5.0),

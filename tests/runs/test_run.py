@@ -18,7 +18,7 @@ from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs
 from ferturb.training.checkpoint import Epoch
-from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
+from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL
 
 CONFIG = RunConfig(recipe=replace(PAPER, sizes=((0.5, 32),)), seed=3)
 
@@ -134,7 +134,7 @@ def test_the_model_of_a_perturb_run_sums_views_of_the_best_epochs_map(tmp_path: 
     assert not any(m.training for m in model.modules())
     assert torch.equal(model.cluster_map, maps[2])
     faces = torch.rand(2, 1, 32, 32)
-    expected = ViewClassifier(run.load_classifier(), maps[2], 3)(faces)
+    expected = ViewClassifier(run.load_classifier(), maps[2], run.config.method)(faces)
     assert torch.equal(model(faces), expected)
 
 

@@ -8,8 +8,6 @@ import torch
 
 from ferturb.base.config import (
     AugmentConfig,
-    DatasetConfig,
-    MethodConfig,
     ModelConfig,
     RecipeConfig,
     RunConfig,
@@ -17,12 +15,11 @@ from ferturb.base.config import (
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
-from ferturb.features.altered import load_dataset
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.distillation import Teacher
-from ferturb.training.loop import MODEL
+from ferturb.training.files import MODEL
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -116,17 +113,17 @@ def test_a_run_starts_from_anothers_weights(toy_faces: Faces, tmp_path: Path) ->
     first = prepare(tmp_path, PLAIN)
     execute_run(first, toy_faces)
     still = replace(RECIPE, epochs=1, learning_rate=0.0)
-    second = prepare(tmp_path, replace(PLAIN, recipe=still, seed=9, start=first.name))
+    second = prepare(tmp_path, replace(PLAIN, recipe=still, seed=9, initial_weights=first.name))
     execute_run(second, toy_faces)
     before, after = first.load_classifier(), second.load_classifier()
     for (name, a), b in zip(before.named_parameters(), after.parameters(), strict=True):
         assert torch.equal(a, b), name
     other = prepare(
-        tmp_path, replace(PLAIN, model=ModelConfig("tiny", dropout=0.5), start=first.name)
+        tmp_path, replace(PLAIN, model=ModelConfig("tiny", dropout=0.5), initial_weights=first.name)
     )
     with pytest.raises(FerturbError, match="start from a run of the same network"):
         execute_run(other, toy_faces)
-    missing = prepare(tmp_path, replace(PLAIN, seed=11, start="nowhere"))
+    missing = prepare(tmp_path, replace(PLAIN, seed=11, initial_weights="nowhere"))
     with pytest.raises(FerturbError, match="nowhere is not a run folder"):
         execute_run(missing, toy_faces)
 
@@ -144,14 +141,3 @@ def test_teachers_and_distillation_go_together(tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="go together"):
         prepare(tmp_path, replace(PLAIN, recipe=replace(RECIPE, distillation=0.5)))
     assert not list(tmp_path.iterdir())
-
-
-def test_method_robust_trains_on_altered_copies(tmp_path: Path) -> None:
-    dataset = DatasetConfig(synthetic_faces=120)
-    config = replace(PLAIN, dataset=dataset, method=MethodConfig("robust", altered=1.0))
-    faces = load_dataset(dataset)
-    robust, plain = prepare(tmp_path, config), prepare(tmp_path, replace(PLAIN, dataset=dataset))
-    execute_run(robust, faces)
-    execute_run(plain, faces)
-    assert robust.done
-    assert not torch.equal(weights(robust), weights(plain))

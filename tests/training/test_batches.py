@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
 from ferturb.base.seeds import generator_of, seed_of
@@ -31,16 +30,6 @@ def test_order_follows_from_seed_and_epoch() -> None:
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2)
     assert order(1, 1) != order(2, 1)
-
-
-@pytest.mark.parametrize("world", [2, 3, 4])
-def test_shares_of_the_processes_are_disjoint_and_add_up(world: int) -> None:
-    whole = list(batches(50, 12, 7, 4))
-    shares = [list(batches(50, 12, 7, 4, rank, world)) for rank in range(world)]
-    for step, batch in enumerate(whole):
-        parts = [share[step].tolist() for share in shares]
-        assert sorted(face for part in parts for face in part) == sorted(batch.tolist())
-        assert {len(p) for p in parts} == {12 // world}
 
 
 def test_seeds_never_change() -> None:

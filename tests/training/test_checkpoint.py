@@ -10,8 +10,8 @@ from torch import nn
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors
-from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
-from ferturb.training.optimizer import AveragedWeights, build_optimizer, momentum_state
+from ferturb.training.checkpoint import Epoch, State, load_checkpoint, save_checkpoint
+from ferturb.training.optimizer import momentum_state
 
 HISTORY = [
     Epoch(1, 1.9, 0.2, 1.8, 1 / 3, 0.1, 2.5),
@@ -23,17 +23,18 @@ def network(width: int = 3) -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width), nn.ReLU())
 
 
-def state(decay: float = 0.9, seed: int = 0, steps: int = 2, width: int = 3):  # type: ignore[no-untyped-def]
+def state(decay: float = 0.9, seed: int = 0, steps: int = 2, width: int = 3) -> State:
     torch.manual_seed(seed)
     model = network(width).to(memory_format=torch.channels_last)
-    average = AveragedWeights(model, decay)
-    optimizer = build_optimizer(model, RecipeConfig(learning_rate=0.1))
+    made = State.fresh(model, RecipeConfig(learning_rate=0.1, average=decay))
     for step in range(steps):
-        optimizer.zero_grad()
+        made.optimizer.zero_grad()
         model(torch.randn(4, 1, 8, 8)).square().mean().backward()
-        optimizer.step()
-        average.update(model, step)
-    return model, average, optimizer
+        made.optimizer.step()
+        made.average.update(model, step)
+    if steps:
+        made.history += HISTORY
+    return made
 
 
 def assert_same(first: nn.Module, second: nn.Module) -> None:
@@ -45,13 +46,14 @@ def assert_same(first: nn.Module, second: nn.Module) -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_round_trip_is_exact(tmp_path: Path, decay: float) -> None:
     path = tmp_path / "c.safetensors"
-    model, average, optimizer = state(decay)
-    save_checkpoint(path, model, average, optimizer, HISTORY, "abc")
-    other, other_average, other_optimizer = state(decay, seed=1, steps=0)
-    assert load_checkpoint(path, other, other_average, other_optimizer, "abc") == HISTORY
-    assert_same(model, other)
-    assert_same(average.model, other_average.model)
-    for a, b in zip(momentum_state(optimizer), momentum_state(other_optimizer), strict=True):
+    made, other = state(decay), state(decay, seed=1, steps=0)
+    save_checkpoint(path, made, "abc")
+    load_checkpoint(path, other, "abc")
+    assert other.history == HISTORY
+    assert_same(made.model, other.model)
+    assert_same(made.average.model, other.average.model)
+    momenta = (momentum_state(s.optimizer) for s in (made, other))
+    for a, b in zip(*momenta, strict=True):
         assert a is not None
         assert b is not None
         assert torch.equal(a, b)
@@ -61,13 +63,13 @@ def test_round_trip_is_exact(tmp_path: Path, decay: float) -> None:
 
 def refused(path: Path, match: str, width: int = 3, fingerprint: str = "abc") -> None:
     with pytest.raises(FerturbError, match=match) as caught:
-        load_checkpoint(path, *state(seed=1, steps=0, width=width), fingerprint)
+        load_checkpoint(path, state(seed=1, steps=0, width=width), fingerprint)
     assert "\n" not in str(caught.value)
 
 
 def test_foreign_checkpoints_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
-    save_checkpoint(path, *state(), HISTORY, "abc")
+    save_checkpoint(path, state(), "abc")
     refused(path, "another run .*expected xyz, got abc", fingerprint="xyz")
     refused(path, "does not fit the model", width=4)
     save_tensors(path, {"x": torch.zeros(1)}, {"format": "something"})
@@ -92,6 +94,6 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 4, 200, -1])
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "c.safetensors"
-    save_checkpoint(path, *state(), HISTORY, "abc")
+    save_checkpoint(path, state(), "abc")
     path.write_bytes(path.read_bytes()[:keep])
     refused(path, "not a safetensors file")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,23 +19,16 @@ from ferturb.base.seeds import generator_of
 from ferturb.base.storage import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.methods import METHODS
+from ferturb.perturb.cluster_views import ClusterViews
+from ferturb.perturb.methods import training_inputs
 from ferturb.runs.execute import new_classifier
 from ferturb.training import loop
 from ferturb.training.augment import augment
 from ferturb.training.batches import batches
 from ferturb.training.checkpoint import Epoch
-from ferturb.training.inputs import TrainingViews, WholeFaces
-from ferturb.training.loop import (
-    CHECKPOINT,
-    CLUSTERS,
-    MODEL,
-    Step,
-    Training,
-    best_epoch,
-    train,
-    training_size,
-)
+from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL, TrainingFiles
+from ferturb.training.inputs import TrainingInputs
+from ferturb.training.loop import Step, Training, best_epoch, train, training_size
 from ferturb.training.mixing import Mixing
 
 CPU = torch.device("cpu")
@@ -57,11 +49,11 @@ METHOD_OPTIONS = {
 }
 
 
-def views_for(method: MethodConfig, faces: Faces) -> TrainingViews:
+def inputs_for(method: MethodConfig, faces: Faces) -> TrainingInputs:
     attention = None
     if method.name == "perturb":
         attention = new_classifier(RunConfig(model=ModelConfig("tiny", attention=True), seed=77))
-    return METHODS[method.name](method, attention, faces.split("train").images)
+    return training_inputs(method, faces, attention)
 
 
 def training(
@@ -72,9 +64,9 @@ def training(
     dropout: float = 0.2,
 ) -> Training:
     model = ModelConfig("tiny", dropout=dropout)
-    views = views_for(method or MethodConfig(), faces)
+    inputs = inputs_for(method or MethodConfig(), faces)
     classifier = new_classifier(RunConfig(model=model, seed=3))
-    return Training(classifier, faces, views, recipe, 3, folder, "print", CPU)
+    return Training(classifier, faces, inputs, recipe, 3, TrainingFiles(folder, "print"), CPU)
 
 
 def without_seconds(history: list[Epoch]) -> list[dict[str, float]]:
@@ -165,13 +157,11 @@ def test_broken_off_between_two_files_of_an_epoch(
     train(training(toy_faces, tmp_path / "whole", method=config))
     train(training(toy_faces, tmp_path / "parts", method=config), pause_after=1)
 
-    def no_checkpoint(*_: object) -> None:
+    def stop(*_: object) -> None:
         raise InterruptError
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_checkpoint", no_checkpoint)
-        if file == MODEL:
-            patch.setattr(loop, "_record_cluster_map", no_checkpoint)
+        patch.setattr(TrainingFiles, "append" if file == MODEL else "save_state", stop)
         with pytest.raises(InterruptError):
             train(training(toy_faces, tmp_path / "parts", method=config))
     train(training(toy_faces, tmp_path / "parts", method=config))
@@ -201,7 +191,8 @@ from ferturb.data.faces import Faces
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.compact import compact
 from ferturb.runs.execute import new_classifier
-from ferturb.training.inputs import WholeFaces
+from ferturb.training.files import TrainingFiles
+from ferturb.training.inputs import TrainingInputs
 from ferturb.training.loop import Training, train
 
 BACKBONES["tiny"] = lambda: compact(widths=(4, 8), blocks=(1, 1))
@@ -213,8 +204,8 @@ def wait(step):
     if (step.epoch, step.step) == (2, 4) and len(sys.argv) > 3:
         print("in the middle", flush=True)
         sys.stdin.read()
-train(Training(new_classifier(config), faces, WholeFaces(), recipe, 4, folder, "x",
-               torch.device("cpu")), wait)
+train(Training(new_classifier(config), faces, TrainingInputs(), recipe, 4,
+               TrainingFiles(folder, "x"), torch.device("cpu")), wait)
 """
 
 
@@ -249,7 +240,7 @@ def test_kill_9_in_the_middle_of_an_epoch(toy_faces: Faces, tmp_path: Path) -> N
 
 
 def nan_from(step: int) -> Callable[..., Tensor]:
-    """Cross-entropy that becomes no number at its call number `step`."""
+    """Cross-entropy that becomes NaN at its call number `step`."""
     true, calls = F.cross_entropy, 0
 
     def loss(*arguments: Tensor, **options: float) -> Tensor:
@@ -262,13 +253,13 @@ def nan_from(step: int) -> Callable[..., Tensor]:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_loss_that_is_no_number_keeps_the_last_good_state(
+def test_a_loss_that_is_not_finite_keeps_the_last_good_state(
     toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(training(toy_faces, tmp_path / "whole"))
     with monkeypatch.context() as patch:
         patch.setattr(loop.F, "cross_entropy", nan_from(8))  # 4 steps + validation, then the third
-        with pytest.raises(FerturbError, match=r"no number at epoch 2, .*lower learning_rate"):
+        with pytest.raises(FerturbError, match=r"not finite at epoch 2, .*lower learning_rate"):
             train(training(toy_faces, tmp_path / "broken"))
     tensors, meta = load_tensors(tmp_path / "broken" / CHECKPOINT)
     assert len(meta["history"]) == 1
@@ -283,11 +274,11 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(
 def test_weights_ruined_by_the_last_step_never_reach_the_checkpoint(
     toy_faces: Faces, tmp_path: Path, average: float
 ) -> None:
-    """One step an epoch: its loss is a number, the weights after it are not."""
+    """One step an epoch: its loss is finite, the weights after it are not."""
     recipe = replace(
         RECIPE, batch_size=64, learning_rate=float("inf"), schedule="constant", average=average
     )
-    with pytest.raises(FerturbError, match="no number at epoch 1, step 1"):
+    with pytest.raises(FerturbError, match="not finite at epoch 1, step 1"):
         train(training(toy_faces, tmp_path, recipe))
     assert list(tmp_path.iterdir()) == []
 
@@ -295,7 +286,7 @@ def test_weights_ruined_by_the_last_step_never_reach_the_checkpoint(
 @pytest.mark.usefixtures("tiny")
 def test_a_learning_rate_far_too_high_is_an_error(toy_faces: Faces, tmp_path: Path) -> None:
     recipe = replace(RECIPE, learning_rate=1e30, schedule="constant")
-    with pytest.raises(FerturbError, match="no number"):
+    with pytest.raises(FerturbError, match="not finite"):
         train(training(toy_faces, tmp_path, recipe))
 
 
@@ -340,9 +331,8 @@ def test_three_steps_by_hand(toy_faces: Faces, tmp_path: Path, smoothing: float)
     )
     model = Linear()
     w, b = model.head.weight.detach().double(), model.head.bias.detach().double()
-    history = train(
-        Training(model, toy_faces, WholeFaces(), recipe, 9, tmp_path, "x", CPU),
-    )
+    files = TrainingFiles(tmp_path, "x")
+    history = train(Training(model, toy_faces, TrainingInputs(), recipe, 9, files, CPU))
     split = toy_faces.split("train")
     generator = generator_of(9, 1, "augment")
     vw, vb, losses, right = torch.zeros_like(w), torch.zeros_like(b), [], 0
@@ -395,9 +385,9 @@ def test_all_views_make_one_loss_over_views_and_faces(
 @pytest.mark.usefixtures("tiny")
 def test_validation_sums_the_views(toy_faces: Faces, tmp_path: Path) -> None:
     t = training(toy_faces, tmp_path, method=METHOD_OPTIONS["perturb-sample"])
-    t.views.start_epoch(1, generator_of(0))
-    clusters = t.views.cluster_map()
-    assert clusters is not None
+    assert isinstance(t.inputs, ClusterViews)
+    t.inputs.start_epoch(1, generator_of(0))
+    clusters = t.inputs.cluster_map
     valid = toy_faces.split("validation")
     faces = valid.images.unsqueeze(1).float() / 255
     model = t.classifier.eval()
@@ -408,7 +398,7 @@ def test_validation_sums_the_views(toy_faces: Faces, tmp_path: Path) -> None:
     assert accuracy == pytest.approx(float((logits.argmax(1) == valid.labels).double().mean()))
 
 
-def test_best_of_equal_epochs_is_the_later() -> None:
+def test_the_later_of_two_equal_epochs_is_the_best() -> None:
     def row(epoch: int, accuracy: float) -> Epoch:
         return Epoch(epoch, 1.0, 0.5, 1.0, accuracy, 0.1, 1.0)
 
@@ -439,13 +429,11 @@ def test_the_kept_model_is_the_best_epochs(
 @pytest.mark.usefixtures("tiny")
 def test_steps_are_told(toy_faces: Faces, tmp_path: Path) -> None:
     steps: list[Step] = []
-    begun = time.perf_counter()
     train(training(toy_faces, tmp_path, replace(RECIPE, epochs=2)), steps.append)
-    seconds = time.perf_counter() - begun
     assert [(s.epoch, s.step) for s in steps] == [(e, i) for e in (1, 2) for i in (1, 2, 3, 4)]
     assert {(s.epochs, s.steps) for s in steps} == {(2, 4)}
     assert [len(s.history) for s in steps] == [0] * 4 + [1] * 4
-    assert all(s.faces_per_second > s.step * 16 / seconds for s in steps)
+    assert all(s.faces_per_second > 0 for s in steps)
 
 
 def test_progressive_resizing() -> None:
@@ -466,4 +454,4 @@ def test_training_needs_both_splits(toy_faces: Faces, tmp_path: Path) -> None:
 def test_another_runs_checkpoint_is_refused(toy_faces: Faces, tmp_path: Path) -> None:
     train(training(toy_faces, tmp_path), pause_after=1)
     with pytest.raises(FerturbError, match="another run"):
-        train(replace(training(toy_faces, tmp_path), fingerprint="other"))
+        train(replace(training(toy_faces, tmp_path), files=TrainingFiles(tmp_path, "other")))

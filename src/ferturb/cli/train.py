@@ -144,7 +144,7 @@ def train(
         chosen,
         seed,
         teachers=tuple(os.path.relpath(teacher, out) for teacher in teachers),
-        start=None if start_from is None else os.path.relpath(start_from, out),
+        initial_weights=None if start_from is None else os.path.relpath(start_from, out),
     )
     first_epochs = attention_epochs or max(1, chosen.epochs // 3)
     read_faces(run.dataset, quiet)

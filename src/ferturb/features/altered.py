@@ -77,14 +77,24 @@ def _altered_faces(config: DatasetConfig, cache: bool, progress: Progress | None
         return faces
     if not cache:
         return alter(faces, config, find_all_landmarks(faces, progress), progress)
-    how = {name: asdict(config)[name] for name in _ALTERATION}
-    version = hashlib.sha256(f"{faces.content_hash()} {how} {_version()}".encode())
-    version.update("\n".join(faces.names).encode("utf-8", "surrogateescape"))
     all_faces = replace(config, training_faces=None, subset_seed=0)
     whole = hashlib.sha256(json.dumps(asdict(all_faces)).encode()).hexdigest()
+    return alter_cached(faces, config, f"{config.source}-{_title(config)}-{whole[:8]}", progress)
+
+
+def alter_cached(
+    faces: Faces, config: DatasetConfig, name: str | None = None, progress: Progress | None = None
+) -> Faces:
+    """`alter` with the landmarks of these faces, or what it gave before.
+
+    `name` says which source it is in the cache; None names it by the faces' content.
+    """
+    how = {key: asdict(config)[key] for key in _ALTERATION}
+    content = hashlib.sha256(f"{faces.content_hash()} {how}".encode())
+    content.update("\n".join(faces.names).encode("utf-8", "surrogateescape"))
     return cached(
-        f"{config.source}-{_title(config)}-{whole[:8]}",
-        version.hexdigest(),
+        name or f"{_title(config)}-{content.hexdigest()[:16]}",
+        f"{content.hexdigest()} {_version()}",
         lambda: alter(faces, config, landmarks_of(faces, progress=progress), progress),
     )
 

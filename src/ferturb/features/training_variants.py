@@ -1,13 +1,12 @@
-"""Copies of training faces with something hidden, for networks that must cope with that.
+"""Variants of training faces with something hidden, for networks that must cope with that.
 
-Six copies wear something (three draws of face masks, glasses, a hand, another occluder); twelve
+Six variants wear something (three draws of face masks, glasses, a hand, another occluder); twelve
 lack a facial feature, each feature under two fills. Their seeds are none that tests use by
 default, so a network never meets the very masks it is tested with.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.data.readers.images import Progress
-from ferturb.features.altered import load_dataset
+from ferturb.data.faces import Faces
+from ferturb.features.altered import alter_cached
 
 _WORN = (
     *({"face_masks": "mixed", "alteration_seed": seed} for seed in (101, 102, 103)),
@@ -36,27 +35,23 @@ _LEFT_OUT = tuple(
     for feature, fills in _FILLS.items()
     for fill in fills
 )
-COPIES: tuple[dict[str, Any], ...] = (*_WORN, *_LEFT_OUT)
-"""What is changed of the `DatasetConfig` for each copy."""
+VARIANTS: tuple[dict[str, Any], ...] = (*_WORN, *_LEFT_OUT)
+"""What is changed of the `DatasetConfig` for each variant."""
 
 
-def altered_copies(
-    dataset: DatasetConfig, progress: Progress | None = None
-) -> UInt8[Tensor, "c n h w"]:
-    """Every copy of the training split, c = len(COPIES), from the cache where there is one.
+def training_variants(faces: Faces) -> UInt8[Tensor, "c n h w"]:
+    """Every variant of the n training faces, c = len(VARIANTS), from the cache where there is one.
 
-    `FerturbError` for a dataset that is altered already.
+    All splits are altered together, so that a face's variants are those of the altered data sets.
+    `FerturbError` for faces that are altered already.
     """
-    if dataset.altered:
+    if {"face_masks", "left_out"} & faces.info.keys():
         raise FerturbError(
             "method robust hides parts of whole faces itself; give it the dataset without "
             "face_masks and left_out"
         )
-    copies: Tensor | None = None
-    for i, change in enumerate(COPIES):
-        images = load_dataset(replace(dataset, **change), progress=progress).split("train").images
-        if copies is None:
-            copies = torch.empty(len(COPIES), *images.shape, dtype=torch.uint8)
-        copies[i] = images
-    assert copies is not None
-    return copies
+    images = faces.split("train").images
+    variants = torch.empty(len(VARIANTS), *images.shape, dtype=torch.uint8)
+    for i, change in enumerate(VARIANTS):
+        variants[i] = alter_cached(faces, DatasetConfig(**change)).split("train").images
+    return variants

@@ -1,13 +1,13 @@
 """Where cluster maps come from: a shared one from mean attention, or one for each face.
 
-A map of one's own is a fixed function of the face: the draws of K-means are seeded with
-`FACE_SEED` and are the same for every face, so a face gets the same map in any batch and at any
-time. Both finders here are modules, so that they travel with the model they belong to, and stay
-in evaluation mode.
+A per-face map is a fixed function of the face: the draws of K-means are seeded with `FACE_SEED` and
+are the same for every face, so a face gets the same map in any batch and at any time. A map source
+is a module, so that it travels with the model it belongs to, and stays in evaluation mode.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.features.landmarks import find_landmarks
-from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, matched, uninformative
 from ferturb.perturb.views import resized
@@ -28,8 +26,10 @@ M = TypeVar("M", bound=nn.Module)
 FACE_SEED = 0
 """Seeds the clustering of faces one by one."""
 
-Intensity = Callable[[Tensor], Tensor]
-"""Faces (b, 1, h, w) in [0, 1] to the intensity of Equation 1, (b, h, w)."""
+
+def face_draws() -> torch.Generator:
+    """The draws that are the same for every face and at any time."""
+    return torch.Generator().manual_seed(FACE_SEED)
 
 
 class FaceMaps(NamedTuple):
@@ -37,29 +37,122 @@ class FaceMaps(NamedTuple):
 
     maps: Int64[Tensor, "b h w"]
     degenerate: Bool[Tensor, " b"]
-    """Faces whose attention said nothing, or that show no face: clustered by place alone."""
+    """Faces whose attention carried no information, or that show no face: clustered by place."""
 
 
-Finder = Callable[[Tensor], FaceMaps]
-"""Faces (b, 1, h, w) in [0, 1] to cluster maps of their own, at their size."""
+class MapSource(nn.Module, ABC):
+    """What gives a method its cluster maps. `reference` is the map whose names all others take."""
+
+    reference: Tensor | None
+    attends = False
+    """Whether the intensity of Equation 1 counts."""
+
+    def __init__(
+        self,
+        config: MethodConfig,
+        attention: Classifier | None = None,
+        reference: Int64[Tensor, "h w"] | None = None,
+    ) -> None:
+        """`attention` is the classifier of phase 1; `FerturbError` for a method that needs one
+        and gets none, or one with its attention elsewhere."""
+        super().__init__()
+        self.config = config
+        used = self.attends and config.uses_attention
+        self.attention = _fit(config, attention) if used else None
+        self.register_buffer("reference", reference)
+        self.eval()
+
+    @classmethod
+    def by_face(cls, config: MethodConfig) -> bool:
+        """Whether every face has a map of its own."""
+        return config.scope == "face"
+
+    @abstractmethod
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+        """The reference map (h, w), from training faces, and 1 if their attention carried no
+        information, else 0."""
+
+    def shared(
+        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+    ) -> tuple[Tensor, int]:
+        """The map of an epoch, likewise, from training faces that `generator` draws."""
+        return self.find_reference(images)
+
+    @abstractmethod
+    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+        """A map for each face in [0, 1], at its size."""
+
+    def redrawn(
+        self, maps: Int64[Tensor, "b h w"], generator: torch.Generator
+    ) -> Int64[Tensor, "b h w"]:
+        """The maps as views use them; a control puts others in their place."""
+        return maps
+
+    @torch.no_grad()
+    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Int64[Tensor, "b h w"]:
+        """The maps of new faces, as views use them."""
+        return self.redrawn(self.of_faces(faces).maps, face_draws())
+
+    def train(self: M, mode: bool = True) -> M:
+        """Evaluation mode, always, whoever switches what the source is part of."""
+        return nn.Module.train(self, False)
 
 
-def pixels(faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
-    """Equation 1 read literally: the intensity is the face itself."""
-    return faces[:, 0]
+class AttentionClusters(MapSource):
+    """Clusters of Equation 1, from an attention classifier, from the pixels or from place alone."""
+
+    attends = True
+
+    def intensity(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
+        """I of Equation 1 for faces in [0, 1]; 0 where it doesn't count."""
+        if self.attention is not None:
+            return self.attention.attention_maps(faces)
+        return faces[:, 0] if self.config.intensity_weight else torch.zeros_like(faces[:, 0])
+
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+        """The clusters of a fixed draw of training faces."""
+        return self.shared(images, face_draws())
+
+    def shared(
+        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+    ) -> tuple[Tensor, int]:
+        """The clusters of the mean attention of `attention_faces` faces."""
+        order = torch.randperm(len(images), generator=generator)
+        chosen = images[order[: self.config.attention_faces].to(images.device)]
+        values = mean_attention(self.intensity, chosen).unsqueeze(0)
+        found = clustered(values, self.config, generator)
+        maps = found.maps
+        if self.reference is not None or self.config.leaves == "most-attended":
+            maps = self._renamed(maps, values)
+        return maps[0], int(found.degenerate.sum())
+
+    @torch.no_grad()
+    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+        """The clusters of each face, computed in float32; needs the reference."""
+        with torch.autocast(faces.device.type, enabled=False):
+            return self.of_values(self.intensity(faces.float()))
+
+    def of_values(self, values: Float[Tensor, "b h w"]) -> FaceMaps:
+        """The clusters of maps of intensity, one by one; needs the reference."""
+        found = clustered(values, self.config, face_draws())
+        return FaceMaps(self._renamed(found.maps, values), found.degenerate)
+
+    def _renamed(
+        self, maps: Int64[Tensor, "b h w"], values: Float[Tensor, "b h w"]
+    ) -> Int64[Tensor, "b h w"]:
+        """By falling attention if the method goes by that, else as in the reference."""
+        labels, k = maps.cpu().numpy(), self.config.clusters
+        if self.config.leaves == "most-attended":
+            renamed = by_intensity(labels, values.nan_to_num().cpu().numpy(), k)
+        elif self.reference is None:
+            raise FerturbError("faces' clusters take their names from a reference map; give one")
+        else:
+            size = (maps.shape[-2], maps.shape[-1])
+            renamed = matched(labels, resized(self.reference[None], size)[0].cpu().numpy(), k)
+        return torch.from_numpy(renamed).to(maps.device)
 
 
-def nowhere(faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
-    """No intensity: clusters follow from place alone."""
-    return torch.zeros_like(faces[:, 0])
-
-
-def intensity_of(config: MethodConfig, attention: Classifier | None) -> Intensity:
-    """What a method takes as intensity; `FerturbError` where it needs attention and has none."""
-    if not config.intensity_weight:
-        return nowhere
-    if config.intensity == "pixels":
-        return pixels
+def _fit(config: MethodConfig, attention: Classifier | None) -> Classifier:
     if attention is None:
         raise FerturbError(
             f"method {config.name!r} needs an attention classifier (phase 1), got none; "
@@ -71,7 +164,7 @@ def intensity_of(config: MethodConfig, attention: Classifier | None) -> Intensit
             f"attention run's sits at the {attention.config.attention_at}; train one with "
             f"ModelConfig(attention=True, attention_at={config.attention_from!r})"
         )
-    return attention.eval().attention_maps
+    return attention.eval()
 
 
 def clustered(
@@ -96,122 +189,25 @@ def clustered(
     return FaceMaps(*(torch.from_numpy(found).to(values.device) for found in (maps, flat)))
 
 
-def named(
-    maps: Int64[Tensor, "b h w"],
-    values: Float[Tensor, "b h w"],
-    reference: Int64[Tensor, "h w"],
-    config: MethodConfig,
-) -> Int64[Tensor, "b h w"]:
-    """Clusters named as in the reference, or by falling attention if the method goes by that."""
-    labels, k = maps.cpu().numpy(), config.clusters
-    if config.leaves == "most-attended":
-        renamed = by_intensity(labels, values.nan_to_num().cpu().numpy(), k)
-    else:
-        renamed = matched(labels, reference.cpu().numpy(), k)
-    return torch.from_numpy(renamed).to(maps.device)
-
-
-class _Frozen(nn.Module):
-    """A module that stays in evaluation mode, whoever switches what it is part of."""
-
-    def train(self: M, mode: bool = True) -> M:
-        """Evaluation mode, always."""
-        return nn.Module.train(self, False)
-
-
-class FaceClusters(_Frozen):
-    """Per-face clusters of the attention classifier (or the pixels)."""
-
-    reference: Tensor
-
-    def __init__(
-        self, config: MethodConfig, attention: Classifier | None, reference: Int64[Tensor, "h w"]
-    ) -> None:
-        """`reference` is the shared map whose names the faces' clusters take."""
-        super().__init__()
-        self.config = config
-        self.intensity = intensity_of(config, attention)
-        used = getattr(self.intensity, "__self__", None)
-        self.classifier = used if isinstance(used, Classifier) else None
-        self.register_buffer("reference", reference)
-        self.eval()
-
-    @torch.no_grad()
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
-        """Cluster maps of the faces, at their size; computed in float32."""
-        generator = torch.Generator().manual_seed(FACE_SEED)
-        with torch.autocast(faces.device.type, enabled=False):
-            values = self.intensity(faces.float())
-            found = clustered(values, self.config, generator)
-        size = (faces.shape[-2], faces.shape[-1])
-        reference = resized(self.reference.unsqueeze(0), size)[0]
-        return FaceMaps(named(found.maps, values, reference, self.config), found.degenerate)
-
-
-LANDMARK_ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("left_eye", ("left_eye",)),
-    ("right_eye", ("right_eye",)),
-    ("mouth", ("outer_lips", "inner_lips")),
-    ("nose", ("nose_base",)),
-    ("left_brow", ("left_brow",)),
-    ("right_brow", ("right_brow",)),
-)
-"""The features around which landmark regions lie: the first K of these."""
-
-
-class LandmarkCells(_Frozen):
-    """Control: the face divided by landmarks, each pixel to the nearest of K facial features.
-
-    K = 3 gives the left eye's part, the right eye's and the mouth's: the landmarks that the
-    paper's clusters are said to be, with areas like theirs.
-    """
-
-    def __init__(self, config: MethodConfig) -> None:
-        super().__init__()
-        if config.clusters > len(LANDMARK_ORDER):
-            raise FerturbError(
-                f"landmark-regions knows {len(LANDMARK_ORDER)} features, got {config.clusters} "
-                f"clusters; give clusters from 1 to {len(LANDMARK_ORDER)}"
-            )
-        self.points = [
-            [i for group in groups for i in GROUPS[group]]
-            for _, groups in LANDMARK_ORDER[: config.clusters]
-        ]
-
-    @torch.no_grad()
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
-        """Cluster maps of the faces, at their size; without landmarks the mean face's."""
-        images = (faces[:, 0] * 255).round().clamp(0, 255).to(torch.uint8)
-        with torch.autocast(faces.device.type, enabled=False):
-            found = find_landmarks(images, device=faces.device)
-        middles = torch.stack([found.points[:, i].mean(1) for i in self.points], 1)
-        rows, columns = (torch.arange(s, dtype=middles.dtype) for s in faces.shape[-2:])
-        x = columns[None, None, None, :] - middles[:, :, 0, None, None]
-        y = rows[None, None, :, None] - middles[:, :, 1, None, None]
-        maps = (x.square() + y.square()).argmin(1)
-        lost = torch.tensor([source == "mean shape" for source in found.source], dtype=torch.bool)
-        return FaceMaps(maps.to(faces.device), lost.to(faces.device))
-
-
 @torch.no_grad()
 def mean_attention(
-    attention: Intensity, images: UInt8[Tensor, "n h w"], batch_size: int = 256
+    intensity: Callable[[Tensor], Tensor], images: UInt8[Tensor, "n h w"], batch_size: int = 256
 ) -> Float[Tensor, "h w"]:
     """The attention map averaged over faces, float64 sums, float32 result."""
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-        total += attention(batch.unsqueeze(1).float().div(255)).double().sum(0).cpu()
+        total += intensity(batch.unsqueeze(1).float().div(255)).double().sum(0).cpu()
     return (total / len(images)).float()
 
 
 def maps_of_faces(
-    find: Finder, images: UInt8[Tensor, "n h w"], batch_size: int = 256
+    source: MapSource, images: UInt8[Tensor, "n h w"], batch_size: int = 256
 ) -> tuple[UInt8[Tensor, "n h w"], int]:
     """The cluster map of every face (uint8: K is at most 64), and how many were degenerate."""
     maps, count = torch.empty(images.shape, dtype=torch.uint8), 0
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
-        found = find(images[some].unsqueeze(1).float().div(255))
+        found = source.of_faces(images[some].unsqueeze(1).float().div(255))
         maps[some] = found.maps.to(torch.uint8).cpu()
         count += int(found.degenerate.sum())
     return maps, count

@@ -1,8 +1,10 @@
-"""Controls: the same views, compute and areas, without what the Perturb Scheme says matters.
+"""Controls: map sources for the same views at the same cost, without what is said to matter.
 
-- `random_partitions`: in place of clusters, random regions with the clusters' areas.
+- `RandomRegions`: in place of clusters, random regions with the clusters' areas.
+- `LandmarkCells`: in place of attention, facial landmarks.
 
-Plain random erasing is `ferturb.perturb.random_erasing`.
+Clusters of place alone are `AttentionClusters` with α = 0; random erasing has no maps
+(`ferturb.perturb.random_erasing`).
 """
 
 from __future__ import annotations
@@ -10,8 +12,16 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
+
+from ferturb.base.config import MethodConfig
+from ferturb.base.errors import FerturbError
+from ferturb.features.landmark_network import SIDE
+from ferturb.features.landmarks import find_landmarks, shipped_model
+from ferturb.features.points import GROUPS
+from ferturb.models.classifier import Classifier
+from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, MapSource
 
 JITTER = math.radians(30)
 """How far a cut may turn from the direction straight across what is left."""
@@ -62,3 +72,82 @@ def _longer_axis(place: Float[Tensor, "2 n"], left: Bool[Tensor, "b n"]) -> Floa
     yy = second[:, 1] - mean[:, 1] ** 2
     xy = second[:, 2] - mean[:, 0] * mean[:, 1]
     return 0.5 * torch.atan2(2 * xy, xx - yy)
+
+
+class RandomRegions(AttentionClusters):
+    """Control: random regions with the clusters' areas, drawn anew whenever maps are used."""
+
+    def redrawn(
+        self, maps: Int64[Tensor, "b h w"], generator: torch.Generator
+    ) -> Int64[Tensor, "b h w"]:
+        """Random regions in place of each map's clusters."""
+        return random_partitions(maps, self.config.clusters, generator)
+
+
+LANDMARK_ORDER: tuple[tuple[str, ...], ...] = (
+    ("left_eye",),
+    ("right_eye",),
+    ("outer_lips", "inner_lips"),
+    ("nose_base",),
+    ("left_brow",),
+    ("right_brow",),
+)
+"""The points around which landmark regions lie: the first K of these."""
+
+
+class LandmarkCells(MapSource):
+    """Control: the face divided by landmarks, each pixel to the nearest of K facial features.
+
+    K = 3 gives the left eye's part, the right eye's and the mouth's: the landmarks that the
+    paper's clusters are said to be, with areas like theirs. Every face has a map of its own.
+    """
+
+    def __init__(
+        self,
+        config: MethodConfig,
+        attention: Classifier | None = None,
+        reference: Int64[Tensor, "h w"] | None = None,
+    ) -> None:
+        """`FerturbError` for more clusters than features; attention is not used."""
+        super().__init__(config, None, reference)
+        if config.clusters > len(LANDMARK_ORDER):
+            raise FerturbError(
+                f"landmark-regions knows {len(LANDMARK_ORDER)} features, got {config.clusters} "
+                f"clusters; give clusters from 1 to {len(LANDMARK_ORDER)}"
+            )
+        self.points = [
+            [i for group in groups for i in GROUPS[group]]
+            for groups in LANDMARK_ORDER[: config.clusters]
+        ]
+
+    @classmethod
+    def by_face(cls, config: MethodConfig) -> bool:
+        """Always."""
+        return True
+
+    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+        """The map of the mean face."""
+        size = (images.shape[1], images.shape[2])
+        scale = torch.tensor([size[1] / SIDE, size[0] / SIDE])
+        mean = shipped_model().mean_shape * scale + (scale - 1) / 2
+        return self._cells(mean[None], size)[0], 0
+
+    @torch.no_grad()
+    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+        """The cells of each face; a face without landmarks gets the mean face's."""
+        images = (faces[:, 0] * 255).round().clamp(0, 255).to(torch.uint8)
+        with torch.autocast(faces.device.type, enabled=False):
+            found = find_landmarks(images, device=faces.device)
+        maps = self._cells(found.points, (faces.shape[2], faces.shape[3]))
+        lost = torch.tensor([source == "mean shape" for source in found.source], dtype=torch.bool)
+        return FaceMaps(maps.to(faces.device), lost.to(faces.device))
+
+    def _cells(
+        self, points: Float[Tensor, "b p 2"], size: tuple[int, int]
+    ) -> Int64[Tensor, "b h w"]:
+        """For each pixel the nearest of the features' middles."""
+        middles = torch.stack([points[:, i].mean(1) for i in self.points], 1)
+        rows, columns = (torch.arange(s, dtype=middles.dtype) for s in size)
+        x = columns[None, None, None, :] - middles[:, :, 0, None, None]
+        y = rows[None, None, :, None] - middles[:, :, 1, None, None]
+        return (x.square() + y.square()).argmin(1)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
-from ferturb.perturb.cluster_maps import FACE_SEED, Finder
+from ferturb.perturb.cluster_maps import MapSource
 from ferturb.perturb.views import views_of
-
-Recut = Callable[[Tensor, int, torch.Generator], Tensor]
-"""A control's other map in place of a cluster map: (maps (b, h, w), K, generator) -> (b, h, w)."""
 
 
 class ViewClassifier(nn.Module):
@@ -25,30 +19,36 @@ class ViewClassifier(nn.Module):
         self,
         classifier: nn.Module,
         cluster_map: Int64[Tensor, "h w"],
-        k: int,
-        config: MethodConfig | None = None,
-        find: Finder | None = None,
-        recut: Recut | None = None,
+        config: MethodConfig,
+        source: MapSource | None = None,
     ) -> None:
-        """`find` gives each face a map of its own in place of `cluster_map`.
-
-        `config` None stands for the paper's views. `recut` replaces the maps that were found.
-        """
+        """`source` gives each face a map of its own in place of `cluster_map`."""
         super().__init__()
         self.classifier = classifier
-        self.k = k
-        self.config = config or MethodConfig("perturb")
-        self.find = find
-        self.recut = recut
+        self.config = config
+        self.source = source
         self.register_buffer("cluster_map", cluster_map.long())
 
     def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
         """Summed logits."""
-        maps = self.cluster_map.unsqueeze(0)
-        if self.find is not None:
-            maps = self.find(faces).maps
-            if self.recut is not None:
-                maps = self.recut(maps, self.k, torch.Generator().manual_seed(FACE_SEED))
-        views = views_of(faces, maps, self.k, self.config.shows, self.config.fill)
+        c = self.config
+        maps = self.cluster_map[None] if self.source is None else self.source(faces)
+        views = views_of(faces, maps, c.clusters, c.shows, c.fill)
         logits: Tensor = self.classifier(views.flatten(0, 1))
-        return logits.float().view(faces.shape[0], self.k + 1, logits.shape[-1]).sum(1)
+        return logits.float().view(faces.shape[0], c.clusters + 1, logits.shape[-1]).sum(1)
+
+
+def model_at_test_time(
+    config: MethodConfig,
+    classifier: nn.Module,
+    cluster_map: Int64[Tensor, "h w"],
+    source: MapSource | None = None,
+) -> nn.Module:
+    """The model as its method uses it on new faces: in validation, and when a run is opened.
+
+    `cluster_map` is that of the kept epoch; `source` gives faces maps of their own, where the
+    method has such.
+    """
+    if not config.test_views:
+        return classifier
+    return ViewClassifier(classifier, cluster_map, config, source).eval()

@@ -18,20 +18,16 @@ from ferturb.features.removal import remove
 Shows = Literal["leave-one-out", "keep-one"]
 
 
-def left_out_masks(cluster_map: Int64[Tensor, "b h w"], k: int) -> Bool[Tensor, "b k1 h w"]:
-    """True = keep. Mask j < K leaves cluster j out; the last keeps the whole face."""
-    index = torch.arange(k + 1, device=cluster_map.device)
-    return cluster_map.unsqueeze(1) != index[None, :, None, None]
+def masks_of(
+    cluster_map: Int64[Tensor, "m h w"], drawn: Int64[Tensor, "d n"], k: int, shows: Shows
+) -> Bool[Tensor, "b n h w"]:
+    """True = keep. Of each face, the masks of the views `drawn` (0 … K); K keeps the whole face.
 
-
-def kept_masks(cluster_map: Int64[Tensor, "b h w"], k: int) -> Bool[Tensor, "b k1 h w"]:
-    """True = keep. Mask j < K keeps cluster j alone; the last keeps the whole face."""
-    index = torch.arange(k + 1, device=cluster_map.device)[None, :, None, None]
-    return (cluster_map.unsqueeze(1) == index) | (index == k)
-
-
-MASKS = {"leave-one-out": left_out_masks, "keep-one": kept_masks}
-"""What a view shows -> its masks."""
+    Either may be the same for all faces (m = 1, d = 1).
+    """
+    views = drawn[:, :, None, None]
+    about = cluster_map.unsqueeze(1) == views
+    return ~about if shows == "leave-one-out" else about | (views == k)
 
 
 def views_of(
@@ -41,44 +37,21 @@ def views_of(
     shows: Shows = "leave-one-out",
     fill: str = "black",
     generator: torch.Generator | None = None,
-) -> Float[Tensor, "b k1 1 h w"]:
-    """The K+1 views of each face; the face itself comes last.
+    drawn: Int64[Tensor, "b n"] | None = None,
+) -> Float[Tensor, "b n 1 h w"]:
+    """The views `drawn` (0 … K) of each face; None for all K+1, the face itself last.
 
     `cluster_map` is one map for all faces (m = 1) or one per face (m = b); a map of another
     size is brought to the faces' by nearest neighbour. `fill` is one of
     `ferturb.features.removal.FILLS`; `generator` feeds the noise (None: seeded with 0).
     """
     b, _, h, w = faces.shape
-    masks = MASKS[shows](resized(cluster_map, (h, w)), k).expand(b, k + 1, h, w)
-    copies = faces.expand(b, k + 1, h, w).reshape(-1, 1, h, w)
-    return remove(copies, masks.reshape(-1, h, w), fill, generator).view(b, k + 1, 1, h, w)
-
-
-def drawn_views(
-    faces: Float[Tensor, "b 1 h w"],
-    cluster_map: Int64[Tensor, "m i j"],
-    drawn: Int64[Tensor, " b"],
-    k: int,
-    shows: Shows = "leave-one-out",
-    fill: str = "black",
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "b 1 h w"]:
-    """View `drawn` (0 … K) of each face, as in `views_of`."""
-    size = (faces.shape[-2], faces.shape[-1])
-    about = resized(cluster_map, size) == drawn[:, None, None]
-    keep = ~about if shows == "leave-one-out" else about | (drawn == k)[:, None, None]
-    return remove(faces, keep, fill, generator)
-
-
-def sampled_view(
-    faces: Float[Tensor, "b 1 h w"],
-    cluster_map: Int64[Tensor, "m i j"],
-    k: int,
-    generator: torch.Generator,
-) -> Float[Tensor, "b 1 h w"]:
-    """One of the K+1 views of each face, each with the same probability, left out black."""
-    drawn = torch.randint(k + 1, (len(faces),), generator=generator).to(faces.device)
-    return drawn_views(faces, cluster_map, drawn, k)
+    drawn = torch.arange(k + 1)[None] if drawn is None else drawn
+    n = drawn.shape[1]
+    masks = masks_of(resized(cluster_map, (h, w)), drawn.to(cluster_map.device), k, shows)
+    many = faces.expand(b, n, h, w).reshape(-1, 1, h, w)
+    keep = masks.expand(b, n, h, w).reshape(-1, h, w)
+    return remove(many, keep, fill, generator).view(b, n, 1, h, w)
 
 
 def resized(cluster_map: Int64[Tensor, "m i j"], size: tuple[int, int]) -> Int64[Tensor, "m h w"]:

@@ -188,7 +188,9 @@ def _arm(
     validation = [run.logits("validation", augmentation) for run in runs]
     cost = [
         seconds[run.folder.name]
-        + sum(seconds.get(name or "", 0.0) for name in (run.config.attention_run, run.config.start))
+        + sum(
+            seconds.get(name, 0.0) for name in run.config.needs if name not in run.config.teachers
+        )
         for run in runs
     ]
     return Arm(
@@ -296,5 +298,6 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             flat |= _flat(value, f"{prefix}{key}.")
         elif f"{prefix}{key}" not in ("seed", "attention_run", "model.name"):
             # another seed starts from another run: what counts is that it didn't start afresh
-            flat[f"{prefix}{key}"] = value is not None if key == "start" else value
+            earlier = key in ("initial_weights", "evaluates")
+            flat[f"{prefix}{key}"] = value is not None if earlier else value
     return flat

@@ -1,9 +1,10 @@
-"""One run, here and now: train from where it stands, judge the best epoch, store the logits."""
+"""One run, here and now: train from where it stands, measure the best epoch, store the logits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,20 +14,27 @@ from numpy.typing import NDArray
 
 from ferturb.base.config import RunConfig, choose
 from ferturb.base.errors import FerturbError
-from ferturb.base.seeds import seed_of
+from ferturb.base.seeds import generator_of, seed_of
 from ferturb.base.storage import alone, remove_leftovers
 from ferturb.data.faces import Faces
-from ferturb.features.training_variants import altered_copies
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import predict_logits
-from ferturb.perturb.methods import METHODS, trained_as
+from ferturb.perturb.methods import METHODS, training_inputs
 from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, run_folder_name
+from ferturb.training.checkpoint import Epoch
 from ferturb.training.distillation import Teacher
-from ferturb.training.inputs import TrainingViews
-from ferturb.training.loop import Step, Training, adopt, best_epoch, train
+from ferturb.training.loop import (
+    Step,
+    Training,
+    best_epoch,
+    check_finite,
+    network_of,
+    train,
+    validate,
+)
 
 
 def execute_run(
@@ -56,24 +64,12 @@ def _execute(
     pause_after: int,
 ) -> bool:
     config = run.config
-    classifier = _first_classifier(run)
-    views = _views(run, faces)
+    training = _training(run, faces, device)
     remove_leftovers(run.folder)
     run.begin(describe_software())
-    training = Training(
-        classifier,
-        faces,
-        views,
-        config.recipe,
-        config.seed,
-        run.folder,
-        config.fingerprint(),
-        device,
-        _teacher(run, device),
-    )
-    start = run.start()
-    if start is not None and trained_as(config.method) is not None:
-        history = [adopt(training, start.best_epoch())]
+    evaluated = run.evaluated()
+    if evaluated is not None:
+        history = [_evaluate(training, evaluated.best_epoch())]
     else:
         history = train(training, _reporting(run, on_step), pause_after)
         if len(history) < config.recipe.epochs:
@@ -82,7 +78,7 @@ def _execute(
     run.write_history(history)
     best = best_epoch(history, config.recipe.keep)
     record = run.record() | {
-        "parameters": classifier.parameter_count,
+        "parameters": training.classifier.parameter_count,
         "data": describe_data(faces),
         "hardware": describe_hardware(device, config.recipe.precision),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -103,26 +99,54 @@ def new_classifier(config: RunConfig) -> Classifier:
         return Classifier(config.model)
 
 
+def _training(run: Run, faces: Faces, device: torch.device) -> Training:
+    config = run.config
+    return Training(
+        _first_classifier(run),
+        faces,
+        training_inputs(config.method, faces, run.load_attention()),
+        config.recipe,
+        config.seed,
+        run.training_files(),
+        device,
+        _teacher(run, device),
+    )
+
+
 def _first_classifier(run: Run) -> Classifier:
-    """The network before the first epoch: fresh, or with another run's weights."""
-    classifier, start = new_classifier(run.config), run.start()
-    if start is None:
+    """The network before the first epoch: fresh, or another run's."""
+    classifier, earlier = new_classifier(run.config), run.evaluated() or run.initial()
+    if earlier is None:
         return classifier
-    trained = start.load_classifier()
+    trained = earlier.load_classifier()
     if trained.config != run.config.model:
         raise FerturbError(
-            f"{run.name} trains {run.config.model}, but {run.config.start} holds {trained.config}; "
+            f"{run.name} trains {run.config.model}, but {earlier.name} holds {trained.config}; "
             "start from a run of the same network"
         )
     classifier.load_state_dict(trained.state_dict())
     return classifier
 
 
-def _views(run: Run, faces: Faces) -> TrainingViews:
-    method = run.config.method
-    build = choose("method", method.name, METHODS)
-    copies = altered_copies(run.config.dataset) if build.shows_copies else None
-    return build(method, run.load_attention(), faces.split("train").images, copies)
+def _evaluate(training: Training, trained: Epoch) -> Epoch:
+    """Measure a trained network as the method uses it, and keep it as a training's only epoch.
+
+    `trained` is its best epoch as it was trained.
+    """
+    start, t = time.perf_counter(), training
+    network = network_of(t)
+    t.inputs.start_epoch(1, generator_of(t.seed, 1, "views"), 1.0)
+    loss, accuracy = validate(t, network)
+    check_finite(loss, "on the validation split")
+    t.files.save_model(network)
+    t.files.append(1, t.inputs.epoch_record())
+    return replace(
+        trained,
+        epoch=1,
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+        seconds=time.perf_counter() - start,
+    )
 
 
 def _teacher(run: Run, device: torch.device) -> Teacher | None:

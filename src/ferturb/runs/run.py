@@ -39,9 +39,10 @@ from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_rows
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.methods import METHODS, model_at_test_time, needs_attention
+from ferturb.perturb.methods import source_at_test_time
+from ferturb.perturb.view_classifier import model_at_test_time
 from ferturb.training.checkpoint import Epoch
-from ferturb.training.loop import CHECKPOINT, CLUSTERS, MODEL
+from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL, TrainingFiles
 
 ANALYSES = "analyses"
 _RECORD = "_record"
@@ -165,12 +166,11 @@ class Run:
         """The best epoch's model as its method uses it: with summed views if it has them."""
         classifier = self.load_classifier()
         maps, method = self.cluster_maps(), self.config.method
-        if maps is None or not method.test_views:
+        if maps is None:
             return classifier
         chosen = torch.from_numpy(maps[int(self.record()["best_epoch"]) - 1])
-        by_face = METHODS[method.name].by_face(method) and needs_attention(method)
-        attention = self.load_attention() if by_face else None
-        return model_at_test_time(method, classifier, chosen, attention)
+        source = source_at_test_time(method, chosen, self.load_attention)
+        return model_at_test_time(method, classifier, chosen, source)
 
     def load_attention(self) -> Classifier | None:
         """The network of the attention run (phase 1) that this run takes its clusters from.
@@ -182,11 +182,19 @@ class Run:
             return None
         return self._needed(self.config.attention_run, "attention run").load_classifier()
 
-    def start(self) -> Run | None:
+    def evaluated(self) -> Run | None:
+        """The finished run whose network this one measures; None if this one trains its own."""
+        name = self.config.evaluates
+        return None if name is None else self._needed(name, "run to evaluate")
+
+    def initial(self) -> Run | None:
         """The finished run whose weights this one starts from; None if from random ones."""
-        if self.config.start is None:
-            return None
-        return self._needed(self.config.start, "run to start from")
+        name = self.config.initial_weights
+        return None if name is None else self._needed(name, "run to start from")
+
+    def training_files(self) -> TrainingFiles:
+        """What the training loop writes into this run."""
+        return TrainingFiles(self.folder, self.config.fingerprint())
 
     def best_epoch(self) -> Epoch:
         """The epoch of a finished run whose weights were kept."""

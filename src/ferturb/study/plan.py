@@ -241,16 +241,17 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
     A method that needs attention is preceded by its attention run: the same model with spatial
     attention, the same data, recipe and seed, for `attention_epochs`. `extra-epochs` is given the
     epochs that equal its views' compute. A method that differs from another at test time alone
-    takes that one's network.
+    takes that one's network, or that of the run it would have started from.
     """
     epochs = epochs_at_equal_compute(run.method, run.recipe.epochs)
     if epochs != run.recipe.epochs:
         run = replace(run, recipe=replace(run.recipe, epochs=epochs))
     before: list[RunConfig] = []
-    taken = trained_as(run.method)
-    if taken is not None and run.start is None:
-        before = chain(replace(run, method=taken), attention_epochs)
-        run = replace(run, start=run_folder_name(before[-1]))
+    taken, given = trained_as(run.method), run.evaluates or run.initial_weights
+    if taken is not None:
+        before = [] if given else chain(replace(run, method=taken), attention_epochs)
+        given = given or run_folder_name(before[-1])
+        run = replace(run, evaluates=given, initial_weights=None)
     if not needs_attention(run.method):
         return [*before, run]
     first = replace(
@@ -259,7 +260,8 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         method=MethodConfig("attention"),
         recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0, distillation_views=0),
         teachers=(),
-        start=None,
+        initial_weights=None,
+        evaluates=None,
     )
     last = replace(run, attention_run=run_folder_name(first))
     return list(dict.fromkeys([*before, first, last]))

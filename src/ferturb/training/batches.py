@@ -16,13 +16,8 @@ def steps_per_epoch(n: int, batch_size: int) -> int:
     return max(1, n // batch_size)
 
 
-def batches(
-    n: int, batch_size: int, seed: int, epoch: int, rank: int = 0, world: int = 1
-) -> Iterator[Int64[Tensor, " b"]]:
-    """Indices of each step's faces: a fresh permutation every epoch, the last short batch dropped.
-
-    `batch_size` is the global batch; a process of a distributed run takes its share of it.
-    """
+def batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[Int64[Tensor, " b"]]:
+    """Indices of each step's faces: a new permutation every epoch, a last short batch dropped."""
     order = torch.randperm(n, generator=generator_of(seed, epoch, "order"))
     for step in range(steps_per_epoch(n, batch_size)):
-        yield order[step * batch_size : (step + 1) * batch_size][rank::world]
+        yield order[step * batch_size : (step + 1) * batch_size]

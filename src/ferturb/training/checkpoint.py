@@ -12,9 +12,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors
-from ferturb.training.optimizer import AveragedWeights, momentum_state, restore_momentum
+from ferturb.training.optimizer import (
+    AveragedWeights,
+    build_optimizer,
+    momentum_state,
+    restore_momentum,
+)
 
 FORMAT = "ferturb-checkpoint-1"
 
@@ -35,37 +41,43 @@ class Epoch:
     seconds: float
 
 
-def save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    average: AveragedWeights,
-    optimizer: torch.optim.SGD,
-    history: list[Epoch],
-    fingerprint: str,
-) -> None:
-    """Write all that the next epoch needs, atomically."""
-    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}
-    if average.decay:
-        tensors |= {f"average/{k}": v for k, v in average.model.state_dict().items()}
-    for i, momentum in enumerate(momentum_state(optimizer)):
+@dataclass
+class State:
+    """What a training changes: all that its next epoch needs."""
+
+    model: nn.Module
+    average: AveragedWeights
+    optimizer: torch.optim.SGD
+    history: list[Epoch]
+
+    @staticmethod
+    def fresh(model: nn.Module, recipe: RecipeConfig) -> State:
+        """The state before the first epoch."""
+        average = AveragedWeights(model, recipe.average)
+        return State(model, average, build_optimizer(model, recipe), [])
+
+
+def save_checkpoint(path: Path, state: State, fingerprint: str) -> None:
+    """Write a state, atomically."""
+    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in state.model.state_dict().items()}
+    if state.average.decay:
+        tensors |= {f"average/{k}": v for k, v in state.average.model.state_dict().items()}
+    for i, momentum in enumerate(momentum_state(state.optimizer)):
         if momentum is not None:
             tensors[f"momentum/{i}"] = momentum
     meta = {
         "format": FORMAT,
         "fingerprint": fingerprint,
-        "history": [asdict(e) for e in history],
+        "history": [asdict(e) for e in state.history],
     }
     save_tensors(path, tensors, meta)
 
 
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    average: AveragedWeights,
-    optimizer: torch.optim.SGD,
-    fingerprint: str,
-) -> list[Epoch]:
-    """Put a checkpoint back into model, average and optimizer; returns the history so far."""
+def load_checkpoint(path: Path, state: State, fingerprint: str) -> None:
+    """Put a checkpoint back into a fresh state of the same network.
+
+    `FerturbError` for one of another run or network, and for a file that can't be read.
+    """
     tensors, meta = load_tensors(path)
     if meta.get("format") != FORMAT or meta.get("fingerprint") != fingerprint:
         raise FerturbError(
@@ -73,15 +85,15 @@ def load_checkpoint(
             f"got {meta.get('fingerprint')}); remove it to start over"
         )
     try:
-        model.load_state_dict(_part(tensors, "model"))
-        if average.decay:
-            average.model.load_state_dict(_part(tensors, "average"))
+        state.model.load_state_dict(_part(tensors, "model"))
+        if state.average.decay:
+            state.average.model.load_state_dict(_part(tensors, "average"))
         momenta = _part(tensors, "momentum")
-        count = len(momentum_state(optimizer))
-        restore_momentum(optimizer, [momenta.get(str(i)) for i in range(count)])
+        count = len(momentum_state(state.optimizer))
+        restore_momentum(state.optimizer, [momenta.get(str(i)) for i in range(count)])
     except RuntimeError as error:
         raise FerturbError(f"{path} does not fit the model; remove it to start over") from error
-    return [Epoch(**row) for row in meta["history"]]
+    state.history = [Epoch(**row) for row in meta["history"]]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Knowledge distillation: a network learns from what other networks say, beside the labels.
+"""Knowledge distillation: a network learns what other networks predict, beside the labels.
 
 Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015. With teacher
 probabilities p = softmax(t / T) and student probabilities q = softmax(s / T)
@@ -7,10 +7,10 @@ probabilities p = softmax(t / T) and student probabilities q = softmax(s / T)
 
 where t is the mean of the teachers' logits (their ensemble). Teacher and student see the same
 augmented face (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
-CVPR 2022); a student that is shown a face smaller, or with something hidden, is told what the
-teacher says of the whole face at its full size. FER2013's labels are noisy, and a teacher's
-probabilities say how open a face is. Where the training repeats its augmentations
-(`RecipeConfig.distillation_views`), the teacher's answers are kept and it is asked but once.
+CVPR 2022); a student that sees a face smaller, or with something hidden, learns what the teacher
+predicts for the whole face at its full size. FER2013's labels are noisy, and a teacher's
+probabilities show how ambiguous a face is. Where the training repeats its augmentations
+(`RecipeConfig.distillation_views`), the teacher's logits are computed once and kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Teacher:
         device: torch.device,
         remember: bool = False,
     ) -> None:
-        """`weight` is w, 0 … 1; `temperature` is T > 0; `remember` keeps what was answered."""
+        """`weight` is w, 0 … 1; `temperature` is T > 0; `remember` keeps the logits."""
         self.models = [m.to(device).eval().requires_grad_(False) for m in models]
         self.weight = weight
         self.temperature = temperature
@@ -49,7 +49,7 @@ class Teacher:
     def answer(
         self, batch: tuple[int, int], faces: Callable[[], Float[Tensor, "b 1 h w"]]
     ) -> Float[Tensor, "b e"]:
-        """The logits of a batch's faces, which are asked for only if they aren't remembered.
+        """The logits of a batch's faces, which are made only if their logits aren't remembered.
 
         `batch` (augmentation, step) names the batch: the same name, the same faces.
         """
@@ -74,7 +74,7 @@ class Teacher:
     ) -> Float[Tensor, ""]:
         """The loss, from the labels' loss `hard`, the student's logits and the teacher's.
 
-        v may be a multiple of b: the views of a face stand together and are all told the same.
+        v may be a multiple of b: the views of a face stand together and share its teacher's logits.
         """
         taught = taught.repeat_interleave(len(logits) // len(taught), 0)
         return (1 - self.weight) * hard + self.weight * distillation_loss(
@@ -86,6 +86,6 @@ def distillation_loss(
     student: Float[Tensor, "b e"], teacher: Float[Tensor, "b e"], temperature: float
 ) -> Float[Tensor, ""]:
     """T² · KL(teacher ‖ student) of probabilities softened by T, mean over faces."""
-    told = (teacher / temperature).softmax(-1)
-    said = (student / temperature).log_softmax(-1)
-    return temperature**2 * F.kl_div(said, told, reduction="batchmean")
+    target = (teacher / temperature).softmax(-1)
+    predicted = (student / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(predicted, target, reduction="batchmean")

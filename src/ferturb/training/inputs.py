@@ -1,86 +1,79 @@
-"""What a method makes of the faces, in training and at test time; whole faces, the baseline."""
+"""What a network is shown in training; the base class is the baseline, whole faces.
+
+The training loop gives a `Batch` to a `TrainingInputs` and trains on what comes back. A method
+overrides what it changes (`ferturb.perturb`).
+"""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
+from ferturb.base.config import AugmentConfig
+from ferturb.training.augment import augment, augment_with_maps, same_draws
 
-@runtime_checkable
-class TrainingViews(Protocol):
-    """What a method makes of the faces, in training and at test time."""
+
+@dataclass(frozen=True)
+class Batch:
+    """The training faces of one step, and how they are augmented."""
+
+    index: Int64[Tensor, " b"]
+    """Their places among the training faces."""
+    images: UInt8[Tensor, "b h w"]
+    config: AugmentConfig
+    generator: torch.Generator
+    """Draws the augmentation, and then what goes with it: the same where that is repeated."""
+    size: int | None = None
+    """The side of the network's inputs; None leaves the faces' (or the crop's)."""
+    _before: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_before", same_draws(self.generator))
+
+    def augmented(self, images: UInt8[Tensor, "b h w"] | None = None) -> Float[Tensor, "b 1 s t"]:
+        """The faces, or other images in their place, augmented: float in [0, 1]."""
+        shown = self.images if images is None else images.to(self.images.device)
+        return augment(shown, self.config, self.generator, self.size)
+
+    def augmented_with(
+        self, maps: UInt8[Tensor, "b h w"]
+    ) -> tuple[Float[Tensor, "b 1 s t"], Int64[Tensor, "b s t"]]:
+        """The same faces as of `augmented`, and cluster maps that move with them."""
+        maps = maps.to(self.images.device)
+        faces, moved = augment_with_maps(self.images, maps, self.config, self.generator, self.size)
+        assert moved is not None
+        return faces, moved
+
+    def at_full_size(self) -> Float[Tensor, "b 1 s t"]:
+        """The whole faces as a teacher is shown them: augmented alike, never resized."""
+        return augment(self.images, self.config, same_draws(self._before))
+
+
+class TrainingInputs:
+    """Whole faces, augmented: `baseline`, `attention`, `extra-epochs`."""
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
-        """Called before the first step of an epoch (from 1); `progress` is the share of the
-        training that is done, from 0."""
+        """Prepare an epoch (from 1); `progress` is the share of the training done, 0 … 1."""
 
-    def pictures_of(
-        self, index: Int64[Tensor, " b"], generator: torch.Generator
-    ) -> UInt8[Tensor, "b h w"] | None:
-        """Other pictures of these training faces, to be shown in their place; None: the faces."""
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+        """Network inputs, v = b · (inputs a face); those of a face together, the whole face last.
 
-    def maps_of(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"] | None:
-        """Cluster maps that go with these training faces through augmentation, if there are."""
-
-    def __call__(
-        self,
-        faces: Float[Tensor, "b 1 h w"],
-        generator: torch.Generator,
-        maps: Int64[Tensor, "b h w"] | None = None,
-    ) -> Float[Tensor, "v 1 h w"]:
-        """Augmented faces, and what `maps_of` gave for them, augmented alike, to network inputs:
-        v = b · (views a face), a face's views together, the whole face last."""
+        `generator` differs in every epoch, the batch's repeats with its augmentation.
+        """
+        return batch.augmented()
 
     def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
-        """What the method adds to the cross-entropy of a step over `faces` faces, if anything."""
-
-    def at_test_time(self, classifier: nn.Module) -> nn.Module:
-        """The model as it is used on new faces."""
-
-    def cluster_map(self) -> Int64[Tensor, "h w"] | None:
-        """The (shared) cluster map of the current epoch, if the method has one."""
-
-    def degenerate(self) -> int:
-        """How many of the current epoch's attention maps said nothing and were not used."""
-
-
-class WholeFaces:
-    """Methods `baseline`, `attention` and `extra-epochs`: the face as it is."""
-
-    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
-        """Nothing to prepare."""
-
-    def pictures_of(
-        self, index: Int64[Tensor, " b"], generator: torch.Generator
-    ) -> UInt8[Tensor, "b h w"] | None:
-        """None."""
+        """What is added to the cross-entropy of a step over `faces` faces, if anything."""
         return None
 
-    def maps_of(self, index: Int64[Tensor, " b"]) -> None:
-        """None."""
+    def at_test_time(self, network: nn.Module) -> nn.Module:
+        """The model as the method uses it on new faces."""
+        return network
 
-    def __call__(
-        self,
-        faces: Float[Tensor, "b 1 h w"],
-        generator: torch.Generator,
-        maps: Int64[Tensor, "b h w"] | None = None,
-    ) -> Float[Tensor, "v 1 h w"]:
-        """The faces."""
-        return faces
-
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> None:
-        """None."""
-
-    def at_test_time(self, classifier: nn.Module) -> nn.Module:
-        """The classifier itself."""
-        return classifier
-
-    def cluster_map(self) -> None:
-        """None."""
-
-    def degenerate(self) -> int:
-        """0."""
-        return 0
+    def epoch_record(self) -> Mapping[str, Tensor]:
+        """What is kept of the current epoch beside the weights, by name; often nothing."""
+        return {}

@@ -1,19 +1,19 @@
 """The training loop.
 
-One pass: draw the batch's faces from the tensor that holds them all, augment them, let the
-method make its views, mix them if the recipe does, step. After each epoch the averaged weights are
-judged on the validation split, the best so far are kept, and a checkpoint is written from which
-the next epoch continues bit for bit.
+One step: a batch of faces, augmented and made into network inputs by the method, mixed if the
+recipe does; then forward, loss, backward. After each epoch the averaged weights are measured on
+the validation split, the best so far are kept, and a checkpoint is written from which the next
+epoch continues bit for bit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,30 +22,17 @@ from torch.nn import functional as F
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
-from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.inference import logits_of
-from ferturb.training.augment import augment, augment_with_maps, same_draws
 from ferturb.training.batches import batches, steps_per_epoch
-from ferturb.training.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from ferturb.training.checkpoint import Epoch, State
 from ferturb.training.distillation import Teacher
+from ferturb.training.files import TrainingFiles
 from ferturb.training.forward import Forward
-from ferturb.training.inputs import TrainingViews
+from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.mixing import Mixing, draw_mixing
-from ferturb.training.optimizer import (
-    AveragedWeights,
-    build_optimizer,
-    learning_rate,
-    set_learning_rate,
-)
-
-CHECKPOINT, MODEL, CLUSTERS = (
-    "checkpoint.safetensors",
-    "model.safetensors",
-    "clusters.safetensors",
-)
-"""What a training leaves in its folder."""
+from ferturb.training.optimizer import learning_rate, set_learning_rate
 
 LOSS_CHECK = 32
 """Steps between two looks at the loss (each look waits for the device)."""
@@ -53,7 +40,7 @@ LOSS_CHECK = 32
 
 @dataclass(frozen=True)
 class Step:
-    """What a progress display is told."""
+    """How far a training is, for a progress display."""
 
     epoch: int
     epochs: int
@@ -63,119 +50,73 @@ class Step:
     history: tuple[Epoch, ...]
 
 
+OnStep = Callable[[Step], None]
+
+
 @dataclass(frozen=True)
 class Training:
     """Everything one training needs; `train` runs it."""
 
     classifier: Classifier
     faces: Faces
-    views: TrainingViews
+    inputs: TrainingInputs
     recipe: RecipeConfig
     seed: int
-    folder: Path
-    """Where checkpoint.safetensors, model.safetensors and clusters/ are kept."""
-    fingerprint: str
+    files: TrainingFiles
+    """Where the checkpoint, the kept model and the cluster maps go."""
     device: torch.device
     teacher: Teacher | None = None
-    """Whom the network learns from beside the labels."""
+    """For distillation; None learns from the labels alone."""
 
 
 def train(
-    training: Training, on_step: Callable[[Step], None] = lambda _: None, pause_after: int = 0
+    training: Training, on_step: OnStep = lambda _: None, pause_after: int = 0
 ) -> list[Epoch]:
-    """Train to the recipe's last epoch, from the checkpoint in the folder if there is one.
+    """Train to the recipe's last epoch, from the last checkpoint if there is one.
 
-    Leaves the best epoch's weights (by validation accuracy; of equals the later) in
-    model.safetensors and returns the history. A loss that is no number raises `FerturbError`
-    and leaves the last good checkpoint and the best model in place. `pause_after` stops after
-    that many epochs of this call, for those who want to go on later; 0 never stops.
+    Keeps the weights of the best epoch (`best_epoch`) and returns the history. A loss that is not
+    finite raises `FerturbError` and leaves the last good checkpoint and the best model in place.
+    `pause_after` stops after that many epochs of this call; 0 never stops.
     """
     t = training
-    model = t.classifier.to(t.device).to(memory_format=torch.channels_last)
-    average = AveragedWeights(model, t.recipe.average)
-    optimizer = build_optimizer(model, t.recipe)
-    checkpoint = t.folder / CHECKPOINT
-    history: list[Epoch] = []
-    if checkpoint.exists():
-        history = load_checkpoint(checkpoint, model, average, optimizer, t.fingerprint)
-    images, labels = _training_split(t)
-    done_before = len(history)
-    forward = Forward(model, t.recipe.precision, t.device)
-    for epoch in range(len(history) + 1, t.recipe.epochs + 1):
-        progress = (epoch - 1) / t.recipe.epochs
-        t.views.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
-        history.append(
-            _epoch(t, model, forward, average, optimizer, images, labels, epoch, history, on_step)
+    faces = _training_split(t)
+    state = State.fresh(network_of(t), t.recipe)
+    t.files.resume(state)
+    loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
+    done_before = len(state.history)
+    for epoch in range(done_before + 1, t.recipe.epochs + 1):
+        t.inputs.start_epoch(
+            epoch, generator_of(t.seed, epoch, "views"), (epoch - 1) / t.recipe.epochs
         )
-        if best_epoch(history, t.recipe.keep) is history[-1]:
-            _kept(average.model).save(t.folder / MODEL)
-        _record_cluster_map(t, epoch)
-        save_checkpoint(checkpoint, model, average, optimizer, history, t.fingerprint)
+        state.history.append(_epoch(loop, epoch, on_step))
+        if best_epoch(state.history, t.recipe.keep) is state.history[-1]:
+            t.files.save_model(state.average.model)
+        t.files.append(epoch, t.inputs.epoch_record())
+        t.files.save_state(state)
         if pause_after and epoch - done_before >= pause_after:
             break
-    return history
+    return state.history
 
 
-def adopt(training: Training, trained: Epoch) -> Epoch:
-    """Keep a trained network as it is and judge it as its method uses it.
-
-    `trained` is its best epoch as it was trained. Leaves what `train` leaves after one epoch.
-    """
-    start = time.perf_counter()
-    t = training
-    model = t.classifier.to(t.device).to(memory_format=torch.channels_last)
-    t.views.start_epoch(1, generator_of(t.seed, 1, "views"), 1.0)
-    loss, accuracy = validate(t, model)
-    _check_loss(loss, 1, 0, 0.0)
-    model.save(t.folder / MODEL)
-    _record_cluster_map(t, 1)
-    return replace(
-        trained,
-        epoch=1,
-        validation_loss=loss,
-        validation_accuracy=accuracy,
-        seconds=time.perf_counter() - start,
-    )
+def network_of(training: Training) -> Classifier:
+    """The training's network on its device, laid out as convolutions like it."""
+    return training.classifier.to(training.device).to(memory_format=torch.channels_last)
 
 
 def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
-    """The epoch with the highest validation accuracy, of equals the later; or the last one."""
+    """The epoch with the highest validation accuracy, the later one of two alike; or the last."""
     if keep == "last":
         return history[-1]
     return max(history, key=lambda e: (e.validation_accuracy, e.epoch))
 
 
-def _record_cluster_map(t: Training, epoch: int) -> None:
-    """Append this epoch's cluster map, if the method has one, to clusters.safetensors, and how
-    many attention maps were degenerate."""
-    current = t.views.cluster_map()
-    if current is None:
-        return
-    path = t.folder / CLUSTERS
-    maps = current.unsqueeze(0).to(torch.uint8).cpu()
-    degenerate = torch.tensor([t.views.degenerate()])
-    if epoch > 1:
-        before = load_tensors(path)[0]
-        maps = torch.cat([before["maps"][: epoch - 1], maps])
-        earlier = before.get("degenerate", torch.zeros(epoch - 1, dtype=torch.int64))
-        degenerate = torch.cat([earlier[: epoch - 1], degenerate])
-    tensors = {"maps": maps, "degenerate": degenerate}
-    save_tensors(path, tensors, {"format": "ferturb-clusters-1"})
-
-
-def _kept(model: nn.Module) -> Classifier:
-    assert isinstance(model, Classifier)
-    return model
-
-
-def _training_split(t: Training) -> tuple[Tensor, Tensor]:
-    chosen = t.faces.split("train")
-    if not len(chosen) or not len(t.faces.split("validation")):
-        raise FerturbError(
-            f"{t.faces.source}: training needs faces in train and validation, "
-            f"got {len(chosen)} and {len(t.faces.split('validation'))}"
-        )
-    return chosen.images.to(t.device), chosen.labels.to(t.device)
+def validate(training: Training, network: nn.Module) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over the validation split, as used at test time."""
+    t, chosen = training, training.faces.split("validation")
+    model = t.inputs.at_test_time(network).to(t.device)
+    logits = logits_of(model, chosen.images, precision=t.recipe.precision, device=t.device)
+    loss = float(F.cross_entropy(logits, chosen.labels))
+    return loss, float((logits.argmax(1) == chosen.labels).double().mean())
 
 
 def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
@@ -186,148 +127,171 @@ def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
     return side
 
 
-def _epoch(
-    t: Training,
-    model: Classifier,
-    forward: Forward,
-    average: AveragedWeights,
-    optimizer: torch.optim.SGD,
-    images: Tensor,
-    labels: Tensor,
-    epoch: int,
-    history: list[Epoch],
-    on_step: Callable[[Step], None],
-) -> Epoch:
-    """One epoch of steps and its validation."""
-    start = time.perf_counter()
-    draws = _draws(t.recipe, epoch)
-    generator = generator_of(t.seed, draws, "augment")
-    pictures = generator_of(t.seed, epoch, "pictures")
-    steps = steps_per_epoch(len(images), t.recipe.batch_size)
-    past = [e.validation_accuracy for e in history]
-    size = training_size(t.recipe, epoch, images.shape[-1])
-    loss_sum = torch.zeros((), device=t.device)
-    correct = torch.zeros((), device=t.device)
-    rate, seen = 0.0, 0
-    model.train()
-    with torch.random.fork_rng(devices=[t.device] if t.device.type == "cuda" else []):
-        torch.manual_seed(seed_of(t.seed, epoch, "dropout"))
-        for step, index in enumerate(batches(len(images), t.recipe.batch_size, t.seed, draws)):
-            number = (epoch - 1) * steps + step
-            rate = learning_rate(t.recipe, number, steps, past)
-            set_learning_rate(optimizer, rate)
-            again = same_draws(generator)
-            inputs = _inputs(t, images, index, generator, pictures, size)
-            target = labels[index.to(t.device)].repeat_interleave(len(inputs) // len(index))
-            mixing = draw_mixing(
-                t.recipe.augment,
-                len(index),
-                inputs.shape[-1],
-                generator_of(t.seed, draws, "mixing", step),
-            )
-            if mixing is not None:
-                inputs = mixing.faces(inputs)
-            logits = forward(inputs)
-            loss = _loss(logits, target, mixing, t.recipe.label_smoothing)
-            if t.teacher is not None:
-                whole = partial(_whole, images[index.to(t.device)], t.recipe, again, mixing)
-                loss = t.teacher.blend(loss, logits, t.teacher.answer((draws, step), whole))
-            extra = t.views.extra_loss(logits, len(index))
-            loss = loss if extra is None else loss + extra
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            average.update(model, number)
-            loss_sum += loss.detach() * len(target)
-            correct += (logits.detach().argmax(1) == target).sum()
-            seen += len(target)
-            if step % LOSS_CHECK == LOSS_CHECK - 1 or step == steps - 1:
-                _check_loss(loss_sum, epoch, step, rate)
-            elapsed = time.perf_counter() - start
-            on_step(
-                Step(
-                    epoch,
-                    t.recipe.epochs,
-                    step + 1,
-                    steps,
-                    (step + 1) * t.recipe.batch_size / elapsed,
-                    tuple(history),
-                )
-            )
-    loss_value = accuracy = math.nan
-    if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
-        loss_value, accuracy = validate(t, average.model)
-        _check_loss(loss_value, epoch, steps - 1, rate)
-    return Epoch(
-        epoch=epoch,
-        train_loss=float(loss_sum) / seen,
-        train_accuracy=float(correct) / seen,
-        validation_loss=loss_value,
-        validation_accuracy=accuracy,
-        learning_rate=rate,
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _loss(logits: Tensor, labels: Tensor, mixing: Mixing | None, smoothing: float) -> Tensor:
-    """By the labels of the faces, or of both faces in each input."""
-    if mixing is not None:
-        return mixing.cross_entropy(logits, labels, smoothing)
-    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-
-
-def _whole(
-    images: Tensor, recipe: RecipeConfig, generator: torch.Generator, mixing: Mixing | None
-) -> Tensor:
-    """What teachers are shown: whole faces, mixed as the network sees them."""
-    faces = augment(images, recipe.augment, generator)
-    return faces if mixing is None else mixing.faces(faces)
-
-
-def _draws(recipe: RecipeConfig, epoch: int) -> int:
-    """The epoch whose order and augmentations this one repeats; itself where none repeats."""
-    repeated = recipe.distillation_views
-    return (epoch - 1) % repeated + 1 if repeated else epoch
-
-
-def _inputs(
-    t: Training,
-    images: Tensor,
-    index: Tensor,
-    generator: torch.Generator,
-    pictures: torch.Generator,
-    size: int,
-) -> Tensor:
-    """What the network sees in one step, (v, 1, h, w)."""
-    shown = t.views.pictures_of(index, pictures)
-    maps = t.views.maps_of(index)
-    faces, maps = augment_with_maps(
-        images[index.to(t.device)] if shown is None else shown.to(t.device),
-        None if maps is None else maps.to(t.device),
-        t.recipe.augment,
-        generator,
-        _resize(t.recipe, size),
-    )
-    return t.views(faces, generator, maps)
-
-
-def _resize(recipe: RecipeConfig, size: int) -> int | None:
-    """No resizing after a crop: the crop's side is the size then."""
-    return None if recipe.augment.crop is not None else size
-
-
-def _check_loss(loss: Tensor | float, epoch: int, step: int, rate: float) -> None:
+def check_finite(loss: Tensor | float, where: str) -> None:
+    """Raise `FerturbError` for a loss that is infinite or NaN; `where` says at which step."""
     if not math.isfinite(float(loss)):
         raise FerturbError(
-            f"the loss is no number at epoch {epoch}, step {step + 1} (learning rate {rate:.4g}); "
-            "the last good state is kept: lower learning_rate in the recipe, or precision=float32"
+            f"the loss is not finite {where}; the last good state is kept: lower learning_rate in "
+            "the recipe, or precision=float32"
         )
 
 
-def validate(t: Training, model: nn.Module) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over the whole validation split, as used at test time."""
-    chosen = t.faces.split("validation")
-    tested = t.views.at_test_time(model).to(t.device)
-    logits = logits_of(tested, chosen.images, precision=t.recipe.precision, device=t.device)
-    loss = float(F.cross_entropy(logits, chosen.labels))
-    return loss, float((logits.argmax(1) == chosen.labels).double().mean())
+@dataclass(frozen=True)
+class _Loop:
+    """A training under way."""
+
+    training: Training
+    state: State
+    forward: Forward
+    images: Tensor
+    labels: Tensor
+    """The training split, on the device."""
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One step: its faces, its rate and where it stands."""
+
+    number: int
+    """From 0, within the epoch."""
+    total: int
+    """From 0, within the training."""
+    rate: float
+    batch: Batch
+    labels: Tensor
+    draws: int
+    """The epoch whose augmentations this one's are."""
+
+
+def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
+    """One epoch of steps, and its validation where it is due."""
+    t, s = loop.training, loop.state
+    own = generator_of(t.seed, epoch, "pictures")
+    meter = _Meter(t.device)
+    s.model.train()
+    with _dropout_of(t, epoch):
+        for step in _steps(loop, epoch):
+            inputs = t.inputs(step.batch, own)
+            target = step.labels.repeat_interleave(len(inputs) // len(step.labels))
+            mixing = _mixing(t, step, inputs)
+            logits = loop.forward(inputs if mixing is None else mixing.faces(inputs))
+            loss = _loss(t, step, logits, target, mixing)
+            _update(s, step, loss)
+            meter.add(loss, logits, target)
+            where = f"at epoch {epoch}, step {step.number + 1} (learning rate {step.rate:.4g})"
+            if step.number % LOSS_CHECK == LOSS_CHECK - 1:
+                check_finite(meter.loss, where)
+            on_step(_report(loop, epoch, step, meter))
+    check_finite(meter.loss, where)
+    loss_value = accuracy = math.nan
+    if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
+        loss_value, accuracy = validate(t, s.average.model)
+        check_finite(loss_value, where)
+    return Epoch(epoch, *meter.means(), loss_value, accuracy, step.rate, meter.seconds())
+
+
+def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
+    """The steps of an epoch; each draws its augmentation from where the one before ended."""
+    t, recipe = loop.training, loop.training.recipe
+    repeated = recipe.distillation_views
+    draws = (epoch - 1) % repeated + 1 if repeated else epoch
+    generator = generator_of(t.seed, draws, "augment")
+    side = training_size(recipe, epoch, loop.images.shape[-1])
+    size = None if recipe.augment.crop is not None else side  # a crop's side is the size
+    count = steps_per_epoch(len(loop.images), recipe.batch_size)
+    past = [e.validation_accuracy for e in loop.state.history]
+    for number, index in enumerate(batches(len(loop.images), recipe.batch_size, t.seed, draws)):
+        place = index.to(t.device)
+        total = (epoch - 1) * count + number
+        rate = learning_rate(recipe, total, count, past)
+        batch = Batch(index, loop.images[place], recipe.augment, generator, size)
+        yield _Planned(number, total, rate, batch, loop.labels[place], draws)
+
+
+def _mixing(t: Training, step: _Planned, inputs: Tensor) -> Mixing | None:
+    """How the step's faces are mixed with each other, if they are."""
+    generator = generator_of(t.seed, step.draws, "mixing", step.number)
+    return draw_mixing(t.recipe.augment, len(step.labels), inputs.shape[-1], generator)
+
+
+def _loss(
+    t: Training, step: _Planned, logits: Tensor, target: Tensor, mixing: Mixing | None
+) -> Tensor:
+    """Cross-entropy by the labels (both faces' where mixed), blended with the teacher's loss,
+    and what the method adds."""
+    smoothing = t.recipe.label_smoothing
+    if mixing is None:
+        loss = F.cross_entropy(logits, target, label_smoothing=smoothing)
+    else:
+        loss = mixing.cross_entropy(logits, target, smoothing)
+    if t.teacher is not None:
+        name, shown = (step.draws, step.number), partial(_teacher_inputs, step.batch, mixing)
+        loss = t.teacher.blend(loss, logits, t.teacher.answer(name, shown))
+    extra = t.inputs.extra_loss(logits, len(step.labels))
+    return loss if extra is None else loss + extra
+
+
+def _teacher_inputs(batch: Batch, mixing: Mixing | None) -> Tensor:
+    """Whole faces at full size, mixed as the network sees them."""
+    faces = batch.at_full_size()
+    return faces if mixing is None else mixing.faces(faces)
+
+
+def _update(s: State, step: _Planned, loss: Tensor) -> None:
+    """One step of the optimizer, and of the average."""
+    set_learning_rate(s.optimizer, step.rate)
+    s.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    s.optimizer.step()
+    s.average.update(s.model, step.total)
+
+
+class _Meter:
+    """Loss and accuracy on the training inputs of an epoch, summed on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.start = time.perf_counter()
+        self.loss = torch.zeros((), device=device)
+        self.correct = torch.zeros((), device=device)
+        self.seen = 0
+
+    def add(self, loss: Tensor, logits: Tensor, target: Tensor) -> None:
+        self.loss += loss.detach() * len(target)
+        self.correct += (logits.detach().argmax(1) == target).sum()
+        self.seen += len(target)
+
+    def means(self) -> tuple[float, float]:
+        return float(self.loss) / self.seen, float(self.correct) / self.seen
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
+
+
+def _report(loop: _Loop, epoch: int, step: _Planned, meter: _Meter) -> Step:
+    recipe, done = loop.training.recipe, step.number + 1
+    return Step(
+        epoch=epoch,
+        epochs=recipe.epochs,
+        step=done,
+        steps=steps_per_epoch(len(loop.images), recipe.batch_size),
+        faces_per_second=done * recipe.batch_size / meter.seconds(),
+        history=tuple(loop.state.history),
+    )
+
+
+@contextlib.contextmanager
+def _dropout_of(t: Training, epoch: int) -> Iterator[None]:
+    """An epoch's own dropout; the process's random state is left as it was."""
+    with torch.random.fork_rng(devices=[t.device] if t.device.type == "cuda" else []):
+        torch.manual_seed(seed_of(t.seed, epoch, "dropout"))
+        yield
+
+
+def _training_split(t: Training) -> tuple[Tensor, Tensor]:
+    chosen = t.faces.split("train")
+    if not len(chosen) or not len(t.faces.split("validation")):
+        raise FerturbError(
+            f"{t.faces.source}: training needs faces in train and validation, "
+            f"got {len(chosen)} and {len(t.faces.split('validation'))}"
+        )
+    return chosen.images.to(t.device), chosen.labels.to(t.device)

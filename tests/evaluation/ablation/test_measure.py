@@ -31,7 +31,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run
-from ferturb.training.loop import MODEL
+from ferturb.training.files import MODEL
 
 N = 42
 

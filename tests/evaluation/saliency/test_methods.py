@@ -38,7 +38,7 @@ def network(name: str, seed: int = 0) -> Classifier:
 
 def summed_views(classifier: Classifier, side: int = 32) -> ViewClassifier:
     cluster_map = (torch.arange(side) // (side // 2 + 1))[:, None].expand(side, side).clone()
-    return ViewClassifier(classifier, cluster_map, 2, MethodConfig("perturb", clusters=2)).eval()
+    return ViewClassifier(classifier, cluster_map, MethodConfig("perturb", clusters=2)).eval()
 
 
 def by_autograd(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
@@ -150,7 +150,8 @@ def test_grad_cam_sums_over_views_and_members(tiny: str) -> None:
     together = raw_saliency(Ensemble([first, second]), x, TARGET, "grad-cam")
     apart = [raw_saliency(m, x, TARGET, "grad-cam") for m in (first, second)]
     torch.testing.assert_close(together, apart[0] + apart[1])
-    views = ViewClassifier(first, torch.zeros(32, 32, dtype=torch.int64), 1).eval()
+    one = MethodConfig("perturb", clusters=1)
+    views = ViewClassifier(first, torch.zeros(32, 32, dtype=torch.int64), one).eval()
     assert networks_of(views) == [first]
     found = raw_saliency(views, x, TARGET, "grad-cam")
     assert found.shape == (2, 32, 32)

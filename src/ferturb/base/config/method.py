@@ -89,6 +89,20 @@ class MethodConfig:
                 "use views='sample' or 'pair'"
             )
 
+    @property
+    def views_per_face(self) -> int:
+        """Network inputs a face and step that `views` makes.
+
+        >>> [MethodConfig(views=v).views_per_face for v in ("all", "sample", "pair")]
+        [4, 1, 2]
+        """
+        return {"all": self.clusters + 1, "pair": 2, "sample": 1}[self.views]
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether the intensity of Equation 1 is attention and counts."""
+        return self.intensity == "attention" and self.intensity_weight > 0
+
 
 METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "train-views-only": {"train_views": True, "test_views": False},

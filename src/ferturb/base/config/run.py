@@ -34,14 +34,17 @@ class RunConfig:
     teachers: tuple[str, ...] = ()
     """Folders of finished runs whose ensemble teaches this one (`recipe.distillation`), relative
     to the run's own parent folder."""
-    start: str | None = None
+    initial_weights: str | None = None
     """Folder of a finished run of the same network, relative to the run's own parent folder, whose
-    weights this one starts from; None starts from random ones."""
+    weights this one's training starts from; None starts from random ones."""
+    evaluates: str | None = None
+    """Folder of a finished run, relative to the run's own parent folder, whose network this one
+    measures as its own method uses it; nothing is trained."""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The folders of the runs that this one builds on, relative to its own parent folder."""
-        named = (self.start, self.attention_run, *self.teachers)
+        named = (self.initial_weights, self.evaluates, self.attention_run, *self.teachers)
         return tuple(name for name in named if name is not None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def probabilities(model: nn.Module) -> Callable[[Tensor], Tensor]:
 def how_many_summed(model: nn.Module) -> int:
     """How many sets of logits a model adds up: views, members, or one."""
     if isinstance(model, ViewClassifier):
-        return (model.k + 1) * how_many_summed(model.classifier)
+        return (model.config.clusters + 1) * how_many_summed(model.classifier)
     if isinstance(model, Ensemble):
         return len(model.members)
     return 1

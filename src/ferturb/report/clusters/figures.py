@@ -40,7 +40,7 @@ def faces_and_views(
 ) -> bytes:
     """Figure 4 for chosen faces: each face, its clusters over it, and its K views.
 
-    `maps` is one map for all (m = 1) or one per face (m = n), for example `FaceClusters` of them;
+    `maps` is one map for all (m = 1) or one per face (m = n), for example of `AttentionClusters`;
     `config` says what views show and fill. `names` label the rows, `mark` is printed below.
     """
     k = config.clusters
