@@ -28,33 +28,38 @@ _WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})
 
 
 @contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing there into `FerturbError`."""
+    try:
+        yield
+    except OSError as error:
+        raise FerturbError(
+            f"can't write {path}: {error.strerror or error}; "
+            "give a folder that can be written and has space"
+        ) from error
+
+
+@contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; on leaving it is flushed to disk and renamed onto `path`.
 
     On any error the temporary file is removed and `path` stays as it was. A full disk or a
     folder that can't be written raises `FerturbError`.
     """
-    temporary: Path | None = None
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # here, since safetensors puts a file of its own in place
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {path}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # here: safetensors puts a file of its own in place
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
 
 
@@ -67,19 +72,15 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = folder / ".lock"
-    try:
+    with _writing(path):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, blocking=False)
-        lock.acquire()
-    except Timeout:
-        raise FerturbError(
-            f"another process is {doing} {folder}; wait for it or stop it first"
-        ) from None
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {path}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
+        try:
+            lock.acquire()
+        except Timeout:
+            raise FerturbError(
+                f"another process is {doing} {folder}; wait for it or stop it first"
+            ) from None
     try:
         yield
     finally:
@@ -94,25 +95,18 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     `folder` must not exist or be empty. On any error the temporary folder is removed; one that
     can't be written raises `FerturbError`.
     """
-    temporary: Path | None = None
-    try:
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+    with _writing(folder):
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise FerturbError(
                 f"{folder} already exists and is not an empty folder; give one that does not"
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-        temporary.mkdir()
-        yield temporary
-        temporary.replace(folder)
-        temporary = None
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {folder}: {error.strerror or error}; "
-            "give a folder that can be written and has space"
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            yield temporary
+            temporary.replace(folder)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 

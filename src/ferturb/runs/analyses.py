@@ -41,7 +41,8 @@ class Stored:
         found = run.analysis(name or cls.KIND)
         if found is None or found[1].get("format") != cls.FORMAT:
             return None
-        return cls(**_fields(cls, *found), record=found[1])
+        arrays, record = found
+        return cls(**_fields(cls, arrays, record) | {"record": record})
 
     @classmethod
     def kept(cls: type[S], run: Run) -> dict[str, S]:
@@ -69,11 +70,12 @@ def _fields(
     prefix: str = "",
 ) -> dict[str, Any]:
     """The fields of a class: arrays as `_arrays` named them, names from the record."""
-    hints, found = get_type_hints(cls), {}
+    hints: dict[str, Any] = get_type_hints(cls)
+    found: dict[str, Any] = {}
     for field in fields(cls):
         key, hint = prefix + field.name, hints[field.name]
-        if is_dataclass(hint):
-            found[field.name] = hint(**_fields(hint, arrays, record, f"{key}_"))  # type: ignore[operator]
+        if isinstance(hint, type) and is_dataclass(hint):
+            found[field.name] = hint(**_fields(hint, arrays, record, f"{key}_"))
         elif key in arrays:
             found[field.name] = arrays[key]
         elif field.name != "record":

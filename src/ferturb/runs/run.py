@@ -5,6 +5,7 @@
       run.json                what ran it and how it went (versions, commit, data, hardware, time)
       history.csv             one row an epoch
       progress.json           where a running training is
+      log.txt                 what a process of its own that trains it has printed
       checkpoint.safetensors  the state between two epochs (removed when the run is done)
       model.safetensors       the best epoch's weights, chosen on validation
       clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
@@ -114,6 +115,11 @@ class Run:
         """run.json: versions, commit, data, hardware, seconds, best epoch."""
         data: dict[str, Any] = read_json(self.folder / "run.json")
         return data
+
+    @property
+    def log(self) -> Path:
+        """The file that takes what a process prints that trains this run alone."""
+        return self.folder / "log.txt"
 
     def history(self) -> list[dict[str, float]]:
         """One dict an epoch, with the fields of `ferturb.training.checkpoint.Epoch`."""

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ferturb.runs.run import Run
@@ -80,7 +79,7 @@ def _collect(job: Job) -> None:
         job.state = "done"
         return
     job.state = "failed"
-    log = _log(job.run).read_text(errors="replace").strip().splitlines()
+    log = job.run.log.read_text(errors="replace").strip().splitlines()
     job.error = log[-1] if log else f"its process ended with code {job.process.returncode}"
 
 
@@ -97,7 +96,7 @@ def _start_if_ready(job: Job, jobs: Sequence[Job], workers: int, threads: int, d
         return
     command = [sys.executable, "-m", "ferturb", "train", "--resume", str(job.run.folder)]
     command += ["--threads", str(threads), "--device", device, "--quiet"]
-    with _log(job.run).open("wb") as log:
+    with job.run.log.open("wb") as log:
         job.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -107,7 +106,3 @@ def _start_if_ready(job: Job, jobs: Sequence[Job], workers: int, threads: int, d
             start_new_session=True,
         )
     job.state = "running"
-
-
-def _log(run: Run) -> Path:
-    return run.folder / "log.txt"

@@ -198,7 +198,8 @@ def _variants(
 
     `start` is the place of the first face, from which its random numbers follow.
     """
-    found = regions(points, images.shape[1:], dict.fromkeys((*features, "face")))
+    size = (images.shape[1], images.shape[2])
+    found = regions(points, size, dict.fromkeys((*features, "face")))
     for name in features:
         region, key = found[name], (options.seed, name, start)
         left_out = [
