@@ -30,7 +30,7 @@ from ferturb.export.onnx import (
     in_torch,
     to_onnx,
 )
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.shipped import FOLDER, NAMES
 
 
@@ -38,7 +38,7 @@ def measured(
     name: str, faces: np.ndarray, labels: np.ndarray, some: np.ndarray, folder: Path
 ) -> list[Exported]:
     """The shipped graph first, then every format of export."""
-    module, about = load_calibrated(name)
+    module, about = calibrated_module(name)
     expected = in_torch(module, faces)
     model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
     found = [compare(module, FOLDER / f"{name}.onnx", "as shipped", faces, labels, expected)]

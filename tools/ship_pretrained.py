@@ -26,7 +26,7 @@ from ferturb.evaluation.scores import judge
 from ferturb.export.calibrated import Calibration, calibrate
 from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
 from ferturb.export.onnx_weights import shared
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.torch_models import calibrated_module
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS
 from ferturb.predict.shipped import FOLDER, NAMES, About
@@ -60,7 +60,7 @@ def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER)
         if not key.endswith("num_batches_tracked")
     }
     save_tensors(weights, state, about.to_dict())
-    module, _ = load_calibrated(weights)
+    module, _ = calibrated_module(weights)
     model = to_onnx(
         module, ("faces",), ("probabilities",), example_faces(2), about.to_dict(), fold=False
     )

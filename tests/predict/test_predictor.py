@@ -138,6 +138,15 @@ def test_what_if_the_mouth_could_not_be_seen(predictor: Predictor) -> None:
         predictor.what_if(FACES[3], ("ear",))
 
 
+@pytest.mark.usefixtures("no_shape_checks")
+def test_what_if_takes_faces_and_three_fills(predictor: Predictor) -> None:
+    for fill in ("noise", "inpaint"):
+        with pytest.raises(FerturbError, match=f"unknown fill '{fill}'; known: mean, blur, black"):
+            predictor.what_if(FACES[3], ("mouth",), fill)
+    with pytest.raises(FerturbError, match=r"need uint8 \(n, 48, 48\), got uint8 \(1, 40, 48\)"):
+        predictor.what_if(FACES[3][:40])
+
+
 def test_what_is_no_photo_raises(predictor: Predictor) -> None:
     with pytest.raises(FerturbError, match="a photo is uint8"):
         predictor.predict([np.zeros((4, 4))])

@@ -18,6 +18,7 @@ from ferturb.cli.options import Json
 if TYPE_CHECKING:
     from ferturb.predict.predictor import Predictor
     from ferturb.predict.results import PhotoPrediction
+    from ferturb.predict.shipped import PretrainedModel
 
 
 def register(app: SubcommandApp) -> None:
@@ -73,7 +74,7 @@ def predict(
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
-    predictor = Predictor(model, detector, threads=threads)
+    predictor = Predictor(opened(model), detector, threads=threads)
     files = list(files_of(paths))
     with terminal.reading(quiet or webcam is not None) as progress:
 
@@ -122,6 +123,17 @@ def export(
         terminal.print_json(found.to_dict())
     else:
         terminal.facts(found.facts())
+
+
+def opened(model: str) -> str | PretrainedModel:
+    """What `Predictor` and `serve` take for a --model: a run folder is opened, with torch."""
+    from ferturb.predict.shipped import NAMES
+
+    if model in NAMES or not Path(model).expanduser().is_dir():
+        return model
+    from ferturb.export.torch_models import load_calibrated
+
+    return load_calibrated(model)
 
 
 def _predictions(

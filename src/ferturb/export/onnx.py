@@ -41,7 +41,7 @@ from ferturb.base.storage import write_bytes
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.onnx_session import META_KEY, OnnxModel
 from ferturb.predict.shipped import SIDE
 
@@ -104,7 +104,7 @@ def export(
     are the faces that int8 sets its ranges by (None: synthetic ones).
     """
     make = choose("format", format, FORMATS)
-    module, about = load_calibrated(source)
+    module, about = calibrated_module(source)
     model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
     if calibration is None and format == "int8":
         calibration = example_faces(_CALIBRATION_FACES)

@@ -8,13 +8,15 @@
 A photo's faces are found (`ferturb.predict.detection`), turned upright by their landmarks and cut
 out as FER2013's faces are (`ferturb.predict.alignment`), and classified in batches. With
 ``cropped=True`` every image is one face already: nothing is searched for and none is dropped.
-Everything runs on onnxruntime; torch is needed for run folders and for `what_if` alone.
+Everything runs on onnxruntime. A run folder's model, which needs torch, is opened by
+`ferturb.export.torch_models.load_calibrated` and given as `Predictor(model)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from jaxtyping import Float, Float32, UInt8
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.alignment import align, square
+from ferturb.predict.altering import Alterer
 from ferturb.predict.detection import SURE, Detector, make_detector
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
@@ -45,7 +48,6 @@ from ferturb.predict.shipped import SIDE, PretrainedModel, load_pretrained
 from ferturb.predict.tracking import Tracker
 from ferturb.predict.video import SUFFIXES as VIDEOS
 from ferturb.predict.video import read_video
-from ferturb.predict.with_torch import left_out_faces
 
 _TOGETHER = 16
 """Photos whose faces are classified together."""
@@ -78,20 +80,16 @@ class Predictor:
         model: str | Path | PretrainedModel = "clean",
         detector: str | Detector = "centerface",
         *,
-        backend: str | None = None,
         threads: int | None = None,
         limits: Limits = LIMITS,
     ) -> None:
-        """`model`: what `load_pretrained` takes; `detector`: one of `DETECTORS`, or a function
-        from RGB pixels to `Detections`."""
-        if isinstance(model, PretrainedModel):
-            self.model = model
-        else:
-            self.model = load_pretrained(model, backend, threads)
+        """`model`: a model, or what `load_pretrained` takes; `detector`: one of `DETECTORS`, or a
+        function from RGB pixels to `Detections`."""
+        given = isinstance(model, PretrainedModel)
+        self.model = model if given else load_pretrained(model, threads)
         self.limits = limits
         self._detector = detector
         self._threads = threads
-        self._finder: LandmarkFinder | None = None
 
     def predict(self, photos: Iterable[Any], cropped: bool = False) -> list[PhotoPrediction]:
         """The faces of photos in memory: uint8 arrays (h, w), (h, w, 3) or (h, w, 4).
@@ -165,25 +163,30 @@ class Predictor:
     ) -> dict[str, dict[str, float]]:
         """The probabilities of a face as it is ("") and with each facial feature left out.
 
-        `features` None takes all of `ferturb.features.regions.FEATURES` but the whole face. Needs
-        torch, as regions and removal do.
+        `features` None takes all that `Alterer.features` names; `fill` is "mean", "blur" or
+        "black". An unknown feature or fill, or what is not a face, raises `FerturbError`.
         """
-        names, faces = left_out_faces(face, features, fill)
-        rows = self.model.predict_proba(faces)
-        return {name: _by_emotion(row) for name, row in zip(names, rows, strict=True)}
+        names = self.alterer.features if features is None else tuple(features)
+        points = self.finder(face[None]).points[0]
+        without = self.alterer.left_out(face, points, [(name,) for name in names], fill)
+        rows = self.model.predict_proba(np.concatenate([face[None], without]))
+        return {name: _by_emotion(row) for name, row in zip(("", *names), rows, strict=True)}
 
-    @property
+    @cached_property
+    def alterer(self) -> Alterer:
+        """What leaves features out of faces and puts masks on; opened when it is first needed."""
+        return Alterer(self._threads)
+
+    @cached_property
     def finder(self) -> LandmarkFinder:
         """What finds landmarks; opened when it is first needed."""
-        if self._finder is None:
-            self._finder = LandmarkFinder(self._threads)
-        return self._finder
+        return LandmarkFinder(self._threads)
 
-    @property
+    @cached_property
     def detector(self) -> Detector:
         """What finds faces; opened when it is first needed."""
         if isinstance(self._detector, str):
-            self._detector = make_detector(self._detector, self._threads)
+            return make_detector(self._detector, self._threads)
         return self._detector
 
     def _find(self, name: str, photo: Photo, frame: int | None = None) -> _Cut:

@@ -18,7 +18,6 @@ from jaxtyping import Float, UInt8
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.predict.altering import Alterer
 from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
 from ferturb.predict.photos import LIMITS, Limits, photo_of, read_photo
@@ -61,7 +60,7 @@ class Answers:
         first = next(iter(self.models.values()))
         found = make_detector(detector, threads) if isinstance(detector, str) else detector
         self._predictor = Predictor(first, at_most(found, MOST_FACES), threads=threads)
-        self._alterer = Alterer(threads)
+        self._alterer = self._predictor.alterer
         self._attention = AttentionFinder(attention, threads) if attention.is_file() else None
 
     def warm(self) -> None:

@@ -218,22 +218,27 @@ async def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "something went wrong in the server"}, 500)
 
 
-def available(model: str | Path, threads: int | None = None) -> dict[str, PretrainedModel]:
+def available(
+    model: str | Path | PretrainedModel, threads: int | None = None
+) -> dict[str, PretrainedModel]:
     """The model to start with, and every pretrained model that this version comes with."""
-    first = load_pretrained(model, threads=threads)
-    foreign = str(model) not in NAMES and first.name in NAMES  # an export of *clean*, say
-    found = {Path(model).name if foreign else first.name: first}
+    if isinstance(model, PretrainedModel):
+        found = {model.name: model}
+    else:
+        first = load_pretrained(model, threads)
+        foreign = str(model) not in NAMES and first.name in NAMES  # an export of *clean*, say
+        found = {Path(model).name if foreign else first.name: first}
     for name in NAMES:
         if name not in found:
             try:
-                found[name] = load_pretrained(name, threads=threads)
+                found[name] = load_pretrained(name, threads)
             except FerturbError:
                 continue
     return found
 
 
 def serve(
-    model: str | Path = "clean",
+    model: str | Path | PretrainedModel = "clean",
     host: str = HOST,
     port: int = PORT,
     browser: bool = True,
