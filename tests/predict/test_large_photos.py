@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferturb.predict.detection import matched
 from ferturb.predict.photos import read_photo
 from ferturb.predict.predictor import Predictor
-from made_photos import portrait
+from ferturb.predict.reading import Reading
+from made_photos import matched, portrait
 
 SIDE = 10_000
 FACE = 3_000
@@ -105,7 +105,7 @@ def test_a_face_moves_through_an_animation(predictor: Predictor, tmp_path: Path,
     frames = [Image.fromarray(np.roll(photo, shift, axis=1)) for shift in shifts]
     path = tmp_path / f"moving.{kind.lower()}"
     frames[0].save(path, kind, save_all=True, append_images=frames[1:])
-    found = list(predictor.predict_files([path], frames=True))
+    found = list(predictor.predict_files([path], Reading(frames=True)))
     assert [one.frame for one in found] == [0, 1, 2]
     assert all(one.error is None and one.size == (320, 240) for one in found)
     for one, shift in zip(found, shifts, strict=True):
@@ -125,7 +125,7 @@ def test_an_animation_that_breaks_off_keeps_what_came_before(
     frames[0].save(path, save_all=True, append_images=frames[1:])
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    found = list(predictor.predict_files([path, tmp_path / "gone.gif"], frames=True))
+    found = list(predictor.predict_files([path, tmp_path / "gone.gif"], Reading(frames=True)))
     assert [one.frame for one in found if one.error is None][:1] == [0]
     assert found[-1].error == "does not exist"
     assert all(one.error is None or "\n" not in one.error for one in found)

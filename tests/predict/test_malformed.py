@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.predict.photos import Limits
+from ferturb.base.decode import Limits
 from ferturb.predict.predictor import Predictor
+from ferturb.predict.reading import Reading
 from made_photos import Told
 from malformed_files import malformed
 
@@ -29,7 +30,7 @@ def test_no_file_crashes_hangs_or_fills_memory(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, longest, last = time.process_time(), 0.0, time.process_time()
     found = []
-    for photo in predictor.predict_files(paths, frames=True):
+    for photo in predictor.predict_files(paths, Reading(frames=True)):
         now = time.process_time()
         longest, last = max(longest, now - last), now
         found.append(photo)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from ferturb.base.decode import Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import draw
 from ferturb.predict.altering import Alterer
 from ferturb.predict.detection import Detections
 from ferturb.predict.landmark_finder import LandmarkFinder
-from ferturb.predict.photos import Limits
 from ferturb.predict.shipped import load_pretrained
 from ferturb.web import answers, guard
 from ferturb.web import server as web
@@ -106,10 +106,10 @@ def test_a_photo_gets_the_predictors_answers(client: TestClient) -> None:
 def test_boxes_are_in_the_shown_photos_pixels(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ferturb.predict import photos
+    from ferturb.base import decode
 
     photo, _ = portrait(1)
-    monkeypatch.setattr(photos, "LONGEST", 220)
+    monkeypatch.setattr(decode, "LONGEST", 220)
     double = encoded(photo.repeat(2, axis=0).repeat(2, axis=1))
     one, two = (
         client.post("/api/photo", content=data, headers=PNG).json()

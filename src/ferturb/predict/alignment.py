@@ -11,14 +11,18 @@ to be followed, the first cut stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from ferturb.features.points import IBUG
 from ferturb.predict.geometry import applied, inverse, similarity
 from ferturb.predict.landmark_finder import LandmarkFinder
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, UInt8
+
 
 SIDE = 48
 _SURE = 0.05

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
 from ferturb.predict.photos import Photo
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, UInt8
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
+
 
 FOLDER = Path(__file__).with_name("weights")
 FORMAT = "ferturb-pretrained-1"

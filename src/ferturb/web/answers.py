@@ -11,21 +11,25 @@ import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
+from ferturb.base.decode import LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
-from ferturb.predict.photos import LIMITS, Limits, photo_of, read_photo
+from ferturb.predict.photos import photo_of, read_photo
 from ferturb.predict.predictor import Predictor
 from ferturb.predict.results import FacePrediction
 from ferturb.predict.shipped import NAMES, SIDE, PretrainedModel
 from ferturb.web.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
 from ferturb.web.occlusion import occlusion_maps
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+
 
 MOST_FACES = 100
 """Faces of one photo at most; the most certain ones are kept."""

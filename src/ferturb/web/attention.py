@@ -13,13 +13,16 @@ below half of its range counted as 0.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
 
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64, UInt8
+
 
 GRAPH = Path(__file__).with_name("weights") / "attention.onnx"
 DISTANCE_WEIGHT, INTENSITY_WEIGHT, THRESHOLD = 1.5, 1.2, 0.5
