@@ -283,9 +283,9 @@ def test_size_is_bounded_before_anything_is_kept(
     assert said.status_code == 413
 
 
-def test_a_full_line_says_come_back(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "Line", lambda: guard.Line(in_line=0))
+def test_a_full_queue_says_come_back() -> None:
     busy = web.create_app({"clean": load_pretrained("clean", threads=1)}, threads=1)
+    busy.state.queue = guard.Queue(slots=0)
     with TestClient(busy, base_url=HERE) as other:
         said = other.post("/api/face", json={"face": text(FACES[0])})
         assert (said.status_code, said.headers["retry-after"]) == (503, "1")
