@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.export.onnx import FORMATS, example_faces, in_batches, to_onnx
+from ferturb.export.comparison import in_batches
+from ferturb.export.onnx import FORMATS, example_faces, to_onnx
 from ferturb.export.torch_models import calibrated, calibrated_module, load_calibrated
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.shipped import FOLDER, NAMES

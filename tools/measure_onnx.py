@@ -21,15 +21,8 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
-from ferturb.export.onnx import (
-    FORMATS,
-    Exported,
-    compare,
-    example_faces,
-    faces_to_calibrate_on,
-    in_torch,
-    to_onnx,
-)
+from ferturb.export.comparison import Exported, compare, in_torch
+from ferturb.export.onnx import FORMATS, example_faces, faces_to_calibrate_on, to_onnx
 from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.shipped import FOLDER, NAMES
 

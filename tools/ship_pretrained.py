@@ -24,7 +24,8 @@ from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.metrics import ece, softmax
 from ferturb.evaluation.scores import judge
 from ferturb.export.calibrated import Calibration, calibrate
-from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
+from ferturb.export.comparison import Exported, compare
+from ferturb.export.onnx import example_faces, to_onnx
 from ferturb.export.onnx_weights import shared
 from ferturb.export.torch_models import calibrated_module
 from ferturb.models.classifier import Classifier

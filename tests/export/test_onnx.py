@@ -12,7 +12,8 @@ from calibrated_run import FACES, finished_run
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
-from ferturb.export.onnx import compare, export, export_with_data, to_onnx
+from ferturb.export.comparison import compare
+from ferturb.export.onnx import export, export_with_data, to_onnx
 from ferturb.export.torch_models import calibrated_module, load_calibrated
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
