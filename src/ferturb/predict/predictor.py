@@ -68,8 +68,9 @@ class Predictor:
     ) -> None:
         """`model`: a model, or what `load_pretrained` takes; `detector`: one of `DETECTORS`, or a
         function from RGB pixels to `Detections`."""
-        given = isinstance(model, PretrainedModel)
-        self.model = model if given else load_pretrained(model, threads)
+        if not isinstance(model, PretrainedModel):
+            model = load_pretrained(model, threads)
+        self.model = model
         self.limits = limits
         self._detector = detector
         self._threads = threads
