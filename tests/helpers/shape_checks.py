@@ -19,21 +19,20 @@ typecheck = beartype(
     )
 )
 """beartype, with what mypy allows besides: an int for a float, a zip member's stream for IO."""
-WITHOUT = ("ferturb.base.", "ferturb.predict.", "ferturb.web.")
-"""Where jaxtyping is imported for type checkers alone."""
-SHAPES = {name: getattr(jaxtyping, name) for name in ("Bool", "Float", "Float32", "Int", "UInt8")}
-SHAPES |= {"Int64": jaxtyping.Int64}
+NAMES = ("Bool", "Float", "Float32", "Int", "Int64", "Shaped", "UInt8")
+SHAPES = {name: getattr(jaxtyping, name) for name in NAMES}
+"""What some modules import for type checkers alone: prediction works without jaxtyping."""
 
 
 class Named:
-    """Finds modules as the import hook does, and gives those of `WITHOUT` the names of shapes."""
+    """Finds modules as the import hook does, and gives them `SHAPES`."""
 
     def __init__(self, hook: Any) -> None:
         self.hook = hook
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         spec: ModuleSpec | None = self.hook.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None and name.startswith(WITHOUT):
+        if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
             spec.loader.exec_module = partial(_named, run)  # type: ignore[method-assign]
         return spec

@@ -23,26 +23,26 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from jaxtyping import UInt8
 from torch import nn
 
 from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.decode import FACE_SIZE
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.export.comparison import Exported, compare
+from ferturb.export.int8 import quantised
+from ferturb.export.onnx_weights import halved
 from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.onnx_session import META_KEY
-from ferturb.predict.shipped import SIDE
-
-if TYPE_CHECKING:
-    import onnx
 
 OPSET = 17
 _CALIBRATION_FACES = 512
@@ -78,8 +78,8 @@ def export_with_data(
         return export(source, path, format)
     faces = load_faces(DatasetConfig(data))
     test, train = faces.split("test"), faces.split("train")
-    if not len(test) or tuple(test.images.shape[1:]) != (SIDE, SIDE):
-        raise FerturbError(f"{data} has no {SIDE}×{SIDE} test faces to compare on")
+    if not len(test) or tuple(test.images.shape[1:]) != (FACE_SIZE, FACE_SIZE):
+        raise FerturbError(f"{data} has no {FACE_SIZE}×{FACE_SIZE} test faces to compare on")
     some = faces_to_calibrate_on(train) if len(train) else None
     return export(source, path, format, test.images.numpy(), test.labels.numpy(), some)
 
@@ -103,7 +103,6 @@ def to_onnx(
     `fold` takes batch normalisation into the convolutions; without it every weight keeps its
     name and value. A module that ONNX can't express raises `FerturbError`.
     """
-    _onnx()
     free = {name: {0: "n"} for name in (*inputs, *outputs)}
     buffer = io.BytesIO()
     mode = torch.onnx.TrainingMode
@@ -125,7 +124,7 @@ def to_onnx(
         except Exception as error:  # whatever the tracer or the exporter stumbles over
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise FerturbError(f"this network can't be written as ONNX: {reason}") from error
-    model: onnx.ModelProto = _onnx().load_from_string(buffer.getvalue())
+    model: onnx.ModelProto = onnx.load_from_string(buffer.getvalue())
     model.producer_name, model.doc_string = "ferturb", ""
     for node in model.graph.node:
         node.doc_string = ""
@@ -136,38 +135,16 @@ def to_onnx(
 
 def example_faces(n: int) -> UInt8[np.ndarray, "n 48 48"]:
     """Synthetic faces, always the same: what is compared on without other data."""
-    return draw(n, seed=_SYNTHETIC_SEED, size=SIDE).images.numpy()
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise FerturbError(
-            "writing ONNX files needs the package onnx; pip install 'ferturb[train]'"
-        ) from error
-    return onnx
-
-
-def _as_it_is(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
-    return model
-
-
-def _half(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
-    from ferturb.export.onnx_weights import halved
-
-    return halved(model)
+    return draw(n, seed=_SYNTHETIC_SEED, size=FACE_SIZE).images.numpy()
 
 
 def _int8(model: onnx.ModelProto, faces: np.ndarray | None) -> onnx.ModelProto:
-    from ferturb.export.int8 import quantised
-
     return quantised(model, example_faces(_CALIBRATION_FACES) if faces is None else faces)
 
 
 FORMATS: dict[str, Callable[[onnx.ModelProto, np.ndarray | None], onnx.ModelProto]] = {
-    "float32": _as_it_is,
-    "float16": _half,
+    "float32": lambda model, faces: model,
+    "float16": lambda model, faces: halved(model),
     "int8": _int8,
 }
 """Name of a format -> what it makes of a float32 model."""

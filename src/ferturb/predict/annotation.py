@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 HIDDEN = 0.8
-"""From this probability on a feature is said to be hidden."""
+"""From this probability on a feature is called hidden."""
 _SURE, _UNSURE = (46, 160, 67), (150, 150, 150)
 
 

@@ -1,4 +1,4 @@
-"""The faces cut out of one photo, before anything is said of them."""
+"""The faces cut out of one photo, before they are classified."""
 
 from __future__ import annotations
 

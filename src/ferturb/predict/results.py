@@ -1,4 +1,4 @@
-"""What a predictor says of a photo and of each face in it."""
+"""What a predictor finds in a photo and in each face of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FacePrediction:
 
     box: tuple[float, float, float, float]
     score: float
-    """How sure the detector is, 0 … 1; 1 where the photo was said to be a face."""
+    """How sure the detector is, 0 … 1; 1 where the photo was given as a face."""
     landmarks: Float32[np.ndarray, "p 2"] = field(repr=False)
     landmark_confidence: float
     """The probability that the landmarks are right, 0 … 1."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("weights")
 FORMAT = "ferturb-pretrained-1"
-SIDE = 48
 
 NAMES: dict[str, str] = {
     "clean": "the most accurate on whole faces",
@@ -50,7 +50,7 @@ class About:
     bias: tuple[float, ...] = ()
     """Added to each emotion's logit after the division by the temperature."""
     abstain_below: float = 0.0
-    """Answers less sure than this are no answers."""
+    """A face whose largest probability is below this gets no answer."""
     augmentation: str = "none"
     """The test-time augmentation that belongs to it."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -83,13 +83,11 @@ class PretrainedModel:
         about: About,
         backend: str,
         run: Callable[[np.ndarray], np.ndarray],
-        batch_size: int = _BATCH,
     ) -> None:
         """`run` maps uint8 (b, 48, 48) to float32 (b, 7)."""
         self.about = about
         self.backend = backend
         self._run = run
-        self._batch_size = batch_size
 
     @property
     def name(self) -> str:
@@ -103,8 +101,7 @@ class PretrainedModel:
         raises `FerturbError`.
         """
         array = _checked(faces)
-        starts = range(0, len(array), self._batch_size)
-        rows = [self._run(array[i : i + self._batch_size]) for i in starts]
+        rows = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
         if not rows:
             return np.zeros((0, len(EMOTIONS)), np.float32)
         return np.concatenate(rows).astype(np.float32, copy=False)
@@ -150,9 +147,9 @@ def shipped(name: str) -> Path:
 def _checked(faces: Any) -> np.ndarray:
     """Faces as a contiguous uint8 array (n, 48, 48)."""
     array = np.asarray(faces)
-    if array.dtype != np.uint8 or array.shape[1:] != (SIDE, SIDE) or array.ndim != 3:
+    if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
         raise FerturbError(
-            f"predict_proba takes grayscale faces as uint8 (n, {SIDE}, {SIDE}), 0 … 255, got "
-            f"{array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
+            f"predict_proba takes grayscale faces as uint8 (n, {FACE_SIZE}, {FACE_SIZE}), 0 … 255, "
+            f"got {array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
         )
     return np.ascontiguousarray(array)

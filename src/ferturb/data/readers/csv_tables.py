@@ -20,13 +20,12 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
-from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
-from ferturb.data.readers.images import Progress
+from ferturb.data.readers.images import FACE_SIZE, Progress
 from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, Tree
 from ferturb.data.splits import split_code
 

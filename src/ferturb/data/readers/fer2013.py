@@ -19,13 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ferturb.base.decode import SUFFIXES
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import folders
-from ferturb.data.readers.images import Progress
+from ferturb.data.readers.images import IMAGE_SUFFIXES, Progress
 from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import complete_splits, describe, require_emotions
 
@@ -46,7 +45,7 @@ LEFT_OUT_RECORD = "left_out.json"
 
 def matches(tree: Tree) -> bool:
     """True when all images of the tree are named as in FER2013's image archive."""
-    images = tree.with_suffix(*SUFFIXES)
+    images = tree.with_suffix(*IMAGE_SUFFIXES)
     return bool(images) and all(_OFFICIAL.fullmatch(name.rpartition("/")[2]) for name in images)
 
 

@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ferturb.base.decode import SUFFIXES
 from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.data.readers.images import LIMITS, Progress, decode_faces, unreadable_note
+from ferturb.data.readers.images import (
+    IMAGE_SUFFIXES,
+    MAX_IMAGE_BYTES,
+    Progress,
+    decode_faces,
+    unreadable_note,
+)
 from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import complete_splits, split_code
 
@@ -38,7 +43,7 @@ class ImageList:
 
 def matches(tree: Tree) -> bool:
     """True when the tree holds image files."""
-    return bool(tree.with_suffix(*SUFFIXES))
+    return bool(tree.with_suffix(*IMAGE_SUFFIXES))
 
 
 def read(tree: Tree, progress: Progress | None = None) -> Faces:
@@ -76,7 +81,7 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
 
 def list_images(tree: Tree) -> ImageList:
     """The images of a tree with the labels and splits their folders give, sorted by name."""
-    found = tree.with_suffix(*SUFFIXES)
+    found = tree.with_suffix(*IMAGE_SUFFIXES)
     if not found:
         raise FerturbError(f"{tree.path} has no images in it; {EXPECTED}")
     labels: dict[str, int | None] = {}
@@ -105,7 +110,7 @@ def decode_images(
 ) -> Faces:
     """The listed images as `Faces`, with notes on what was left out."""
     pixels, readable, unreadable = decode_faces(
-        lambda name: tree.read(name, LIMITS.bytes),
+        lambda name: tree.read(name, MAX_IMAGE_BYTES),
         {name: tree.members[name] for name in images.names},
         progress,
     )

@@ -16,9 +16,12 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from ferturb.base.decode import FACE_SIZE, Limits, decode, face_of
+from ferturb.base.decode import FACE_SIZE as FACE_SIZE
+from ferturb.base.decode import SUFFIXES, Limits, decode, face_of
 
+IMAGE_SUFFIXES = SUFFIXES
 LIMITS = Limits(frames=1)
+MAX_IMAGE_BYTES = LIMITS.bytes
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (faces read, faces in all)."""

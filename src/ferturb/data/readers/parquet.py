@@ -19,7 +19,7 @@ from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
-from ferturb.data.readers.images import LIMITS, Progress, decode_faces, unreadable_note
+from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
 from ferturb.data.readers.source_tree import Tree
 from ferturb.data.splits import split_code
 
@@ -141,7 +141,7 @@ def _columns(tree: Tree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"
         raise FerturbError(
             f"{where} can't be read as parquet ({reason}); copy or download it again"
         ) from error
-    data = [value if len(value) <= LIMITS.bytes else b"" for value in data]
+    data = [value if len(value) <= MAX_IMAGE_BYTES else b"" for value in data]
     labels, notes = _labels(values, _class_names(file.schema_arrow.metadata, label_column), where)
     return data, labels, notes
 
