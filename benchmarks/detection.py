@@ -34,7 +34,8 @@ from ferturb.data.sources import load_faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.masks.keyed_random import name_keys
 from ferturb.features.masks.wear import wear
-from ferturb.predict.detection import Detections, Detector, make_detector, matched
+from ferturb.predict.detection import Detections, Detector, make_detector
+from ferturb.predict.geometry import overlap
 
 WIDTH, HEIGHT, FACES = 640, 480, 6
 CONDITIONS = ("ordinary", "small", "tilted", "masked", "dark", "close")
@@ -45,6 +46,14 @@ def background(rng: np.random.Generator) -> Image.Image:
     image = Image.fromarray(field).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
     grain = np.asarray(image).astype(float) + rng.normal(0, 6, (HEIGHT, WIDTH))
     return Image.fromarray(grain.clip(0, 255).astype(np.uint8))
+
+
+def matched(found: np.ndarray, true: np.ndarray, least: float = 0.3) -> tuple[int, int]:
+    """How many of the true boxes were found, and how many found boxes touch none of them."""
+    if not len(found) or not len(true):
+        return 0, len(found)
+    overlaps = overlap(found, true)
+    return int((overlaps.max(0) >= least).sum()), int((overlaps.max(1) < 0.1).sum())
 
 
 def soft(side: int) -> Image.Image:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jaxtyping import config, install_import_hook
+from jaxtyping import config
 
-install_import_hook(
-    ["ferturb", "research"], "shape_checks.typecheck"
-)  # before the first import of ferturb
+import shape_checks
+
+shape_checks.install(["ferturb", "research"])  # before the first import of ferturb
 
 from collections.abc import Iterator  # noqa: E402
 

@@ -22,11 +22,6 @@ MAY = {
 MAY |= {"predict": ["base", "features.points"]}
 MAY |= {"web": ["base", "predict", "perturb.clusters"]}
 MAY |= {"export": [*MAY["report"], "predict"], "cli": [*MAY, "web", "export"]}
-EXCEPTIONS = {
-    # What prediction still asks torch for. To be removed: what_if by `predict.altering`, and run
-    # folders by whoever opens them giving `Predictor` the model.
-    "predict/with_torch.py": ["export.torch_models", "features.removal"],
-}
 BESIDE = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
 """What is no room: the front door, which opens every room when it is asked to."""
 
@@ -54,7 +49,7 @@ def upward(path: Path, text: str) -> list[str]:
     """The imports of a file that reach where its room may not."""
     name = path.relative_to(ROOT)
     room = name.parts[0]
-    allowed = [room, *MAY[room], *EXCEPTIONS.get(name.as_posix(), [])]
+    allowed = [room, *MAY[room]]
     modules = imported(ast.parse(text), ("ferturb", *name.parent.parts))
     return sorted(m for m in modules if not any(f"{m}.".startswith(f"{a}.") for a in allowed))
 
@@ -70,13 +65,6 @@ def test_every_folder_is_a_room_and_nothing_lies_loose() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_imports_go_downward_only(path: Path) -> None:
     assert upward(path, path.read_text(encoding="utf-8")) == []
-
-
-def test_every_exception_is_still_needed() -> None:
-    for name, modules in EXCEPTIONS.items():
-        path = ROOT / name
-        found = imported(ast.parse(path.read_text(encoding="utf-8")), ("ferturb", path.parent.name))
-        assert set(modules) <= found, name
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,9 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
-from ferturb.export.onnx import (
-    FORMATS,
-    Exported,
-    compare,
-    example_faces,
-    faces_to_calibrate_on,
-    in_torch,
-    to_onnx,
-)
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.comparison import Exported, compare, in_torch
+from ferturb.export.onnx import FORMATS, example_faces, faces_to_calibrate_on, to_onnx
+from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.shipped import FOLDER, NAMES
 
 
@@ -38,7 +31,7 @@ def measured(
     name: str, faces: np.ndarray, labels: np.ndarray, some: np.ndarray, folder: Path
 ) -> list[Exported]:
     """The shipped graph first, then every format of export."""
-    module, about = load_calibrated(name)
+    module, about = calibrated_module(name)
     expected = in_torch(module, faces)
     model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
     found = [compare(module, FOLDER / f"{name}.onnx", "as shipped", faces, labels, expected)]

@@ -25,9 +25,10 @@ from ferturb.base.storage import save_tensors, write_bytes, write_text
 from ferturb.evaluation.metrics import ece
 from ferturb.evaluation.scores import score
 from ferturb.export.calibrated import Calibration, calibrate
-from ferturb.export.onnx import Exported, compare, example_faces, to_onnx
+from ferturb.export.comparison import Exported, compare
+from ferturb.export.onnx import example_faces, to_onnx
 from ferturb.export.onnx_weights import shared
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.torch_models import calibrated_module
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS
 from ferturb.predict.shipped import FOLDER, NAMES, About
@@ -61,7 +62,7 @@ def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER)
         if not key.endswith("num_batches_tracked")
     }
     save_tensors(weights, state, about.to_dict())
-    module, _ = load_calibrated(weights)
+    module, _ = calibrated_module(weights)
     model = to_onnx(
         module, ("faces",), ("probabilities",), example_faces(2), about.to_dict(), fold=False
     )

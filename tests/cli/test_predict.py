@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from calibrated_run import finished_run
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import draw
+from ferturb.export.torch_models import load_calibrated
 from ferturb.predict.shipped import load_pretrained
 from made_photos import encoded, portrait
 
@@ -67,6 +69,16 @@ def test_nothing_readable_is_one_line_and_exit_code_2(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "a.jpg: no image" in said.err
+
+
+def test_a_run_folder_is_a_model(
+    folder: Path, tmp_path: Path, tiny: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished_run(tmp_path / "run", tiny)
+    main(["predict", str(folder), "--cropped", "--json", "--model", str(run.folder)])
+    found = [photo["faces"][0]["probabilities"] for photo in json.loads(capsys.readouterr().out)]
+    expected = load_calibrated(run.folder).predict_proba(FACES)
+    np.testing.assert_allclose([list(p.values()) for p in found], expected, atol=1e-4)
 
 
 def test_no_paths_and_unknown_models(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

@@ -91,10 +91,10 @@ def test_a_cache_that_cant_be_written_is_only_slow(kaggle_files, write_zip, monk
     assert blocked.read_text() == "x"
 
 
-def test_the_reader_version_is_part_of_the_key(kaggle_files, write_zip, reads, monkeypatch):
+def test_the_readers_are_part_of_the_key(kaggle_files, write_zip, reads, monkeypatch):
     path = write_zip(kaggle_files)
     load_faces(config(path))
-    monkeypatch.setattr(cache, "READER_VERSION", cache.READER_VERSION + 1)
+    monkeypatch.setattr(cache, "READ_BY", cache.READ_BY[1:])
     load_faces(config(path))
     assert len(reads) == 2
 

@@ -12,8 +12,9 @@ from calibrated_run import FACES, finished_run
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.sources import load_faces
-from ferturb.export.onnx import compare, export, export_with_data, to_onnx
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.comparison import compare
+from ferturb.export.onnx import export, export_with_data, to_onnx
+from ferturb.export.torch_models import calibrated_module, load_calibrated
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 
@@ -29,14 +30,14 @@ def test_the_file_stands_alone_and_agrees_with_torch(
     labels = np.arange(len(FACES)) % 7
     found = export(run.folder, path, format, FACES, labels, FACES)
     model = load_pretrained(path)
-    expected = load_pretrained(run.folder).predict_proba(FACES)
+    expected = load_calibrated(run.folder).predict_proba(FACES)
     got = model.predict_proba(FACES)
     assert found.max_difference == pytest.approx(np.abs(got - expected).max(), abs=1e-5)
     assert found.max_difference <= LIMITS[format]
     assert found.agreement == pytest.approx((got.argmax(1) == expected.argmax(1)).mean())
     assert found.accuracy == pytest.approx((got.argmax(1) == labels).mean())
     assert found.accuracy_in_torch == pytest.approx((expected.argmax(1) == labels).mean())
-    assert model.about == load_pretrained(run.folder).about
+    assert model.about == load_calibrated(run.folder).about
     assert [p.name for p in path.parent.iterdir()] == ["model.onnx"]
     assert OnnxModel(path).inputs == {"faces": ("n", 48, 48)}
 
@@ -97,7 +98,7 @@ def test_every_shipped_model_keeps_its_answers_on_private_test(tmp_path: Path, n
     source = str(Path(folder) / "fer2013.zip")
     test = load_faces(DatasetConfig(source)).split("test")
     faces, labels = test.images.numpy(), test.labels.numpy()
-    module, _ = load_calibrated(name)
+    module, _ = calibrated_module(name)
     shipped = compare(module, FOLDER / f"{name}.onnx", "shipped", faces, labels)
     assert shipped.max_difference <= 1e-4
     assert shipped.agreement >= 0.999

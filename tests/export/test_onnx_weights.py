@@ -86,6 +86,6 @@ def test_what_is_no_onnx_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="does not exist"):
         OnnxModel(tmp_path / "a.onnx")
     (tmp_path / "a.onnx").write_bytes(b"nonsense" * 40)
-    with pytest.raises(FerturbError, match="is no ONNX file that can be run") as caught:
+    with pytest.raises(FerturbError, match="is not an ONNX file that can be run") as caught:
         OnnxModel(tmp_path / "a.onnx")
     assert "\n" not in str(caught.value)

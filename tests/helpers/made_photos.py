@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from ferturb.data.drawn.synthetic import draw
 from ferturb.predict.detection import Detections
+from ferturb.predict.geometry import overlap
 
 FOUND = (0, 1, 2, 5)
 """Drawn faces (of seed 11) that the detector knows for faces."""
@@ -51,3 +52,11 @@ class Told:
 
     def __call__(self, pixels: np.ndarray) -> Detections:
         return Detections(self.boxes, np.ones(len(self.boxes), np.float32))
+
+
+def matched(found: np.ndarray, true: np.ndarray, least: float = 0.3) -> tuple[int, int]:
+    """How many of the true boxes were found, and how many found boxes touch none of them."""
+    if not len(found) or not len(true):
+        return 0, len(found)
+    overlaps = overlap(found, true)
+    return int((overlaps.max(0) >= least).sum()), int((overlaps.max(1) < 0.1).sum())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "torchvision", "timm", "pandas", "scipy", "sklearn", "matplotlib", "onnx")
+HEAVY = ("torch", "torchvision", "timm", "jaxtyping", "scipy", "sklearn", "matplotlib", "onnx")
 
-BLOCK = """
+BLOCK = f"""
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {heavy!r}:
+        if name.split(".")[0] in {HEAVY!r}:
             raise ModuleNotFoundError("No module named " + repr(name), name=name)
 sys.meta_path.insert(0, Blocked())
 """
@@ -22,9 +22,7 @@ main(sys.argv[1:])
 """
 
 
-def without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line, without torch."""
-    code = BLOCK.format(heavy=set(HEAVY)) + VERB
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+def without_torch(*arguments: str, code: str = VERB) -> subprocess.CompletedProcess[str]:
+    """The command line, or another program, without torch."""
+    command = [sys.executable, "-c", BLOCK + code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.predict.detection import DETECTORS, Detector, make_detector, matched
-from made_photos import portrait
+from ferturb.predict.detection import DETECTORS, Detector, make_detector
+from made_photos import matched, portrait
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferturb.base import decode
+from ferturb.base.decode import Limits
 from ferturb.base.errors import FerturbError
-from ferturb.predict import photos
 from ferturb.predict.photos import (
-    Limits,
     grey,
     photo_of,
     read_frames,
@@ -79,7 +79,7 @@ def test_exif_orientation_is_undone(orientation: int) -> None:
 def test_large_photos_are_made_smaller_and_keep_their_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(photos, "LONGEST", 100)
+    monkeypatch.setattr(decode, "LONGEST", 100)
     wide = Image.fromarray(GRADIENT).resize((900, 600))
     for kind in ("PNG", "JPEG"):
         photo = read_photo(saved(wide, kind))
@@ -143,10 +143,10 @@ def test_files_are_bounded_and_special_files_refused(tmp_path: Path) -> None:
         read_photo(path, Limits(bytes=50))
     with pytest.raises(FerturbError, match=r"60×40 pixels; at most 100 are read"):
         read_photo(path, Limits(pixels=100))
-    for bad, said in ((tmp_path, "is no file"), (tmp_path / "b", "does not exist")):
+    for bad, said in ((tmp_path, "is not a file"), (tmp_path / "b", "does not exist")):
         with pytest.raises(FerturbError, match=said):
             read_photo(bad)
-    with pytest.raises(FerturbError, match="is no file"):
+    with pytest.raises(FerturbError, match="is not a file"):
         read_photo(Path("/dev/zero"))
 
 

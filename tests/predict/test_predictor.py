@@ -9,11 +9,11 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.regions import FEATURES
-from ferturb.predict.detection import matched
 from ferturb.predict.predictor import Predictor, files_of
+from ferturb.predict.reading import Reading
 from ferturb.predict.results import PhotoPrediction
 from ferturb.predict.shipped import load_pretrained
-from made_photos import Told, encoded, portrait
+from made_photos import Told, encoded, matched, portrait
 
 FACES = draw(20, seed=11).images.numpy()
 
@@ -57,10 +57,10 @@ def test_photos_in_memory_and_in_files_give_the_same(predictor: Predictor, tmp_p
 def test_results_are_in_the_shown_photos_pixels(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ferturb.predict import photos
+    from ferturb.base import decode
 
     photo, boxes = portrait(1, size=(240, 200))
-    monkeypatch.setattr(photos, "LONGEST", 240)
+    monkeypatch.setattr(decode, "LONGEST", 240)
     double = photo.repeat(2, axis=0).repeat(2, axis=1)
     found = predictor.predict([photo, double])
     assert found[1].size == (480, 400)
@@ -93,7 +93,7 @@ def test_cropped_drops_no_image_and_reports_what_it_can_not_read(
     (tmp_path / "2.png").write_bytes(encoded(np.full((5, 90, 3), 200, np.uint8)))
     (tmp_path / "b" / "3.png").write_bytes(encoded(FACES[3].repeat(2, 0).repeat(2, 1)))
     (tmp_path / "notes.txt").write_text("no photo")
-    found = list(predictor.predict_files([tmp_path, tmp_path / "gone.png"], cropped=True))
+    found = list(predictor.predict_files([tmp_path, tmp_path / "gone.png"], Reading(cropped=True)))
     assert [Path(p.name).name for p in found] == ["0.png", "1.jpg", "2.png", "3.png", "gone.png"]
     assert [p.error for p in found] == [
         None,
@@ -120,9 +120,9 @@ def test_frames_of_an_animation(predictor: Predictor, tmp_path: Path) -> None:
     frames = [Image.fromarray(face) for face in FACES[:3]]
     path = tmp_path / "a.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    found = list(predictor.predict_files([path], cropped=True, frames=True))
+    found = list(predictor.predict_files([path], Reading(cropped=True, frames=True)))
     assert [p.frame for p in found] == [0, 1, 2]
-    assert [p.frame for p in predictor.predict_files([path], cropped=True)] == [None]
+    assert [p.frame for p in predictor.predict_files([path], Reading(cropped=True))] == [None]
 
 
 def test_what_if_the_mouth_could_not_be_seen(predictor: Predictor) -> None:
@@ -136,6 +136,15 @@ def test_what_if_the_mouth_could_not_be_seen(predictor: Predictor) -> None:
     assert set(only) == {"", "mouth"}
     with pytest.raises(FerturbError, match="unknown facial feature 'ear'"):
         predictor.what_if(FACES[3], ("ear",))
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_what_if_takes_faces_and_three_fills(predictor: Predictor) -> None:
+    for fill in ("noise", "inpaint"):
+        with pytest.raises(FerturbError, match=f"unknown fill '{fill}'; known: mean, blur, black"):
+            predictor.what_if(FACES[3], ("mouth",), fill)
+    with pytest.raises(FerturbError, match=r"need uint8 \(n, 48, 48\), got uint8 \(1, 40, 48\)"):
+        predictor.what_if(FACES[3][:40])
 
 
 def test_what_is_no_photo_raises(predictor: Predictor) -> None:

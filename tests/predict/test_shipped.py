@@ -10,7 +10,7 @@ from calibrated_run import FACES, finished_run
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.export.calibrated import calibrate
-from ferturb.export.torch_models import load_calibrated
+from ferturb.export.torch_models import calibrated_module, load_calibrated
 from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 
 SHIPPED = [name for name in NAMES if (FOLDER / f"{name}.safetensors").exists()]
@@ -18,7 +18,7 @@ SHIPPED = [name for name in NAMES if (FOLDER / f"{name}.safetensors").exists()]
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_model_is_the_same_in_torch_and_onnxruntime(name: str) -> None:
-    with_onnx, with_torch = load_pretrained(name), load_pretrained(name, "torch")
+    with_onnx, with_torch = load_pretrained(name), load_calibrated(name)
     assert (with_onnx.backend, with_torch.backend) == ("onnxruntime", "torch")
     assert with_onnx.about == with_torch.about
     a, b = with_onnx.predict_proba(FACES), with_torch.predict_proba(FACES)
@@ -59,15 +59,15 @@ def test_what_are_no_faces_is_one_line(wrong: object) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_a_run_is_calibrated_on_its_own_validation_logits(tmp_path: Path, tiny: str) -> None:
     run = finished_run(tmp_path / "run", tiny)
-    model = load_pretrained(run.folder)
+    model = load_calibrated(run.folder)
     labels, logits = run.logits("validation", "flip")
     found = calibrate(labels, logits)
     assert model.about.temperature == pytest.approx(found.temperature)
     assert model.about.bias == pytest.approx(found.bias)
     expected = torch.from_numpy(found.scaled(logits)).softmax(1).numpy()
     np.testing.assert_allclose(model.predict_proba(FACES), expected, atol=1e-5)
-    with pytest.raises(FerturbError, match="ferturb export"):
-        load_pretrained(run.folder, "onnxruntime")
+    with pytest.raises(FerturbError, match=r"ferturb\.export\.torch_models\.load_calibrated\("):
+        load_pretrained(run.folder)
 
 
 def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str) -> None:
@@ -75,7 +75,7 @@ def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str)
 
     run = finished_run(tmp_path / "run", tiny)
     ship(run, "tiny", folder=tmp_path / "out")
-    module, about = load_calibrated(tmp_path / "out" / "tiny.safetensors")
+    module, about = calibrated_module(tmp_path / "out" / "tiny.safetensors")
     with torch.no_grad():
         expected = module(torch.from_numpy(FACES)).numpy()
     found = load_pretrained(tmp_path / "out" / "tiny.onnx").predict_proba(FACES)
@@ -103,16 +103,17 @@ def test_every_shipped_model_has_weights_graph_and_card() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "backend", "said"),
+    ("name", "said"),
     [
-        ("nobody", None, "no model 'nobody'; give one of clean, robust, tiny"),
-        ("clean", "jax", "unknown backend 'jax'; known: onnxruntime, torch"),
-        ("none.onnx", None, "does not exist"),
+        ("nobody", "no model 'nobody'; give one of clean, robust, tiny"),
+        ("none.onnx", "does not exist"),
     ],
 )
-def test_unknown_names(name: str, backend: str | None, said: str) -> None:
+def test_unknown_names(name: str, said: str) -> None:
     with pytest.raises(FerturbError, match=said):
-        load_pretrained(name, backend)
+        load_pretrained(name)
+    with pytest.raises(FerturbError, match="no trained model 'nobody'; give one of clean, robust"):
+        load_calibrated("nobody")
 
 
 def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ferturb.base.errors import FerturbError
 from ferturb.predict.predictor import Predictor
+from ferturb.predict.reading import Reading
 from ferturb.predict.video import read_video
 from made_photos import portrait
 
@@ -33,7 +34,7 @@ def test_frames_come_with_their_times_and_colours(film: Path) -> None:
 
 
 def test_one_face_is_one_track(film: Path) -> None:
-    found = list(Predictor("clean", threads=1).predict_files([film], every=4))
+    found = list(Predictor("clean", threads=1).predict_files([film], Reading(every=4)))
     assert [p.frame for p in found] == [0, 4, 8]
     assert [[f.track for f in p.faces] for p in found] == [[1], [1], [1]]
     assert [p.seconds for p in found] == pytest.approx([0, 0.4, 0.8])

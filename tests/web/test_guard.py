@@ -4,7 +4,7 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from ferturb.web.guard import Line, RefusedError, body, check_source
+from ferturb.web.guard import Queue, RefusedError, body, check_source
 
 OURS = {"host": "127.0.0.1:7860"}
 
@@ -61,21 +61,21 @@ def test_origins(headers: dict[str, str], fine: bool) -> None:
             check_source(OURS | headers, "127.0.0.1")
 
 
-def test_the_line_is_bounded_and_moves_on() -> None:
+def test_the_queue_is_bounded_and_moves_on() -> None:
     async def go() -> None:
-        line = Line(in_line=2)
-        async with line.place(), line.place():
+        queue = Queue(slots=2)
+        async with queue.take_slot(), queue.take_slot():
             with pytest.raises(RefusedError) as refused:
-                async with line.place():
+                async with queue.take_slot():
                     raise AssertionError
             assert refused.value.status == 503
             assert refused.value.response().headers["retry-after"] == "1"
-        async with line.place():
-            assert await line.work(lambda a, b: a + b, 1, 2) == 3
+        async with queue.take_slot():
+            assert await queue.work(lambda a, b: a + b, 1, 2) == 3
         with pytest.raises(ZeroDivisionError):
-            async with line.place():
-                await line.work(lambda: 1 // 0)
-        async with line.place(), line.place():
+            async with queue.take_slot():
+                await queue.work(lambda: 1 // 0)
+        async with queue.take_slot(), queue.take_slot():
             pass
 
     anyio.run(go)

@@ -6,7 +6,8 @@ from torch import nn
 
 from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.saliency.methods import occlusion
-from ferturb.web.occlusion import GREY, occlusion_maps
+from ferturb.models import classifier
+from ferturb.web.occlusion import MEAN, MEAN_GREY, occlusion_maps
 
 
 def test_a_model_that_looks_at_one_pixel() -> None:
@@ -14,11 +15,11 @@ def test_a_model_that_looks_at_one_pixel() -> None:
         p = faces[:, 20, 30] / 255
         return np.stack([p, 1 - p], 1)
 
-    face = np.full((48, 48), GREY, np.uint8)
+    face = np.full((48, 48), MEAN_GREY, np.uint8)
     face[20, 30] = 255
     up, down = occlusion_maps(predict, face)
     # The windows at row 20 start at 16 and 20, those at column 30 at 24 and 28.
-    fall = 1 - GREY / 255
+    fall = 1 - MEAN_GREY / 255
     assert np.isclose(up[20, 30], fall)
     assert np.isclose(up.max(), fall)
     assert (np.argwhere(up > 0).min(0) == [16, 24]).all()
@@ -26,6 +27,10 @@ def test_a_model_that_looks_at_one_pixel() -> None:
     # Its neighbour 4 rows above is in one window with it of the two at its rows: half the fall.
     assert np.isclose(up[16, 30], fall / 2)
     assert (down == 0).all()
+
+
+def test_windows_are_the_mean_that_the_classifier_subtracts() -> None:
+    assert MEAN == classifier.MEAN
 
 
 class Toy(nn.Module):

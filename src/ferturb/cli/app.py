@@ -32,10 +32,11 @@ def app(
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb.cli import terminal
+    from ferturb.cli.predict import opened
     from ferturb.web.server import serve
 
     serve(
-        model,
+        opened(model),
         host,
         port,
         browser=not no_browser,

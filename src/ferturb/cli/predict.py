@@ -5,19 +5,41 @@ from __future__ import annotations
 import csv as csv_format
 import json as json_format
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Json
+from ferturb.predict.reading import READING, Reading
 
 if TYPE_CHECKING:
     from ferturb.predict.predictor import Predictor
     from ferturb.predict.results import PhotoPrediction
+    from ferturb.predict.shipped import PretrainedModel
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown and written of the predictions."""
+
+    json: bool = False
+    """Print a JSON list, one entry a photo or frame."""
+    csv: bool = False
+    """Print CSV, one row a face."""
+    annotate: Path | None = None
+    """A folder for copies with boxes, landmarks and emotions drawn on them."""
+    landmarks: bool = False
+    """Also put the 108 landmarks of each face into the JSON."""
+    quiet: bool = False
+    """Say nothing but results and errors."""
+
+
+SHOWN = Shown()
 
 
 def register(app: SubcommandApp) -> None:
@@ -31,18 +53,11 @@ def predict(
     /,
     *,
     model: str = "clean",
-    cropped: bool = False,
-    json: Json = False,
-    csv: bool = False,
-    annotate: Path | None = None,
-    frames: bool = False,
-    webcam: int | None = None,
-    every: int = 1,
-    smoothing: float = 0.5,
     detector: str = "centerface",
-    landmarks: bool = False,
+    webcam: int | None = None,
+    reading: Annotated[Reading, arg(name="")] = READING,
+    shown: Annotated[Shown, arg(name="")] = SHOWN,
     threads: int | None = None,
-    quiet: bool = False,
 ) -> None:
     """Find the faces in photos, folders and videos, and say which emotions they show.
 
@@ -54,41 +69,21 @@ def predict(
     Args:
         paths: Photos, folders of photos, animations, videos.
         model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, or a run folder.
-        cropped: Each image is one face already; none is dropped.
-        json: Print a JSON list, one entry a photo or frame.
-        csv: Print CSV, one row a face.
-        annotate: A folder for copies with boxes, landmarks and emotions drawn on them.
-        frames: Every frame of animated files, in place of the first.
-        webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
-        every: Of a video, look at each so-manieth frame.
-        smoothing: Of a video, the seconds over which a face's emotions are averaged.
         detector: `centerface`, `haar` or `whole`.
-        landmarks: Also put the 108 landmarks of each face into the JSON.
+        webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
         threads: Threads of onnxruntime (default: all cores).
-        quiet: Say nothing but results and errors.
     """
     from ferturb.cli import terminal
-    from ferturb.predict.annotation import write_annotated
     from ferturb.predict.predictor import Predictor, files_of
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
-    predictor = Predictor(model, detector, threads=threads)
+    predictor = Predictor(opened(model), detector, threads=threads)
     files = list(files_of(paths))
-    with terminal.reading(quiet or webcam is not None) as progress:
-
-        def counted() -> Iterator[PhotoPrediction]:
-            found = _predictions(predictor, files, webcam, cropped, frames, every, smoothing, keep)
-            seen: set[str] = set()
-            for photo in found:
-                seen.add(photo.name)
-                progress(len(seen), len(files))
-                if annotate is not None and photo.photo is not None:
-                    write_annotated(photo, annotate)
-                yield photo
-
-        keep = annotate is not None
-        _show(counted(), len(files), json, csv, landmarks)
+    keep = shown.annotate is not None
+    with terminal.reading(shown.quiet or webcam is not None) as progress:
+        found = _predictions(predictor, files, webcam, reading, keep)
+        _show(_counted(found, len(files), shown.annotate, progress), len(files), shown)
 
 
 def export(
@@ -124,29 +119,47 @@ def export(
         terminal.facts(found.facts())
 
 
+def opened(model: str) -> str | PretrainedModel:
+    """What `Predictor` and `serve` take for a --model: a run folder is opened, with torch."""
+    from ferturb.predict.shipped import NAMES
+
+    if model in NAMES or not Path(model).expanduser().is_dir():
+        return model
+    from ferturb.export.torch_models import load_calibrated
+
+    return load_calibrated(model)
+
+
 def _predictions(
-    predictor: Predictor,
-    files: list[Path],
-    webcam: int | None,
-    cropped: bool,
-    frames: bool,
-    every: int,
-    smoothing: float,
-    keep: bool,
+    predictor: Predictor, files: list[Path], webcam: int | None, reading: Reading, keep: bool
 ) -> Iterator[PhotoPrediction]:
-    yield from predictor.predict_files(files, cropped, frames, keep, every, smoothing)
+    yield from predictor.predict_files(files, reading, keep)
     if webcam is not None:
-        yield from predictor.predict_video(webcam, every, smoothing, keep)
+        yield from predictor.predict_video(webcam, reading, keep)
 
 
-def _show(
-    photos: Iterable[PhotoPrediction], files: int, json: bool, csv: bool, landmarks: bool
-) -> None:
+def _counted(
+    photos: Iterable[PhotoPrediction],
+    files: int,
+    annotate: Path | None,
+    progress: Callable[[int, int], None],
+) -> Iterator[PhotoPrediction]:
+    """The same predictions; each moves the progress bar and has its annotated copy written."""
+    from ferturb.predict.annotation import write_annotated
+
+    seen: set[str] = set()
+    for photo in photos:
+        seen.add(photo.name)
+        progress(len(seen), files)
+        if annotate is not None and photo.photo is not None:
+            write_annotated(photo, annotate)
+        yield photo
+
+
+def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
     """Print every prediction as it comes; a single file that can't be read is an error."""
     from ferturb.cli import terminal
 
-    printers = {"json": _print_json, "csv": _print_csv, "lines": _print_lines}
-    kind = "json" if json else "csv" if csv else "lines"
     failed: list[str] = []
     good = 0
 
@@ -161,11 +174,16 @@ def _show(
                     return
             yield photo
 
-    printers[kind](readable(), landmarks)
+    if shown.json:
+        _print_json(readable(), shown.landmarks)
+    elif shown.csv:
+        _print_csv(readable())
+    else:
+        _print_lines(readable())
     if failed and not good:
         more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
         raise FerturbError(failed[0] + more)
-    if kind == "lines":
+    if not shown.json and not shown.csv:
         terminal.notes(failed)
 
 
@@ -180,7 +198,7 @@ def _print_json(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
         sys.stdout.write("\n]\n")
 
 
-def _print_csv(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
+def _print_csv(photos: Iterable[PhotoPrediction]) -> None:
     from ferturb.predict.tabular import COLUMNS, rows_of
 
     writer = csv_format.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
@@ -191,7 +209,7 @@ def _print_csv(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
         sys.stdout.flush()
 
 
-def _print_lines(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
+def _print_lines(photos: Iterable[PhotoPrediction]) -> None:
     from ferturb.cli import terminal
     from ferturb.predict.annotation import sentence
 

@@ -18,12 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import sources_version
 from ferturb.data.faces import Faces
 from ferturb.data.readers.source_tree import walk_files
 
-READER_VERSION = 2
-"""Raised whenever a reader gives other faces for the same source."""
-
+READ_BY = (
+    "ferturb.base.decode",
+    "ferturb.data.faces",
+    "ferturb.data.readers",
+    "ferturb.data.splits",
+)
+"""The programs that turn a source into faces."""
 _KEY = "cache"
 
 
@@ -45,7 +50,7 @@ def signature(path: Path) -> str:
 
     For a folder these are those of every file below it.
     """
-    digest = hashlib.sha256(f"{READER_VERSION} {path.resolve()}\n".encode())
+    digest = hashlib.sha256(f"{sources_version(*READ_BY)} {path.resolve()}\n".encode())
     try:
         if path.is_dir():
             files, folders = walk_files(path)

@@ -17,7 +17,7 @@ from ferturb.features.landmarks import (
     WEIGHTS,
     Found,
     Model,
-    _blank,
+    blank,
     confidence_of,
     load_model,
     mirror,
@@ -51,7 +51,7 @@ class LandmarkModule(nn.Module):
         apart = (seen - mirrored)[:, inner].square().sum(2).sqrt().mean(1)
         found = Found((seen + mirrored) / 2, error, apart)
         confidence = confidence_of(found, self.calibration)
-        lost = (confidence < self.calibration.least) | _blank(faces)
+        lost = (confidence < self.calibration.least) | blank(faces)
         lost = lost[:, None, None]
         errors = (scales[0].exp() + scales[1][:, list(FLIP)].exp()) / 2
         return (

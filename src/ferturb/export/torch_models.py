@@ -18,38 +18,14 @@ from ferturb.predict.shipped import NAMES, About, PretrainedModel, shipped
 from ferturb.runs.run import Run
 
 
-def load_calibrated(name: str | Path) -> tuple[Calibrated, About]:
-    """The torch module of a pretrained model or of a run, in evaluation mode, and what is known.
+def load_calibrated(name: str | Path) -> PretrainedModel:
+    """A trained model that is ready to predict, computed by torch: what `Predictor(model=…)` takes.
 
-    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
+    `name`: a finished run's folder (calibrated on its own validation logits), one of the package's
+    models, or a safetensors file that holds one. Anything else raises `FerturbError`.
     """
-    path = Path(name).expanduser()
-    if str(name) in NAMES:
-        return _calibrated_of(shipped(str(name)))
-    if path.suffix == ".safetensors":
-        return _calibrated_of(path)
-    if path.is_dir():
-        return _calibrated_run(path)
-    raise FerturbError(
-        f"no trained model {str(name)!r}; give one of {', '.join(NAMES)}, or a run folder"
-    )
+    module, about = calibrated_module(name)
 
-
-def of_weights(weights: Path) -> PretrainedModel:
-    """A model in the package, computed by torch."""
-    return _in_torch(*_calibrated_of(weights))
-
-
-def of_run(folder: Path, backend: str | None) -> PretrainedModel:
-    """The model of a finished run, calibrated on its own validation logits."""
-    if backend == "onnxruntime":
-        raise FerturbError(
-            f"{folder} is a run folder, which torch runs; `ferturb export` makes an ONNX file of it"
-        )
-    return _in_torch(*_calibrated_run(folder))
-
-
-def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
     def run(faces: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return np.asarray(module(torch.from_numpy(np.ascontiguousarray(faces))).numpy())
@@ -57,7 +33,29 @@ def _in_torch(module: Calibrated, about: About) -> PretrainedModel:
     return PretrainedModel(about, "torch", run)
 
 
-def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
+def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
+    """The same as a torch module in evaluation mode, and what is known of it.
+
+    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
+    """
+    path = Path(name).expanduser()
+    if str(name) in NAMES:
+        return _of_weights(shipped(str(name)))
+    if path.suffix == ".safetensors":
+        return _of_weights(path)
+    if path.is_dir():
+        return _of_run(path)
+    raise FerturbError(
+        f"no trained model {str(name)!r}; give one of {', '.join(NAMES)}, or a run folder"
+    )
+
+
+def calibrated(model: nn.Module, about: About) -> Calibrated:
+    """A network with the calibration and the test-time augmentation that belong to it."""
+    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()
+
+
+def _of_weights(path: Path) -> tuple[Calibrated, About]:
     tensors, meta = load_tensors(path)
     about = About.from_dict(meta, path)
     classifier = Classifier(ModelConfig(**about.network))
@@ -68,7 +66,7 @@ def _calibrated_of(path: Path) -> tuple[Calibrated, About]:
     return calibrated(classifier, about), about
 
 
-def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
+def _of_run(folder: Path) -> tuple[Calibrated, About]:
     run = Run.open(folder).require_done()
     augmentation = "flip" if "flip" in run.augmentations() else "none"
     found = calibrate(*run.logits("validation", augmentation))
@@ -81,8 +79,3 @@ def _calibrated_run(folder: Path) -> tuple[Calibrated, About]:
         network=dataclasses.asdict(run.config.model),
     )
     return calibrated(run.load_model(), about), about
-
-
-def calibrated(model: nn.Module, about: About) -> Calibrated:
-    """A network with the calibration and the test-time augmentation that belong to it."""
-    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()

@@ -41,7 +41,7 @@ from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, leave_out, remove
 
 FORMAT = "ferturb-found-landmarks-1"
-MADE_BY = ("ferturb.data", "ferturb.features")
+MADE_BY = ("ferturb.base.decode", "ferturb.data", "ferturb.features")
 """The programs that altered faces come from."""
 _ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
 _CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit

@@ -123,7 +123,7 @@ def find_landmarks(
     h, w = images.shape[1:]
     found = look(model.network, images, device)
     confidence = confidence_of(found, model.calibration)
-    lost = (confidence < model.calibration.least) | _blank(images)
+    lost = (confidence < model.calibration.least) | blank(images)
     lost |= ~found.points.isfinite().flatten(1).all(1)
     points = torch.where(lost[:, None, None], model.mean_shape, found.points)
     scale = points.new_tensor([w / SIDE, h / SIDE])
@@ -192,7 +192,7 @@ def complete(points: Float[Tensor, "n 68 2"], model: Model | None = None) -> Ten
     return torch.cat([points, others @ affine + remains[:, nearest]], 1)
 
 
-def _blank(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
+def blank(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
     """Faces whose pixels are all within a grey level or so of each other."""
     flat = images.flatten(1).float()
     return (flat - flat.mean(1, keepdim=True)).square().mean(1).sqrt() < _BLANK

@@ -11,16 +11,20 @@ to be followed, the first cut stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
+from ferturb.base.decode import FACE_SIZE
 from ferturb.features.points import IBUG
 from ferturb.predict.geometry import applied, inverse, similarity
 from ferturb.predict.landmark_finder import LandmarkFinder
 
-SIDE = 48
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, UInt8
+
+
 _SURE = 0.05
 """Landmarks less sure than this are not followed."""
 _MOST_CHANGE = 2.5
@@ -82,7 +86,7 @@ def square(box: Float[np.ndarray, " 4"], margin: float = MARGIN) -> Float[np.nda
     """
     left, top, right, bottom = (float(v) for v in box)
     side = margin * max(right - left, bottom - top, 1.0)
-    scale = side / SIDE
+    scale = side / FACE_SIZE
     x = left + (right - left) / 2 - side / 2
     y = top + (bottom - top) / 2 - side / 2
     return np.array([[scale, 0, x + (scale - 1) / 2], [0, scale, y + (scale - 1) / 2]])
@@ -103,10 +107,10 @@ def cut(
     # Pillow counts from the corner of a pixel, ferturb from its centre.
     shift = place[:, 2] + 0.5 - 0.5 * turn.sum(1)
     m = np.concatenate([turn / finer, shift[:, None]], axis=1)
-    size = (SIDE * finer, SIDE * finer)
+    size = (FACE_SIZE * finer, FACE_SIZE * finer)
     read = image.transform(size, Image.Transform.AFFINE, tuple(m.ravel()), Image.Resampling.BICUBIC)
     if finer > 1:
-        read = read.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        read = read.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BICUBIC)
     return np.asarray(read)
 
 
@@ -114,7 +118,7 @@ def _near(
     grey: UInt8[np.ndarray, "h w"], place: Float[np.ndarray, "2 3"], step: float
 ) -> tuple[Image.Image, Float[np.ndarray, "2 3"]]:
     """The part of a photo around a face, padded, made smaller if it is far finer than needed."""
-    corners = (SIDE - 1.0) * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+    corners = (FACE_SIZE - 1.0) * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     there = applied(place, corners)
     low = np.floor(there.min(0)).astype(int) - 3
     high = np.ceil(there.max(0)).astype(int) + 4
@@ -137,7 +141,7 @@ def _cut(
     grey: UInt8[np.ndarray, "h w"], places: list[Float[np.ndarray, "2 3"]]
 ) -> UInt8[np.ndarray, "n 48 48"]:
     faces = [cut(grey, place) for place in places]
-    return np.array(faces, np.uint8).reshape(-1, SIDE, SIDE)
+    return np.array(faces, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
 
 
 def _between(
@@ -146,7 +150,7 @@ def _between(
     """The turn of one place, its size and middle the share `follow` of the way from the other's."""
     ratio = np.linalg.norm(square[:, 0]) / np.linalg.norm(turned[:, 0])
     turn = turned[:, :2] * ratio ** (1 - follow)
-    middle = np.full((1, 2), (SIDE - 1) / 2)
+    middle = np.full((1, 2), (FACE_SIZE - 1) / 2)
     there = (1 - follow) * applied(square, middle) + follow * applied(turned, middle)
     return np.concatenate([turn, (there - middle @ turn.T).T], axis=1)
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
 
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, UInt8
+
 
 FOLDER = Path(__file__).with_name("weights")
 

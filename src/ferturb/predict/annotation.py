@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from ferturb.base.errors import FerturbError
@@ -14,8 +14,12 @@ from ferturb.base.storage import write_bytes
 from ferturb.predict.photos import Photo
 from ferturb.predict.results import FacePrediction, PhotoPrediction
 
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+
+
 HIDDEN = 0.8
-"""From this probability on a feature is said to be hidden."""
+"""From this probability on a feature is called hidden."""
 _SURE, _UNSURE = (46, 160, 67), (150, 150, 150)
 
 

@@ -16,14 +16,18 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from ferturb.base.errors import FerturbError
-from ferturb.predict.geometry import overlap, suppressed
+from ferturb.predict.geometry import suppressed
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, UInt8
+
 
 WEIGHTS = Path(__file__).with_name("weights") / "centerface.onnx"
 SURE, UNSURE = 0.5, 0.2
@@ -48,7 +52,7 @@ class Detections:
         return len(self.scores)
 
 
-Detector = Callable[[UInt8[np.ndarray, "h w 3"]], Detections]
+Detector = Callable[["UInt8[np.ndarray, 'h w 3']"], Detections]
 """RGB pixels -> the faces in them."""
 
 
@@ -174,13 +178,3 @@ DETECTORS: dict[str, Callable[[int | None], Detector]] = {
     "whole": lambda threads: whole,
 }
 """Name -> how the detector is made, from a number of threads."""
-
-
-def matched(
-    found: Float[np.ndarray, "n 4"], true: Float[np.ndarray, "m 4"], least: float = 0.3
-) -> tuple[int, int]:
-    """How many of the true boxes were found, and how many found boxes touch none of them."""
-    if not len(found) or not len(true):
-        return 0, len(found)
-    overlaps = overlap(found, true)
-    return int((overlaps.max(0) >= least).sum()), int((overlaps.max(1) < 0.1).sum())

@@ -7,8 +7,12 @@ similarity is a 2×3 matrix that maps (x, y, 1) to (x', y').
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Bool, Float, Int
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 
 def overlap(
@@ -38,9 +42,7 @@ def suppressed(
 
 
 def similarity(
-    source: Float[np.ndarray, "p 2"],
-    target: Float[np.ndarray, "p 2"],
-    weights: Float[np.ndarray, " p"] | None = None,
+    source: Float[np.ndarray, "p 2"], target: Float[np.ndarray, "p 2"]
 ) -> Float[np.ndarray, "2 3"]:
     """The rotation, scale and shift that bring source points nearest to target points.
 
@@ -51,15 +53,14 @@ def similarity(
     array([[ 0., -2.,  1.],
            [ 2.,  0.,  1.]])
     """
-    w = np.ones(len(source)) if weights is None else weights
-    w = (w / w.sum())[:, None]
+    w = 1 / len(source)
     from_middle, to_middle = (w * source).sum(0), (w * target).sum(0)
     a, b = source - from_middle, target - to_middle
     spread = float((w * a * a).sum())
     if spread < 1e-12:
         return np.concatenate([np.eye(2), (to_middle - from_middle)[:, None]], axis=1)
     re = float((w * a * b).sum()) / spread
-    im = float((w[:, 0] * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])).sum()) / spread
+    im = float((w * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])).sum()) / spread
     turn = np.array([[re, -im], [im, re]])
     return np.concatenate([turn, (to_middle - turn @ from_middle)[:, None]], axis=1)
 

@@ -14,11 +14,15 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
 from ferturb.features.points import GROUPS
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+
 
 FEATURES: tuple[str, ...] = ("left_eye", "right_eye", "brows", "nose", "mouth", "jaw")
 """The facial features an estimate is made for; left and right are the image's."""

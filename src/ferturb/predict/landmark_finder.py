@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
 from ferturb.base.errors import FerturbError
 from ferturb.features import points
 from ferturb.features.points import COUNT
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, UInt8
+
 
 GRAPH = Path(points.__file__).with_name("landmarks.onnx")
 """It reads its numbers from the file that torch reads, which so has to lie beside it."""

@@ -26,7 +26,7 @@ class OnnxModel:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """`threads` None lets onnxruntime take all cores.
 
-        `FerturbError` when onnxruntime is missing, or the file is, or is no ONNX file.
+        `FerturbError` when onnxruntime or the file is missing, or the file is not ONNX.
         """
         self.path = path
         self._session = _session(path, threads)
@@ -49,7 +49,7 @@ def _session(path: Path, threads: int | None) -> Any:
         onnxruntime: Any = importlib.import_module("onnxruntime")
     except ImportError as error:
         raise FerturbError(
-            "onnxruntime is not installed; pip install 'ferturb[onnx]', or give backend='torch'"
+            "onnxruntime is not installed, which prediction runs on; pip install onnxruntime"
         ) from error
     if not path.is_file():
         raise FerturbError(f"{path} does not exist; give an ONNX file")
@@ -63,4 +63,4 @@ def _session(path: Path, threads: int | None) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception class of its own for each failure
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FerturbError(f"{path} is no ONNX file that can be run: {reason}") from error
+        raise FerturbError(f"{path} is not an ONNX file that can be run: {reason}") from error

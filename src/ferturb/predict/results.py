@@ -1,15 +1,17 @@
-"""What a predictor says of a photo and of each face in it."""
+"""What a predictor finds in a photo and in each face of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
 from ferturb.predict.photos import Photo
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, UInt8
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class FacePrediction:
 
     box: tuple[float, float, float, float]
     score: float
-    """How sure the detector is, 0 … 1; 1 where the photo was said to be a face."""
+    """How sure the detector is, 0 … 1; 1 where the photo was given as a face."""
     landmarks: Float32[np.ndarray, "p 2"] = field(repr=False)
     landmark_confidence: float
     """The probability that the landmarks are right, 0 … 1."""

@@ -1,8 +1,8 @@
 """Models that come with the package: faces in, calibrated probabilities out.
 
 `load_pretrained("clean")` works offline, straight after installation, and runs on onnxruntime
-alone; with torch installed, `backend="torch"` runs the same weights there. A run folder, or an
-ONNX file that `ferturb export` wrote, can be given in place of a name.
+alone. An ONNX file that `ferturb export` wrote can be given in place of a name; a run folder is
+opened by `ferturb.export.torch_models.load_calibrated`, which runs the same weights in torch.
 
 Beside this file, in weights/: NAME.safetensors (weights as float16, and what is known
 of the model), NAME.onnx (the graph, which reads the same weights), NAME.md (the model card). All
@@ -15,19 +15,21 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32
 
+from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
-from ferturb.predict.with_torch import of_run, of_weights
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
+
 
 FOLDER = Path(__file__).with_name("weights")
 FORMAT = "ferturb-pretrained-1"
-SIDE = 48
 
 NAMES: dict[str, str] = {
     "clean": "the most accurate on whole faces",
@@ -48,7 +50,7 @@ class About:
     bias: tuple[float, ...] = ()
     """Added to each emotion's logit after the division by the temperature."""
     abstain_below: float = 0.0
-    """Answers less sure than this are no answers."""
+    """A face whose largest probability is below this gets no answer."""
     augmentation: str = "none"
     """The test-time augmentation that belongs to it."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -81,13 +83,11 @@ class PretrainedModel:
         about: About,
         backend: str,
         run: Callable[[np.ndarray], np.ndarray],
-        batch_size: int = _BATCH,
     ) -> None:
         """`run` maps uint8 (b, 48, 48) to float32 (b, 7)."""
         self.about = about
         self.backend = backend
         self._run = run
-        self._batch_size = batch_size
 
     @property
     def name(self) -> str:
@@ -101,8 +101,7 @@ class PretrainedModel:
         raises `FerturbError`.
         """
         array = _checked(faces)
-        starts = range(0, len(array), self._batch_size)
-        rows = [self._run(array[i : i + self._batch_size]) for i in starts]
+        rows = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
         if not rows:
             return np.zeros((0, len(EMOTIONS)), np.float32)
         return np.concatenate(rows).astype(np.float32, copy=False)
@@ -111,33 +110,31 @@ class PretrainedModel:
         return f"PretrainedModel({self.name!r}, backend={self.backend!r})"
 
 
-def load_pretrained(
-    name: str | Path = "clean", backend: str | None = None, threads: int | None = None
-) -> PretrainedModel:
-    """A model that is ready to predict, without a network connection.
+def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> PretrainedModel:
+    """A model that is ready to predict, without a network connection and without torch.
 
-    `name` is one of `NAMES`, an ONNX file that `ferturb export` wrote, or a finished run's
-    folder (calibrated on its own validation logits). `backend` is "onnxruntime" or "torch"; None
-    takes onnxruntime, and torch for a run. `threads` are onnxruntime's (None: all cores).
+    `name` is one of `NAMES` or an ONNX file that `ferturb export` wrote; anything else raises
+    `FerturbError`. `threads` are onnxruntime's (None: all cores).
     """
-    if backend is not None and backend not in _BACKENDS:
-        raise FerturbError(f"unknown backend {backend!r}; known: {', '.join(_BACKENDS)}")
     path = Path(name).expanduser()
     if str(name) in NAMES:
-        path = shipped(str(name))
-        return _BACKENDS[backend or "onnxruntime"](path, threads)
-    if path.suffix == ".onnx":
-        return _of_file(path, backend, threads)
-    if path.is_dir():
-        return of_run(path, backend)
-    shown = ", ".join(NAMES)
-    raise FerturbError(
-        f"no model {str(name)!r}; give one of {shown}, an ONNX file, or a run folder"
-    )
+        path = shipped(str(name)).with_suffix(".onnx")
+    elif path.is_dir():
+        raise FerturbError(
+            f"{path} is a folder; a run's model is opened with torch: give Predictor the model "
+            f"that ferturb.export.torch_models.load_calibrated({str(name)!r}) returns"
+        )
+    elif path.suffix != ".onnx":
+        raise FerturbError(
+            f"no model {str(name)!r}; give one of {', '.join(NAMES)}, an ONNX file, or a run folder"
+        )
+    model = OnnxModel(path, threads)
+    about = About.from_dict(model.meta, path)
+    return PretrainedModel(about, "onnxruntime", lambda faces: model.run({"faces": faces})[0])
 
 
 def shipped(name: str) -> Path:
-    """The file of a model in the package, without its suffix's kin: NAME.safetensors."""
+    """The weights of a model in the package: NAME.safetensors; its graph and card lie beside it."""
     path = FOLDER / f"{name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.safetensors"))) or "none"
@@ -147,31 +144,12 @@ def shipped(name: str) -> Path:
     return path
 
 
-def _with_onnxruntime(weights: Path, threads: int | None) -> PretrainedModel:
-    return _of_file(weights.with_suffix(".onnx"), "onnxruntime", threads)
-
-
-_BACKENDS: dict[str, Callable[[Path, int | None], PretrainedModel]] = {
-    "onnxruntime": _with_onnxruntime,
-    "torch": of_weights,
-}
-"""What can compute a model in the package."""
-
-
-def _of_file(path: Path, backend: str | None, threads: int | None) -> PretrainedModel:
-    if backend == "torch":
-        raise FerturbError(f"{path} is an ONNX file, which torch can't run; leave out the backend")
-    model = OnnxModel(path, threads)
-    about = About.from_dict(model.meta, path)
-    return PretrainedModel(about, "onnxruntime", lambda faces: model.run({"faces": faces})[0])
-
-
 def _checked(faces: Any) -> np.ndarray:
     """Faces as a contiguous uint8 array (n, 48, 48)."""
     array = np.asarray(faces)
-    if array.dtype != np.uint8 or array.shape[1:] != (SIDE, SIDE) or array.ndim != 3:
+    if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
         raise FerturbError(
-            f"predict_proba takes grayscale faces as uint8 (n, {SIDE}, {SIDE}), 0 … 255, got "
-            f"{array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
+            f"predict_proba takes grayscale faces as uint8 (n, {FACE_SIZE}, {FACE_SIZE}), 0 … 255, "
+            f"got {array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
         )
     return np.ascontiguousarray(array)

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.geometry import overlap
 from ferturb.predict.results import FacePrediction
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclass

@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from ferturb.base.decode import LONGEST
 from ferturb.base.errors import FerturbError
-from ferturb.predict.photos import LONGEST, Photo, photo_of
+from ferturb.predict.photos import Photo, photo_of
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
 _FRAMES_PER_SECOND = 25.0
@@ -35,7 +39,7 @@ def read_video(source: Path | int, every: int = 1) -> Iterator[Frame]:
 
     A file's frames lie a frame rate apart; a webcam's have the time at which they came, since it
     gives as many as are asked for.
-    A file that is no video, and a camera that can't be opened, raise `FerturbError`.
+    A file that is not a video, and a camera that can't be opened, raise `FerturbError`.
     """
     if every < 1:
         raise FerturbError(f"every is how many frames to go on by, from 1, got {every}")

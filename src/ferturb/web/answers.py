@@ -11,28 +11,32 @@ import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
+from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.predict.altering import Alterer
 from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
-from ferturb.predict.photos import LIMITS, Limits, photo_of, read_photo
+from ferturb.predict.photos import photo_of, read_photo
 from ferturb.predict.predictor import Predictor
 from ferturb.predict.results import FacePrediction
-from ferturb.predict.shipped import NAMES, SIDE, PretrainedModel
+from ferturb.predict.shipped import NAMES, PretrainedModel
 from ferturb.web.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
 from ferturb.web.occlusion import occlusion_maps
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+
 
 MOST_FACES = 100
 """Faces of one photo at most; the most certain ones are kept."""
 UPLOAD = Limits(bytes=32 * 2**20, pixels=LIMITS.pixels, frames=1)
 """What a photo may be at most."""
-_BYTES = SIDE * SIDE
+_BYTES = FACE_SIZE * FACE_SIZE
+_FACES = (-1, FACE_SIZE, FACE_SIZE)
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ class Answers:
         first = next(iter(self.models.values()))
         found = make_detector(detector, threads) if isinstance(detector, str) else detector
         self._predictor = Predictor(first, at_most(found, MOST_FACES), threads=threads)
-        self._alterer = Alterer(threads)
+        self._alterer = self._predictor.alterer
         self._attention = AttentionFinder(attention, threads) if attention.is_file() else None
 
     def warm(self) -> None:
         """Run everything once: onnxruntime prepares its memory at the first run."""
-        blank = np.arange(_BYTES, dtype=np.uint32).reshape(SIDE, SIDE).astype(np.uint8)
+        blank = np.arange(_BYTES, dtype=np.uint32).reshape(FACE_SIZE, FACE_SIZE).astype(np.uint8)
         self._predictor.predict([photo_of(blank).pixels])
         self.what_if(blank, next(iter(self.models)))
 
@@ -92,7 +96,9 @@ class Answers:
         """The faces in a file's bytes. What can't be read raises `FerturbError`."""
         photo = read_photo(data, UPLOAD)
         found = self._predictor.predict([photo.pixels], cropped)[0]
-        faces = np.array([face.face for face in found.faces], np.uint8).reshape(-1, SIDE, SIDE)
+        faces = np.array([face.face for face in found.faces], np.uint8).reshape(
+            -1, FACE_SIZE, FACE_SIZE
+        )
         answers = self._answers(faces, self.models)
         shown = [
             self._face(face, photo.scale) | {"answers": {name: rows[i] for name, rows in answers}}
@@ -129,7 +135,7 @@ class Answers:
         features, kinds = self._alterer.features, self._alterer.kinds
         without = self._alterer.left_out(face, points, [(name,) for name in features], fill)
         worn = [self._alterer.worn(face, points, kind) for kind in kinds]
-        shown = np.concatenate([face[None], without, np.array(worn).reshape(-1, SIDE, SIDE)])
+        shown = np.concatenate([face[None], without, np.array(worn).reshape(_FACES)])
         ((_, rows),) = self._answers(shown, [model])
         names = [*(("left_out", n) for n in features), *(("worn", n) for n in kinds)]
         table = [
@@ -164,7 +170,7 @@ class Answers:
     def _answers(
         self, faces: UInt8[np.ndarray, "n 48 48"], models: Collection[str]
     ) -> list[tuple[str, list[dict[str, Any]]]]:
-        """By model, what it says of each face."""
+        """By model, its answer for each face."""
         found = []
         for name in models:
             model = self._model(name)
@@ -179,8 +185,8 @@ class Answers:
 
     @staticmethod
     def _face(face: FacePrediction, scale: float) -> dict[str, Any]:
-        said = face.to_dict()
-        kept = {key: said[key] for key in ("score", "landmark_confidence", "hidden")}
+        all_of_it = face.to_dict()
+        kept = {key: all_of_it[key] for key in ("score", "landmark_confidence", "hidden")}
         box = [round(v * scale, 1) for v in face.box]
         return {"box": box, "face": packed(face.face)} | kept
 
@@ -208,7 +214,7 @@ def unpacked(text: object) -> UInt8[np.ndarray, "48 48"]:
         data = b""
     if len(data) != _BYTES:
         raise FerturbError(f'"face" must be {_BYTES} bytes (48×48, row by row) as base64')
-    return np.frombuffer(data, np.uint8).reshape(SIDE, SIDE)
+    return np.frombuffer(data, np.uint8).reshape(FACE_SIZE, FACE_SIZE)
 
 
 def _described(name: str, model: PretrainedModel) -> dict[str, Any]:

@@ -9,14 +9,17 @@ another model looks at. The clusters are those of `ferturb.perturb.clusters`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
 
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.clusters import by_intensity, cluster_maps
 from ferturb.predict.onnx_session import OnnxModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64, UInt8
+
 
 GRAPH = Path(__file__).with_name("weights") / "attention.onnx"
 MOST_CLUSTERS = 8

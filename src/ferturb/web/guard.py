@@ -39,7 +39,7 @@ HEADERS: Mapping[str, str] = {
 """On every answer."""
 AT_ONCE = 2
 """Questions that are worked on at the same time."""
-IN_LINE = 8
+SLOTS = 8
 """Questions that are read or wait their turn, at most; the others are told to come back."""
 PATIENCE = 60.0
 """Seconds a question may take to arrive."""
@@ -134,16 +134,16 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-class Line:
+class Queue:
     """Bounds how many questions are there at once, and how many are worked on."""
 
-    def __init__(self, at_once: int = AT_ONCE, in_line: int = IN_LINE) -> None:
+    def __init__(self, at_once: int = AT_ONCE, slots: int = SLOTS) -> None:
         self.limiter = anyio.CapacityLimiter(at_once)
-        self._free = in_line
+        self._free = slots
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """A place in the line; `RefusedError` when there is none."""
+    async def take_slot(self) -> AsyncIterator[None]:
+        """Hold a slot of the queue; `RefusedError` when there is none."""
         if self._free <= 0:
             raise RefusedError(503, "busy; try again in a moment")
         self._free -= 1

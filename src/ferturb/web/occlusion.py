@@ -9,12 +9,18 @@ where that is positive.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
-GREY = 129
-"""The mean grey of the classifier's normalisation, 0.5077, as a byte."""
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+
+
+MEAN = 0.5077
+"""The mean that the classifier subtracts, `ferturb.models.classifier.MEAN`."""
+MEAN_GREY = round(255 * MEAN)
+"""What a window is covered with: that mean as a byte."""
 _SHARE, _STEPS = 6, 2
 
 
@@ -28,7 +34,7 @@ def occlusion_maps(
     """
     side = max(2, face.shape[1] // _SHARE)
     covers = _windows(face.shape[0], face.shape[1], side, side // _STEPS)
-    shown = np.where(covers, np.uint8(GREY), face[None])
+    shown = np.where(covers, np.uint8(MEAN_GREY), face[None])
     rows = predict(np.concatenate([face[None], shown])).astype(np.float64)
     falls = rows[:1] - rows[1:]
     total = np.einsum("nc,nhw->chw", falls, covers.astype(np.float64))

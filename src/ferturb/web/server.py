@@ -67,7 +67,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, Change, unpacked
-from ferturb.web.guard import Guard, Line, RefusedError, body
+from ferturb.web.guard import Guard, Queue, RefusedError, body
 
 PAGE = Path(__file__).with_name("page")
 QUESTION = 64 * 2**10
@@ -85,56 +85,54 @@ def create_app(
     threads: int | None = None,
 ) -> Starlette:
     """The page and its API as an ASGI application; the first model is the one to start with."""
-    answers, line = Answers(models, detector, attention, threads), Line()
-
-    async def about(request: Request) -> Response:
-        return JSONResponse(answers.about())
-
-    async def photo(request: Request) -> Response:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind.startswith("image/") and kind != "application/octet-stream":
-            raise RefusedError(415, "give an image file, with a Content-Type of image/…")
-        cropped = request.query_params.get("cropped", "0")
-        if cropped not in ("0", "1"):
-            raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
-        async with line.place():
-            data = await body(request, UPLOAD.bytes)
-            return JSONResponse(await line.work(answers.photo, data, cropped == "1"))
-
-    def asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            if not request.headers.get("content-type", "").startswith("application/json"):
-                raise RefusedError(415, "give JSON, with the Content-Type application/json")
-            async with line.place():
-                question = _question(await body(request, QUESTION))
-                return JSONResponse(await line.work(ask, answers, question))
-
-        return answer
-
-    api = [
-        Route("/about", about),
-        Route("/photo", photo, methods=["POST"]),
-        *(Route(f"/{name}", asking(ask), methods=["POST"]) for name, ask in QUESTIONS.items()),
-    ]
-    routes = [
-        Route("/", lambda request: FileResponse(PAGE / "index.html")),
-        Mount("/api", routes=api),
-        Mount("/", StaticFiles(directory=PAGE)),
-    ]
-    handlers: Any = {
-        RefusedError: _refused,
-        FerturbError: _not_understood,
-        HTTPException: _http_error,
-        ClientDisconnect: _gone,
-        Exception: _failed,
-    }
     app = Starlette(
-        routes=routes,
+        routes=[
+            Route("/", lambda request: FileResponse(PAGE / "index.html")),
+            Mount("/api", routes=_api()),
+            Mount("/", StaticFiles(directory=PAGE)),
+        ],
         middleware=[Middleware(Guard, host=host)],
-        exception_handlers=handlers,
+        exception_handlers=_HANDLERS,
     )
-    app.state.answers = answers
+    app.state.answers = Answers(models, detector, attention, threads)
+    app.state.queue = Queue()
     return app
+
+
+def _api() -> list[Route]:
+    asked = (Route(f"/{n}", _asking(ask), methods=["POST"]) for n, ask in QUESTIONS.items())
+    return [Route("/about", _about), Route("/photo", _photo, methods=["POST"]), *asked]
+
+
+async def _about(request: Request) -> Response:
+    return JSONResponse(request.app.state.answers.about())
+
+
+async def _photo(request: Request) -> Response:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.startswith("image/") and kind != "application/octet-stream":
+        raise RefusedError(415, "give an image file, with a Content-Type of image/…")
+    cropped = request.query_params.get("cropped", "0")
+    if cropped not in ("0", "1"):
+        raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
+    queue, answers = request.app.state.queue, request.app.state.answers
+    async with queue.take_slot():
+        data = await body(request, UPLOAD.bytes)
+        return JSONResponse(await queue.work(answers.photo, data, cropped == "1"))
+
+
+def _asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+    """What answers one of `QUESTIONS`."""
+
+    async def answer(request: Request) -> Response:
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise RefusedError(415, "give JSON, with the Content-Type application/json")
+        queue = request.app.state.queue
+        async with queue.take_slot():
+            question = _question(await body(request, QUESTION))
+            return JSONResponse(await queue.work(ask, request.app.state.answers, question))
+
+    return answer
 
 
 def _ask_face(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,22 +216,36 @@ async def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "something went wrong in the server"}, 500)
 
 
-def available(model: str | Path, threads: int | None = None) -> dict[str, PretrainedModel]:
+_HANDLERS: Any = {
+    RefusedError: _refused,
+    FerturbError: _not_understood,
+    HTTPException: _http_error,
+    ClientDisconnect: _gone,
+    Exception: _failed,
+}
+
+
+def available(
+    model: str | Path | PretrainedModel, threads: int | None = None
+) -> dict[str, PretrainedModel]:
     """The model to start with, and every pretrained model that this version comes with."""
-    first = load_pretrained(model, threads=threads)
-    foreign = str(model) not in NAMES and first.name in NAMES  # an export of *clean*, say
-    found = {Path(model).name if foreign else first.name: first}
+    if isinstance(model, PretrainedModel):
+        found = {model.name: model}
+    else:
+        first = load_pretrained(model, threads)
+        foreign = str(model) not in NAMES and first.name in NAMES  # an export of *clean*, say
+        found = {Path(model).name if foreign else first.name: first}
     for name in NAMES:
         if name not in found:
             try:
-                found[name] = load_pretrained(name, threads=threads)
+                found[name] = load_pretrained(name, threads)
             except FerturbError:
                 continue
     return found
 
 
 def serve(
-    model: str | Path = "clean",
+    model: str | Path | PretrainedModel = "clean",
     host: str = HOST,
     port: int = PORT,
     browser: bool = True,

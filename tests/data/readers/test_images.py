@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import io
+import os
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ferturb.base.decode import Limits
 from ferturb.base.errors import FerturbError
 from ferturb.data.readers import images
 from ferturb.data.readers.images import decode_face, decode_faces
+from ferturb.predict.photos import read_photo, whole_face
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
@@ -50,9 +55,51 @@ def test_colour_becomes_luma():
     assert set(decode_face(encoded(red)).flatten().tolist()) == {round(0.299 * 255)}
 
 
-def test_transparency_lies_on_black():
+def test_transparency_lies_on_grey():
     clear = Image.new("RGBA", (48, 48), (255, 255, 255, 0))
-    assert decode_face(encoded(clear)).max() == 0
+    assert set(decode_face(encoded(clear)).flatten().tolist()) == {128}
+
+
+def transparent_palette() -> Image.Image:
+    palette = Image.fromarray(random_face(4)).convert("P")
+    palette.info["transparency"] = 7
+    return palette
+
+
+COLOURS = np.random.default_rng(1).integers(0, 256, (70, 90, 4), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "form"),
+    [
+        (Image.fromarray(COLOURS), "PNG"),
+        (Image.fromarray(COLOURS[..., :3]), "PNG"),
+        (Image.fromarray(COLOURS[..., :3]), "JPEG"),
+        (Image.fromarray(COLOURS, "CMYK"), "TIFF"),
+        (Image.fromarray(COLOURS[..., :2], "LA"), "PNG"),
+        (Image.fromarray(COLOURS[..., 0].astype(np.uint16) * 200), "PNG"),
+        (Image.fromarray(COLOURS[..., 0].astype(np.int32) * 200), "TIFF"),
+        (Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255), "TIFF"),
+        (Image.fromarray(COLOURS[..., 0] > 99), "PNG"),
+        (transparent_palette(), "PNG"),
+        (Image.fromarray(COLOURS[..., :3]).resize((4000, 3100)), "JPEG"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_training_and_prediction_see_the_same_face(image, form, turned):
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 6
+    data = encoded(image, form, exif=exif)
+    assert np.array_equal(decode_face(data), whole_face(read_photo(data)))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_half_a_file_is_an_error_in_both(form):
+    data = encoded(Image.fromarray(COLOURS[..., :3]), form)
+    for read in (decode_face, read_photo):
+        with pytest.raises(FerturbError, match=r"^damaged image: "):
+            read(data[: len(data) // 2])
 
 
 def test_exif_orientation_is_applied():
@@ -85,10 +132,9 @@ def test_damaged_data_is_an_error_of_one_line(data):
     assert "\n" not in str(error.value)
 
 
-def test_huge_images_are_refused_before_decoding(monkeypatch):
-    monkeypatch.setattr(images, "MAX_IMAGE_PIXELS", 10_000)
+def test_huge_images_are_refused_before_decoding():
     with pytest.raises(FerturbError, match="200×100 pixels; at most 10,000"):
-        decode_face(encoded(Image.new("L", (200, 100))))
+        decode_face(encoded(Image.new("L", (200, 100))), Limits(pixels=10_000))
 
 
 def test_many_in_order_with_threads_and_without(monkeypatch):
@@ -107,3 +153,15 @@ def test_many_in_order_with_threads_and_without(monkeypatch):
         results.append(faces)
     assert np.array_equal(*results)
     assert np.array_equal(results[0][699], random_face(699))
+
+
+@pytest.mark.real_data
+def test_fer2013_is_taken_pixel_for_pixel():
+    folder = os.environ.get("FERTURB_DATA")
+    if not folder:
+        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
+    with zipfile.ZipFile(Path(folder) / "fer2013.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")][::25]
+        for data in map(archive.read, names):
+            assert np.array_equal(decode_face(data), np.asarray(Image.open(io.BytesIO(data))))
+    assert len(names) > 1000

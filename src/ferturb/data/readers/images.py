@@ -1,14 +1,12 @@
 """Image files to faces: any mode and size to 48×48 grayscale.
 
-A 48×48 8-bit grayscale file is taken as it is, pixel for pixel. Everything else is turned as
-its EXIF orientation says, laid on black where it is transparent, reduced to luma (ITU-R 601-2,
-Pillow's ``convert("L")``), cropped to its central square, so that no face is distorted, and
-resized with Pillow's antialiased bicubic filter.
+A 48×48 8-bit grayscale file is taken as it is, pixel for pixel. Everything else is read as a photo
+is for prediction (`ferturb.base.decode`): upright, on grey where it is transparent, as luma, its
+central square resized.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -17,44 +15,24 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.decode import FACE_SIZE as FACE_SIZE
+from ferturb.base.decode import SUFFIXES, Limits, decode, face_of
 
-FACE_SIZE = 48
-"""Side of a face in pixels."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-MAX_IMAGE_BYTES = 64 * 2**20
-"""Largest image file, in bytes."""
-MAX_IMAGE_PIXELS = 100_000_000
-"""Largest image, width times height; checked before anything is decoded."""
+IMAGE_SUFFIXES = SUFFIXES
+LIMITS = Limits(frames=1)
+MAX_IMAGE_BYTES = LIMITS.bytes
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (faces read, faces in all)."""
 
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # an MPO opens as a JPEG
 _CHUNK = 256
 _THREADS_FROM_BYTES = 10_000
 
 
-def decode_face(data: bytes) -> UInt8[np.ndarray, "48 48"]:
+def decode_face(data: bytes, limits: Limits = LIMITS) -> UInt8[np.ndarray, "48 48"]:
     """One image file's bytes as a face, 0 … 255. What can't be decoded raises `FerturbError`."""
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise FerturbError(
-                    f"{image.width}×{image.height} pixels; at most {MAX_IMAGE_PIXELS:,} are read"
-                )
-            if image.mode == "L" and image.size == (FACE_SIZE, FACE_SIZE) and not _turned(image):
-                return np.asarray(image)
-            return np.asarray(_fit(_gray(ImageOps.exif_transpose(image))))
-    except FerturbError:
-        raise
-    except UnidentifiedImageError as error:
-        raise FerturbError("no image, or one of an unknown format") from error
-    except Exception as error:  # a damaged file can make a decoder fail in any way
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise FerturbError(reason) from error
+    return face_of(next(decode(data, limits)).image)
 
 
 def decode_faces(
@@ -103,30 +81,3 @@ def unreadable_note(unreadable: Sequence[dict[str, str]]) -> str:
     more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
     noun = "file" if len(unreadable) == 1 else "files"
     return f"{len(unreadable)} unreadable {noun} left out: {shown}{more}"
-
-
-def _turned(image: Image.Image) -> bool:
-    return "exif" in image.info and image.getexif().get(0x0112, 1) != 1
-
-
-def _gray(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise FerturbError("pixels are floating-point numbers; save it as an 8-bit image")
-    if image.mode.startswith("I"):
-        wide = np.asarray(image).astype(np.float64)
-        scale = 257.0 if image.mode != "I" or wide.max() > 255 else 1.0
-        return Image.fromarray((wide / scale).round().clip(0, 255).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
-    return image.convert("L")
-
-
-def _fit(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = (left, top, left + side, top + side)
-    if side == FACE_SIZE:
-        return image.crop(square)
-    return image.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BICUBIC, box=square)
