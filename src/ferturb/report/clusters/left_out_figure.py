@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ferturb.perturb.views import views_of
-from ferturb.report.form.style import CLUSTERS, WIDTH, draw_face, new_figure
+from ferturb.report.form.style import CLUSTERS, WIDTH, draw_face, new_figure, print_mark
 
 
 def clusters_left_out(
     face: UInt8[Tensor, "h w"], maps: Mapping[str, Int64[np.ndarray, "h w"]], mark: str = ""
-) -> bytes:
+) -> Figure:
     """Figure 4: a face, the cluster map of each run over it, and its K+1 views.
 
     `maps` goes from the run's name in print to its cluster map; `mark` is printed below.
@@ -24,7 +25,7 @@ def clusters_left_out(
     ks = {name: int(found.max()) + 1 for name, found in maps.items()}
     columns = 2 + max(ks.values())
     width = min(WIDTH, 1.75 * columns)
-    with new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as (figure, out):
+    with new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as figure:
         grid = figure.subplots(len(maps), columns, squeeze=False)
         for row, (name, found) in zip(grid, maps.items(), strict=True):
             batch = face.float().div(255)[None, None]
@@ -39,6 +40,5 @@ def clusters_left_out(
                 else:
                     row[2 + j].axis("off")
             row[0].set_ylabel(name, fontsize=8.5, fontweight="bold")
-        if mark:
-            figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
-    return out.getvalue()
+        print_mark(figure, mark)
+    return figure
