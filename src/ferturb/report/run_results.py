@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,20 +28,6 @@ Stored = Mapping[tuple[str, str], Logits]
 """(split, test-time augmentation) -> labels and logits."""
 
 _ELSEWHERE = "on-"
-
-
-class Configured(Protocol):
-    """A run, opened (`Run`) or read (`RunResult`)."""
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        ...
-
-    @property
-    def config(self) -> RunConfig:
-        """What was trained."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +61,10 @@ class RunResult:
     def augmentations(self) -> tuple[str, ...]:
         """The test-time augmentations whose test logits are stored."""
         return tuple(name for split, name in self.logits if split == "test")
+
+
+Configured = Run | RunResult
+"""A run that is opened, or that is read."""
 
 
 def read_run(run: Run) -> RunResult:

@@ -143,7 +143,7 @@ def _changes_table(pairs: Sequence[MaskPair], phrases: Phrases) -> Table:
         "What face masks change, in points",
         tuple(columns),
         tuple(rows),
-        f"Differences of the cells above, on the same test faces. {INTERVALS} Table 1 in points: its "
+        f"Differences of the cells above, on the same faces. {INTERVALS} Table 1 in points: its "
         f"first reading is “both {w} → both {m}”, its second “trained on {w}: test {w} → {m}”.",
     )
 
