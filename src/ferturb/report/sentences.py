@@ -24,6 +24,7 @@ VERDICTS = {
     "below": "worse, and the interval excludes zero",
     "unclear": "inside the noise",
 }
+_WORDS = {"above": "better", "below": "worse", "unclear": "inside the noise"}
 NOTHING_FINISHED = "No run has finished yet, so there is nothing to report."
 NOTHING_COMPARED = "No model has finished both ways, so the Perturb Scheme can't be judged yet."
 SUMMED_VIEWS = (
@@ -72,7 +73,8 @@ def judged(changes: Sequence[tuple[str, Interval]]) -> str:
         return NOTHING_COMPARED
     found: list[str] = [change.verdict for _, change in changes]
     n, by_model = len(changes), len({model for model, _ in changes}) == len(changes)
-    what = "the one model" if n == 1 else f"{'the ' if by_model else ''}{n} {_noun(by_model)}"
+    what = f"the {n} models" if by_model else f"{n} settings of models"
+    what = "the one model" if n == 1 else what
     measure = "(in accuracy on the test split, 95 % interval)"
     if found.count("unclear") == n:
         return (
@@ -90,13 +92,6 @@ def judged(changes: Sequence[tuple[str, Interval]]) -> str:
         if verdict in found
     ]
     return f"Of {what} trained both ways, the Perturb Scheme is {', '.join(parts)} {measure}."
-
-
-_WORDS = {"above": "better", "below": "worse", "unclear": "inside the noise"}
-
-
-def _noun(by_model: bool) -> str:
-    return "models" if by_model else "settings of models"
 
 
 def verdict(

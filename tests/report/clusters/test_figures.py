@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from ferturb.report.clusters import figures
-from ferturb.report.clusters.left_out_figure import clusters_left_out
 from ferturb.report.form.style import CLUSTERS
 from ferturb.report.model_results import ModelResult
 from ferturb.report.published import FIGURE_5
@@ -26,7 +25,7 @@ def image(axes: Axes, which: int = 0) -> np.ndarray:
 
 def test_figure_4_leaves_out_each_cluster_in_a_frame_of_its_colour() -> None:
     face = torch.full((48, 48), 120, dtype=torch.uint8)
-    panels = clusters_left_out(face, {"a": thirds()[0].numpy()}).axes
+    panels = figures.clusters_left_out(face, {"a": thirds()[0].numpy()}).axes
     assert [axes.get_title("center") for axes in panels] == [
         *("the face", "clusters", "without 1", "without 2", "without 3")
     ]

@@ -15,7 +15,6 @@ from ferturb.base.config import MethodConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.report.clusters import figures
-from ferturb.report.clusters.left_out_figure import clusters_left_out
 from ferturb.report.form.captions import mark_of, marked
 from ferturb.report.form.style import Picture, png_of
 from ferturb.report.form.tables import slug
@@ -64,7 +63,7 @@ def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture
     caption += "Cluster map of the best epoch of the first seed."
     mark = mark_of(faces) if name else ""
     alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
-    png = png_of(clusters_left_out(image, maps, mark))
+    png = png_of(figures.clusters_left_out(image, maps, mark))
     return Picture("figure4", "A face with each cluster left out", marked(caption, mark), alt, png)
 
 
