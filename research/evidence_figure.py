@@ -18,6 +18,7 @@ from ferturb.report.form.style import (
     WIDTH,
     draw_face,
     new_figure,
+    png_of,
 )
 
 Array = np.ndarray
@@ -44,7 +45,7 @@ def cluster_evidence_figure(
     """
     heads = ["face", "evidence", "attention", *(f"clusters, {_SCOPES[s][0]}" for s in maps)]
     side = (WIDTH - 0.4) / len(emotions)
-    with new_figure(WIDTH, side * len(heads) + 3.1) as (figure, out):
+    with new_figure(WIDTH, side * len(heads) + 3.1) as figure:
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(side * len(heads), 3.1))
         above, below = parts[:, 0]
         grid = above.subplots(len(heads), len(emotions), squeeze=False)
@@ -60,7 +61,7 @@ def cluster_evidence_figure(
             axes.set_ylabel(head.replace(", ", ",\n"), fontsize=8, fontweight="bold")
         _bars(below.subplots(), emotions, means)
         below.legend(loc="outside upper left", ncols=2)
-    return out.getvalue()
+    return png_of(figure)
 
 
 def _overlay(axes: Axes, values: Float[Array, "h w"], colour: str) -> None:

@@ -18,7 +18,10 @@ import numpy as np
 
 from ferturb.base.storage import write_bytes, write_rows
 from ferturb.report.accuracy.figures import differences
-from ferturb.report.results import Arm, Comparison, collect, compare
+from ferturb.report.form.style import png_of
+from ferturb.report.groups import Comparison, compare, group_runs
+from ferturb.report.model_results import ModelResult
+from ferturb.report.run_results import read_run
 from ferturb.runs.run import find_runs
 
 WITHOUT_ATTENTION = "random-regions"
@@ -39,19 +42,21 @@ def changes(name: str, comparison: Comparison | None) -> dict[str, str]:
     return {key: f"{100 * v:+.2f}" for key, v in zip(keys, values, strict=True)}
 
 
-def row(arm: Arm, baseline: Comparison | None, regions: Comparison | None) -> dict[str, object]:
+def row(
+    model: ModelResult, baseline: Comparison | None, regions: Comparison | None
+) -> dict[str, object]:
     """One line of the table."""
-    accuracy, config = arm.scores.accuracy, arm.runs[0].config
-    validation = (arm.validation_logits.argmax(-1) == arm.validation_labels).mean(1)
-    own = float(np.mean([run.record()["seconds"] for run in arm.runs]))
+    accuracy, config = model.scores.accuracy, model.runs[0].config
+    validation = (model.validation_logits.argmax(-1) == model.validation_labels).mean(1)
+    own = float(np.mean([run.record["seconds"] for run in model.runs]))
     return {
-        "model": arm.model,
+        "model": model.model,
         "method": config.method.name,
         "views": config.method.views if config.method.name != "baseline" else "",
-        "seeds": len(arm.seeds),
+        "seeds": len(model.seeds),
         "epochs": config.recipe.epochs,
         "recipe": config.recipe.name,
-        "n": len(arm.labels),
+        "n": len(model.labels),
         "validation_accuracy": share(float(validation.mean())),
         "accuracy": share(accuracy.estimate),
         "std": "" if accuracy.std is None else share(accuracy.std),
@@ -61,30 +66,33 @@ def row(arm: Arm, baseline: Comparison | None, regions: Comparison | None) -> di
         **changes("change_from_random", regions),
         "mcnemar_p": " ".join(f"{test.p:.2g}" for *_, test in baseline.by_seed) if baseline else "",
         "minutes": f"{own / 60:.1f}",
-        "minutes_with_earlier_runs": f"{arm.seconds / 60:.1f}",
-        "commit": str(arm.runs[0].record()["commit"])[:7],
+        "minutes_with_earlier_runs": f"{model.seconds / 60:.1f}",
+        "commit": str(model.runs[0].record["commit"])[:7],
     }
 
 
 def main(runs: Path, out: Path, picture: Path) -> None:
-    results = collect(find_runs(runs))
-    for warning in results.warnings:
+    groups = group_runs([read_run(run) for run in find_runs(runs)])
+    if not groups:
+        sys.exit(f"no runs below {runs}")
+    whole = groups[0]
+    for warning in whole.warnings:
         print(warning, file=sys.stderr)
-    arms = [a for a in results.arms if not a.is_ensemble and a.method != "attention"]
-    if not arms:
+    models = [m for m in whole.models if not m.is_ensemble and m.method != "attention"]
+    if not models:
         sys.exit(f"no finished runs below {runs}")
-    against = {id(c.other): c for c in results.comparisons if c.other.method != "attention"}
-    random = {arm.model: arm for arm in arms if arm.method == WITHOUT_ATTENTION}
+    against = {id(c.other): c for c in whole.comparisons if c.other.method != "attention"}
+    random = {model.model: model for model in models if model.method == WITHOUT_ATTENTION}
     table = []
-    for arm in arms:
-        other = random.get(arm.model)
+    for model in models:
+        other = random.get(model.model)
         regions = None
-        if other is not None and other is not arm and set(other.seeds) & set(arm.seeds):
-            regions = compare(other, arm)
-        table.append(row(arm, against.get(id(arm)), regions))
+        if other is not None and other is not model and set(other.seeds) & set(model.seeds):
+            regions = compare(other, model)
+        table.append(row(model, against.get(id(model)), regions))
     write_rows(out, table)
     ordered = sorted(against.values(), key=lambda c: -c.change.accuracy.estimate)
-    write_bytes(picture, differences(ordered, with_paper=False))
+    write_bytes(picture, png_of(differences(ordered, with_paper=False)))
 
 
 if __name__ == "__main__":

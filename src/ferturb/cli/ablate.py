@@ -49,7 +49,7 @@ def ablate(
     from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
     from ferturb.evaluation.ablation.measure import ablate_run
     from ferturb.models.device import prepare_process
-    from ferturb.report.ablation.items import run_items, terminal_tables
+    from ferturb.report.ablation.section import run_items, terminal_tables
     from ferturb.report.form.files import write_items
     from ferturb.runs.run import Run
 

@@ -55,8 +55,9 @@ def explain(
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
     from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
-    from ferturb.report.saliency.explain import explain_figure, run_names
-    from ferturb.report.saliency.items import COLUMNS, enrichment_rows, mass_items
+    from ferturb.report.run_results import read_run, run_names
+    from ferturb.report.saliency.explain import explain_figure
+    from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
 
     chosen = prepare_process(device, threads)
     opened, source = _open(runs, data, json)
@@ -69,7 +70,8 @@ def explain(
             )
     mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
     if out is not None:
-        picture = explain_figure(opened, source, method, split, saliency.seed)
+        results = [read_run(run) for run in opened]
+        picture = explain_figure(results, source, method, split, saliency.seed)
         files = write_items([picture, *mass_items(found)], out)
     if json:
         rows = {name: [dataclasses.asdict(m) for m in own] for name, own in mass.items()}
@@ -112,7 +114,7 @@ def faithfulness(
     from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
     from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
-    from ferturb.report.saliency.explain import run_names
+    from ferturb.report.run_results import run_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
 
     chosen = prepare_process(device, threads)

@@ -1,7 +1,7 @@
-"""`Arm`: one model trained by one method, and its scores with intervals.
+"""`ModelResult`: one model trained by one method, and its scores with intervals.
 
-An arm is the same training under several seeds. An ensemble is an arm too: its logits are the
-sum of its members' logits, seed by seed.
+It holds the same training under one or more seeds. An ensemble is one too: its logits are the sum
+of its members' logits, seed by seed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from jaxtyping import Bool, Float, Int
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
 from ferturb.evaluation.calibration import fit_temperature
-from ferturb.evaluation.other_data import logits_on
+from ferturb.evaluation.other_data import TESTED
 from ferturb.evaluation.significance import Interval, percentile_interval, seed_draws
-from ferturb.runs.run import Run
+from ferturb.report.run_results import RunResult
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class ModelResult:
     """One model trained by one method under one or more seeds, or an ensemble of such."""
 
     model: str
@@ -37,14 +37,14 @@ class Arm:
     validation_logits: Float[Array, "s v 7"]
     seconds: float
     """Mean training time of a seed, with the attention run it needed."""
-    runs: tuple[Run, ...]
+    runs: tuple[RunResult, ...]
     """One per seed; for an ensemble those of all members."""
     members: tuple[str, ...] = ()
     """The models of an ensemble."""
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether this arm sums the logits of several models."""
+        """Whether this sums the logits of several models."""
         return bool(self.members)
 
     @cached_property
@@ -85,35 +85,34 @@ class Scores:
 
     accuracy: Interval
     macro_f1: Interval
-    balanced_accuracy: Interval
+    macro_recall: Interval
+    """Mean of the seven per-emotion accuracies (balanced accuracy): the paper's "accuracy"."""
     per_emotion: tuple[Interval, ...]
 
 
-def tested_on(arm: Arm, name: str, augmentation: str) -> Arm | None:
+def tested_on(model: ModelResult, name: str, augmentation: str) -> ModelResult | None:
     """The same networks on the faces that `ferturb.evaluation.other_data` measured under a name.
 
-    None where that is missing for a run, or where those faces are not, in order, the arm's own
-    (by their labels).
+    None where that is missing for a run, or where those faces are not, in order, the model's
+    own (by their labels).
     """
     found = {}
-    for split in ("validation", "test"):
-        try:
-            pairs = {run.folder: logits_on(run, name, split, augmentation) for run in arm.runs}
-        except KeyError:
-            return None
-        own = arm.labels if split == "test" else arm.validation_labels
-        if any(not np.array_equal(labels, own) for labels, _ in pairs.values()):
+    for split in TESTED:
+        pairs = {r.name: r.elsewhere.get(name, {}).get((split, augmentation)) for r in model.runs}
+        own = model.labels if split == "test" else model.validation_labels
+        known = {run: pair[1] for run, pair in pairs.items() if pair and _same(pair[0], own)}
+        if len(known) < len(pairs):
             return None
         found[split] = np.stack(
             [
-                np.sum([pairs[r.folder][1] for r in arm.runs if r.config.seed == seed], axis=0)
-                for seed in arm.seeds
+                np.sum([known[r.name] for r in model.runs if r.config.seed == seed], axis=0)
+                for seed in model.seeds
             ]
         )
-    return replace(arm, logits=found["test"], validation_logits=found["validation"])
+    return replace(model, logits=found["test"], validation_logits=found["validation"])
 
 
-def scores_difference(baseline: Arm, other: Arm) -> Scores:
+def scores_difference(baseline: ModelResult, other: ModelResult) -> Scores:
     """other − baseline, on the same resamples of the faces."""
     first, first_draws = seed_draws(baseline.columns, _scores_of, arm=0)
     second, second_draws = seed_draws(other.columns, _scores_of, arm=1)
@@ -121,8 +120,8 @@ def scores_difference(baseline: Arm, other: Arm) -> Scores:
     return _scores(difference, second_draws - first_draws)
 
 
-def relative_change(baseline: Arm, other: Arm) -> tuple[Interval, ...]:
-    """(other − baseline) / baseline, as a share, of each emotion's accuracy and of accuracy (last).
+def relative_change(baseline: ModelResult, other: ModelResult) -> tuple[Interval, ...]:
+    """(other − baseline) / baseline, as shares: the seven emotions, macro recall, accuracy.
 
     On the same resamples of the faces; nan where the baseline gets no face right.
     """
@@ -136,9 +135,13 @@ def relative_change(baseline: Arm, other: Arm) -> tuple[Interval, ...]:
     return tuple(percentile_interval(float(e), draws[:, i]) for i, e in enumerate(estimate))
 
 
-def _accuracies(means: Float[Array, "*r 21"]) -> Float[Array, "*r 8"]:
-    per_emotion = metrics.per_emotion_of(means)
-    return np.concatenate([per_emotion, metrics.accuracy_of(means)[..., None]], -1)
+def _same(labels: Int[Array, " n"], own: Int[Array, " m"]) -> bool:
+    return bool(np.array_equal(labels, own))
+
+
+def _accuracies(means: Float[Array, "*r 21"]) -> Float[Array, "*r 9"]:
+    over_all = [metrics.balanced_accuracy_of(means), metrics.accuracy_of(means)]
+    return np.concatenate([metrics.per_emotion_of(means), np.stack(over_all, -1)], -1)
 
 
 def _scores_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r 10"]:

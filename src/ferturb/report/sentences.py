@@ -1,44 +1,50 @@
-"""The report in plain words: what the numbers say, and no more."""
+"""What the report says in words: which sentence follows from which numbers, and no more.
+
+The first half are sentences of given numbers, each tested for every case it knows. The second half
+take those numbers from the results.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ferturb.evaluation.ablation.matrix import Cell
 from ferturb.evaluation.significance import Interval
-from ferturb.report.accuracy.tables import Planned
-from ferturb.report.masks.pairs import MaskGroup, mask_headline
-from ferturb.report.results import Arm, Comparison, Results, alteration, describe, main_group
+from ferturb.report import published
+from ferturb.report.form.tables import signed_points
+from ferturb.report.groups import Comparison
+from ferturb.report.masks.pairs import MaskGroup, MaskPair, Phrases
+from ferturb.report.model_results import ModelResult
+from ferturb.report.results import StudyResults
+from ferturb.report.run_results import alteration, describe
 
-PROTOCOL = (
-    "Networks are trained on the training split only. The epoch whose weights are kept is the one "
-    "with the highest accuracy on the validation split, and everything else that is chosen or "
-    "fitted (temperatures, the best arm) uses validation too. The test split is used for nothing "
-    "but the numbers in this report."
-)
-FER2013_PROTOCOL = (
-    "For FER2013 this means: train on Training (28,709 faces), choose on PublicTest (3,589), "
-    "report PrivateTest (3,589). Many published figures choose the epoch or the ensemble on the "
-    "test split, or swap the splits; they are not comparable with these."
-)
 VERDICTS = {
     "above": "better, and the interval excludes zero",
     "below": "worse, and the interval excludes zero",
     "unclear": "inside the noise",
 }
+_WORDS = {"above": "better", "below": "worse", "unclear": "inside the noise"}
+NOTHING_FINISHED = "No run has finished yet, so there is nothing to report."
+NOTHING_COMPARED = "No model has finished both ways, so the Perturb Scheme can't be judged yet."
+SUMMED_VIEWS = (
+    "The Perturb Scheme also sums the logits over several views at test time; a gain can come from "
+    "those views rather than from what was learned."
+)
+SEVERAL_COMPARED = (
+    "Each interval is at 95 % on its own; with several compared, one of them can exclude zero by "
+    "luck. The p-values with Holm's correction allow for that."
+)
 
 
-def points(interval: Interval) -> str:
+def difference(interval: Interval) -> str:
     """A difference of shares in points, with its interval.
 
-    >>> points(Interval(0.004, -0.009, 0.017))
+    >>> difference(Interval(0.004, -0.009, 0.017))
     '+0.4 points [−0.9, +1.7]'
     """
-    estimate, low, high = (
-        f"{100 * value:+.1f}".replace("-", "−").replace("−0.0", "0.0").replace("+0.0", "0.0")
-        for value in (interval.estimate, interval.low, interval.high)
-    )
-    return f"{estimate} points [{low}, {high}]"
+    low, high = signed_points(interval.low), signed_points(interval.high)
+    return f"{signed_points(interval.estimate)} points [{low}, {high}]"
 
 
 def percent(interval: Interval) -> str:
@@ -51,50 +57,185 @@ def percent(interval: Interval) -> str:
     return f"{100 * interval.estimate:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def question(results: Results, masks: Sequence[MaskGroup] = ()) -> str:
+def span(values: Sequence[float]) -> str:
+    """The smallest and the largest number, or the one they both round to.
+
+    >>> span([1.21, 0.5]), span([-0.31, -0.29])
+    ('0.5 to 1.2', '−0.3')
+    """
+    low, high = (f"{value:.1f}".replace("-0.0", "0.0") for value in (min(values), max(values)))
+    return (low if low == high else f"{low} to {high}").replace("-", "−")
+
+
+def judged(changes: Sequence[tuple[str, Interval]]) -> str:
+    """The headline of (model, change of accuracy) pairs: the Perturb Scheme or the baseline."""
+    if not changes:
+        return NOTHING_COMPARED
+    found: list[str] = [change.verdict for _, change in changes]
+    n, by_model = len(changes), len({model for model, _ in changes}) == len(changes)
+    what = f"the {n} models" if by_model else f"{n} settings of models"
+    what = "the one model" if n == 1 else what
+    measure = "(in accuracy on the test split, 95 % interval)"
+    if found.count("unclear") == n:
+        return (
+            f"With {what} trained both ways, this test split can't tell the Perturb Scheme from "
+            f"the baseline: {'the' if n == 1 else 'every'} difference is inside the noise."
+        )
+    if n == 1:
+        return (
+            f"With {what} trained both ways, the Perturb Scheme is {_WORDS[found[0]]} than the "
+            f"baseline {measure}."
+        )
+    parts = [
+        f"{word} {'for' if by_model else 'in'} {found.count(verdict)}"
+        for verdict, word in _WORDS.items()
+        if verdict in found
+    ]
+    return f"Of {what} trained both ways, the Perturb Scheme is {', '.join(parts)} {measure}."
+
+
+def verdict(
+    model: str,
+    method: str,
+    change: Interval,
+    accuracies: tuple[float, float],
+    seeds: tuple[int, int],
+) -> str:
+    """One comparison: the change, what it means, both accuracies (shares) and numbers of seeds."""
+    before, after = (f"{100 * value:.1f} %" for value in accuracies)
+    text = (
+        f"{model}: difference {difference(change)}: {VERDICTS[change.verdict]}. "
+        f"Baseline {before}, {method} {after}"
+    )
+    if max(seeds) == 1:
+        return f"{text}."
+    if seeds[0] == seeds[1]:
+        return f"{text} (means over {seeds[0]} seeds)."
+    counts = [f"{n} seed{'s' if n > 1 else ''}" for n in seeds]
+    return f"{text} (baseline: {counts[0]}, {method}: {counts[1]})."
+
+
+def in_macro_recall(change: Interval, theirs: float | None) -> str:
+    """What follows a verdict beside the paper's number: the change in the paper's own measure."""
+    text = f" In macro recall, which the paper calls accuracy: {difference(change)}"
+    return (
+        f"{text}; the paper: {signed_points(theirs / 100)}." if theirs is not None else f"{text}."
+    )
+
+
+def masks_cost(phrases: Phrases, trained: Sequence[float], untrained: Sequence[float]) -> str:
+    """The headline of losses of accuracy in points: trained with masks, and (if known) without."""
+    w, m = phrases.whole, phrases.masks
+    text = f"Trained and tested on {m}, accuracy is {_apart(trained)} {w}"
+    if untrained:
+        alone = f"a network trained on {w} alone"
+        text += (
+            f"; {alone} loses {span(untrained)} points when it meets {m}"
+            if min(untrained) >= 0
+            else f"; {alone} is {_apart(untrained)} that when it meets {m}"
+        )
+    return f"{text} (test split)."
+
+
+def _apart(losses: Sequence[float]) -> str:
+    """Losses in points as a place: "1.0 to 2.0 points below"."""
+    if min(losses) >= 0:
+        return f"{span(losses)} points below"
+    gains = [-loss for loss in losses]
+    if min(gains) >= 0:
+        return f"{span(gains)} points above"
+    return f"from {max(losses):.1f} points below to {max(gains):.1f} above"
+
+
+def seeds_caveat(seeds: Mapping[str, int]) -> str:
+    """Of numbers of seeds by name: what one seed alone can't show; empty where all have more."""
+    single = [name for name, n in seeds.items() if n <= 1]
+    if not single:
+        return ""
+    lack = "the intervals cover the choice of the test faces, not the luck of the training."
+    if len(single) == len(seeds):
+        return f"One seed per model and method: {lack}"
+    return f"One seed alone for {'; '.join(single)}: there {lack}"
+
+
+def compute_caveat(ratios: Sequence[float]) -> str:
+    """Of training times over the baseline's: whether they differ by more than a quarter."""
+    if not ratios or (max(ratios) <= 1.25 and min(ratios) >= 0.8):
+        return ""
+    return (
+        f"Unequal compute: the Perturb Scheme's runs, with their attention runs, took "
+        f"{span(ratios)} times as long as the baseline's."
+    )
+
+
+def kept_epoch(keeps: Sequence[str]) -> str:
+    """Which epoch's weights are evaluated, from what the recipes keep ("best", "last")."""
+    best = "the one with the highest accuracy on the validation split"
+    if set(keeps) == {"last"}:
+        return "The epoch whose weights are kept is the last one."
+    if "last" in keeps:
+        return f"The epoch whose weights are kept is {best}, or the last one, by the recipe."
+    return f"The epoch whose weights are kept is {best}."
+
+
+def fer2013_protocol(counts: Mapping[str, int]) -> str:
+    """What the protocol means for FER2013, with the faces there are by split."""
+    return (
+        f"For FER2013 this means: train on Training ({counts['train']:,} faces), choose on "
+        f"PublicTest ({counts['validation']:,}), report PrivateTest ({counts['test']:,}). Many "
+        "published figures choose the epoch or the ensemble on the test split, or swap the splits; "
+        "they are not comparable with these."
+    )
+
+
+def strongest(cells: Sequence[Cell], most: int = 5) -> str:
+    """The largest changes of the features that the model needs."""
+    needed = sorted((c for c in cells if c.needed), key=lambda c: c.excess.estimate)[:most]
+    if not needed:
+        return "No change is significantly worse than that of as many pixels left out at random."
+    parts = [
+        f"{c.emotion} without {c.feature.replace('_', ' ')} {signed_points(c.change.estimate)} "
+        f"points (control {signed_points(c.control.estimate)})"
+        for c in needed
+    ]
+    return f"Furthest below their controls: {'; '.join(parts)}."
+
+
+def question(results: StudyResults) -> str:
     """What the study asks first."""
-    if masks and not results.perturb_arms:
+    if results.masks and not results.main.perturb_models:
         return "What do face masks take from an emotion classifier?"
     return "Does leaving facial features behind make an emotion classifier better?"
 
 
-def headline(results: Results, masks: Sequence[MaskGroup] = ()) -> str:
+def headline(results: StudyResults) -> str:
     """One sentence that answers the report's question."""
-    singles = [c for c in results.perturb if not c.other.is_ensemble]
-    if not results.arms:
-        return "No run has finished yet, so there is nothing to report."
-    if masks and not results.perturb_arms:
-        return mask_headline(masks[0])
-    if not singles:
-        return "No model has finished both ways, so the Perturb Scheme can't be judged yet."
-    verdicts: list[str] = [c.change.accuracy.verdict for c in singles]
-    n = len(verdicts)
-    models = "the one model" if n == 1 else f"the {n} models"
-    if verdicts.count("unclear") == n:
-        return (
-            f"With {models} trained both ways, this test split can't tell the Perturb Scheme from "
-            "the baseline: every difference is inside the noise."
-        )
-    parts = []
-    for verdict, word in (("above", "better"), ("below", "worse")):
-        if verdicts.count(verdict):
-            parts.append(f"{word} for {verdicts.count(verdict)}")
-    if verdicts.count("unclear"):
-        parts.append(f"inside the noise for {verdicts.count('unclear')}")
-    return (
-        f"Of {models} trained both ways, the Perturb Scheme is {', '.join(parts)} "
-        "(in accuracy on the test split, 95 % interval)."
-    )
+    if not results.main.models:
+        return NOTHING_FINISHED if not results.done else "No finished run can be reported."
+    if results.masks and not results.main.perturb_models:
+        return mask_headline(results.masks[0])
+    singles = [c for c in results.main.perturb if not c.other.is_ensemble]
+    return judged([(c.other.model, c.change.accuracy) for c in singles])
 
 
-def verdicts(comparisons: Sequence[Comparison]) -> list[str]:
+def verdicts(comparisons: Sequence[Comparison], with_paper: bool = False) -> list[str]:
     """One sentence per comparison: the difference, its interval, what it means, what it cost."""
-    return [_verdict(c) for c in comparisons]
+    found = []
+    for c in comparisons:
+        pair = (c.baseline.scores.accuracy.estimate, c.other.scores.accuracy.estimate)
+        seeds = (len(c.baseline.seeds), len(c.other.seeds))
+        text = verdict(c.other.model, c.other.method, c.change.accuracy, pair, seeds)
+        if with_paper:
+            family = published.family(c.other.model) if c.other.method == "perturb" else None
+            theirs = published.change(family) if family else None
+            text += in_macro_recall(c.change.macro_recall, theirs)
+        found.append(text)
+    return found
 
 
-def best_sentence(results: Results) -> str:
-    """The arm chosen on validation and its test accuracy; empty without arms."""
-    best = results.best
+def best_sentence(results: StudyResults) -> str:
+    """The model chosen on validation and its test accuracy; empty without models."""
+    best = results.main.best
     if best is None:
         return ""
     return (
@@ -103,71 +244,98 @@ def best_sentence(results: Results) -> str:
     )
 
 
-def name(arm: Arm) -> str:
-    """An arm in a sentence."""
-    return f"{arm.model}, {arm.method}"
+def name(result: ModelResult) -> str:
+    """A model and its method in a sentence."""
+    return f"{result.model}, {result.method}"
 
 
-def caveats(results: Results, masks: Sequence[MaskGroup] = ()) -> list[str]:
-    """What a careful reader would object, generated from what was run."""
-    found = []
-    singles = [c for c in results.perturb if not c.other.is_ensemble]
-    seeds = [len(c.by_seed) for c in results.comparisons]
-    seeds += [len(pair.masks_masks.seeds) for group in masks for pair in group.pairs]
-    if seeds and max(seeds) <= 1:
-        found.append(
-            "One seed per arm: the intervals cover the choice of the test faces, not the luck of "
-            "the training."
-        )
-    ratios = [c.other.seconds / c.baseline.seconds for c in singles if c.baseline.seconds > 0]
-    if ratios and (max(ratios) > 1.25 or min(ratios) < 0.8):
-        low, high = f"{min(ratios):.1f}", f"{max(ratios):.1f}"
-        span = low if low == high else f"{low} to {high}"
-        found.append(
-            f"Unequal compute: the Perturb Scheme's runs, with their attention runs, took {span} "
-            "times as long as the baseline's."
-        )
-    unequal = [
-        name(c.other)
-        for c in results.comparisons
-        if c.other.runs[0].config.recipe.epochs != c.baseline.runs[0].config.recipe.epochs
+def protocol(results: StudyResults) -> list[str]:
+    """How it was measured, by paragraph."""
+    keeps = [run.config.recipe.keep for run in results.done]
+    found = [
+        f"Networks are trained on the training split only. {kept_epoch(keeps)} Everything else "
+        "that is chosen or fitted (temperatures, the best model) uses validation too. The test "
+        "split is used for nothing but the numbers in this report."
     ]
-    if unequal:
-        found.append(f"Not the same number of epochs as the baseline: {'; '.join(unequal)}.")
-    if len(singles) > 1:
-        found.append(
-            "Each interval is at 95 % on its own; with several models compared, one of them can "
-            "exclude zero by luck. The p-values with Holm's correction allow for that."
-        )
-    if singles:
-        found.append(
-            "The Perturb Scheme also sums the logits over several views at test time; a gain can "
-            "come from those views rather than from what was learned."
-        )
+    counts = results.data.get("counts")
+    if results.fer2013 and counts:
+        found.append(fer2013_protocol({split: sum(n.values()) for split, n in counts.items()}))
     return found
 
 
-def altered_runs(planned: Sequence[Planned]) -> list[str]:
-    """Which finished runs are not among the accuracies, because their faces are others."""
-    done = [plan.run for plan in planned if plan.run is not None and plan.run.done]
-    main = {run.folder for run in main_group(done)}
-    others = [run for run in done if run.folder not in main]
-    if not others:
-        return []
+def caveats(results: StudyResults) -> list[str]:
+    """What a careful reader would object, generated from what was run."""
+    main = results.main
+    singles = [c for c in main.perturb if not c.other.is_ensemble]
+    compared = [m for c in main.comparisons for m in (c.baseline, c.other)]
+    seeds = {name(m): len(m.seeds) for m in compared}
+    for group in results.masks:
+        masks = group.phrases.masks
+        seeds |= {
+            f"{name(p.masks_masks)} on {masks}": len(p.masks_masks.seeds) for p in group.pairs
+        }
+    unequal = [
+        name(c.other)
+        for c in main.comparisons
+        if c.other.runs[0].config.recipe.epochs != c.baseline.runs[0].config.recipe.epochs
+    ]
+    found = [
+        seeds_caveat(seeds),
+        compute_caveat(
+            [c.other.seconds / c.baseline.seconds for c in singles if c.baseline.seconds > 0]
+        ),
+        f"Not the same number of epochs as the baseline: {'; '.join(unequal)}." if unequal else "",
+        SEVERAL_COMPARED if len(singles) > 1 else "",
+        SUMMED_VIEWS if any(c.other.runs[0].config.method.test_views for c in singles) else "",
+        altered_runs(results),
+    ]
+    return [text for text in found if text]
+
+
+def altered_runs(results: StudyResults) -> str:
+    """How many finished runs are not among the accuracies, because their faces are others."""
+    others = [r for r in results.done if alteration(r) != results.main.alteration]
     counts = Counter(describe(alteration(run)) for run in others)
+    if not counts:
+        return ""
     kinds = "; ".join(f"{count} on {kind}" for kind, count in counts.items())
-    return [
+    return (
         "Runs on altered faces are never compared with these as if the faces were the same, but in "
         f"sections of their own: {kinds}."
+    )
+
+
+def mask_headline(group: MaskGroup) -> str:
+    """What face masks cost, and how much of it training with them saves."""
+    singles = [pair for pair in group.pairs if not pair.whole_whole.is_ensemble]
+    trained = [_loss(pair.whole_whole, pair.masks_masks) for pair in singles]
+    untrained = [
+        _loss(pair.whole_whole, pair.whole_masks)
+        for pair in singles
+        if pair.whole_masks is not None
+    ]
+    return masks_cost(group.phrases, trained, untrained)
+
+
+def mask_sentences(pairs: Sequence[MaskPair], phrases: Phrases) -> list[str]:
+    """One line a network: its accuracy on both kinds of faces, trained on either."""
+    w, m = phrases.whole, phrases.masks
+    return [
+        f"{pair.name}, trained on {w}: {_both(pair.whole_whole, pair.whole_masks, phrases)}. "
+        f"Trained on {m}: {_both(pair.masks_whole, pair.masks_masks, phrases)}."
+        for pair in pairs
     ]
 
 
-def _verdict(c: Comparison) -> str:
-    change = c.change.accuracy
-    text = (
-        f"{c.other.model}: difference {points(change)}: {VERDICTS[change.verdict]}. "
-        f"Baseline {100 * c.baseline.scores.accuracy.estimate:.1f} %, "
-        f"{c.other.method} {100 * c.other.scores.accuracy.estimate:.1f} %"
+def _both(on_whole: ModelResult | None, on_masks: ModelResult | None, phrases: Phrases) -> str:
+    known = ((on_whole, phrases.whole), (on_masks, phrases.masks))
+    return ", ".join(
+        f"{100 * result.scores.accuracy.estimate:.1f} % on {faces}"
+        for result, faces in known
+        if result is not None
     )
-    seeds = len(c.by_seed)
-    return text + (f" (means over {seeds} seeds)." if seeds > 1 else ".")
+
+
+def _loss(first: ModelResult, second: ModelResult) -> float:
+    """How many points of accuracy the second has less."""
+    return 100 * (first.scores.accuracy.estimate - second.scores.accuracy.estimate)

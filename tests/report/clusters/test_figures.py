@@ -1,87 +1,105 @@
-"""The pictures are checked by what is in them: colours of clusters, grey of faces."""
+"""Figures of clusters and attention, by what is drawn in them."""
 
 from __future__ import annotations
-
-import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
-from ferturb.base.config import MethodConfig, RunConfig
 from ferturb.report.clusters import figures
 from ferturb.report.form.style import CLUSTERS
-from ferturb.report.results import Arm
-from ferturb.runs.run import Run
-
-
-def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
-def share(image: np.ndarray, colour: str, within: int = 6) -> float:
-    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return float((np.abs(image - rgb).max(-1) <= within).mean())
+from ferturb.report.model_results import ModelResult
+from ferturb.report.published import FIGURE_5
+from made_up_results import run_result, study_of
 
 
 def thirds(n: int = 1) -> torch.Tensor:
     return (torch.arange(48) // 16).expand(n, 48, 48).contiguous()
 
 
-def test_figure_4_frames_each_view_in_its_clusters_colour() -> None:
-    faces = torch.full((2, 48, 48), 120, dtype=torch.uint8)
-    config = MethodConfig("perturb")
-    shared = pixels(figures.faces_and_views(faces, thirds(), config, ("a", "b")))
-    for colour in CLUSTERS[:3]:
-        assert share(shared, colour) > 0.002
-    assert share(shared, CLUSTERS[3]) < 1e-4
-    by_face = figures.faces_and_views(faces, thirds(2), config, ("a", "b"))
-    assert np.array_equal(pixels(by_face), shared)
-    kept = pixels(
-        figures.faces_and_views(faces, thirds(), MethodConfig("perturb", shows="keep-one"))
-    )
-    assert share(kept, "#000000") > 1.5 * share(shared, "#000000")  # two thirds gone, not one
+def image(axes: Axes, which: int = 0) -> np.ndarray:
+    return np.asarray(axes.images[which].get_array())
 
 
-@pytest.mark.parametrize("epochs", [1, 5, 40])
-def test_a_film_strip_shows_every_cluster_of_each_chosen_epoch(epochs: int) -> None:
+def test_figure_4_leaves_out_each_cluster_in_a_frame_of_its_colour() -> None:
+    face = torch.full((48, 48), 120, dtype=torch.uint8)
+    panels = figures.clusters_left_out(face, {"a": thirds()[0].numpy()}).axes
+    assert [axes.get_title("center") for axes in panels] == [
+        *("the face", "clusters", "without 1", "without 2", "without 3")
+    ]
+    for j, axes in enumerate(panels[2:]):
+        shown = image(axes)
+        assert not shown[:, 16 * j : 16 * (j + 1)].any()
+        assert np.delete(shown, np.s_[16 * j : 16 * (j + 1)], 1).min() == pytest.approx(120 / 255)
+        assert to_hex(axes.spines["left"].get_edgecolor()).upper() == CLUSTERS[j]
+    assert np.array_equal(image(panels[1], 1), thirds()[0].numpy())
+
+
+@pytest.mark.parametrize(("epochs", "shown"), [(1, 1), (5, 5), (40, 6)])
+def test_a_film_strip_shows_chosen_epochs_from_the_first_to_the_last(
+    epochs: int, shown: int
+) -> None:
     maps = thirds(epochs)
-    image = pixels(figures.maps_by_epoch(maps, most=6))
-    grey = 0.45 * 0.6 * 255
-    for colour in CLUSTERS[:3]:
-        mixed = [round(0.55 * int(colour[i : i + 2], 16) + grey) for i in (1, 3, 5)]
-        assert share(image, "#" + "".join(f"{c:02x}" for c in mixed)) > 0.05
+    maps[-1, :24] = (maps[-1, :24] + 1) % 3
+    panels = [axes for axes in figures.maps_by_epoch(maps, most=6).axes if axes.images]
+    assert len(panels) == shown
+    assert panels[0].get_title("center") == "epoch 1"
+    assert panels[-1].get_title("center") == f"epoch {epochs}"
+    assert np.array_equal(image(panels[-1], 1), maps[-1].numpy())
+    if epochs > 1:
+        assert panels[-1].get_xlabel() == "50 % as before"
 
 
-def test_attention_by_stage_blackens_what_is_below_the_threshold() -> None:
+def test_attention_by_stage_keeps_what_is_above_the_threshold() -> None:
     faces = torch.full((1, 48, 48), 120, dtype=torch.uint8)
     ramp = torch.linspace(0.2, 0.8, 48).expand(1, 1, 48, 48)
-    dark = {
-        threshold: share(pixels(figures.attention_by_stage(faces, ramp, threshold)), "#000003", 4)
-        for threshold in (0.25, 0.75)
-    }
-    assert dark[0.75] > 1.5 * dark[0.25]
+    for threshold in (0.25, 0.75):
+        figure = figures.attention_by_stage(faces, ramp, threshold, mark="do not show")
+        used = figure.axes[-1]
+        assert used.get_title("center") == "used"
+        assert (image(used, 1) > 0).mean() == pytest.approx(1 - threshold, abs=0.02)
+        assert used.get_xlabel().endswith("% of it")
+        assert figure.get_supxlabel() == "do not show"
 
 
-def arm(folder: Path, k: int, accuracy: float, method: str = "perturb") -> Arm:
-    generator = np.random.default_rng(k)
-    labels = generator.integers(0, 7, 400)
-    logits = np.zeros((2, 400, 7))
-    for z in logits:
-        right = generator.random(400) < accuracy
-        z[np.arange(400), np.where(right, labels, (labels + 1) % 7)] = 3.0
-    run = Run.create(folder / f"{method}{k}", RunConfig(method=MethodConfig(method, clusters=k)))
-    return Arm("vgg16", method, (0, 1), labels, logits, labels, logits, 1.0, (run, run))
+def models() -> tuple[list[ModelResult], ModelResult]:
+    runs = [
+        run_result("vgg16", "perturb", seed, clusters=k, skill=2 + k / 10, name=f"k{k}-s{seed}")
+        for k in (3, 1, 2)
+        for seed in (0, 1)
+    ]
+    found = study_of([*runs, run_result("vgg16")]).main.models
+    return [m for m in found if m.method != "baseline"], found[0]
 
 
-def test_figure_5_draws_a_baseline_and_the_paper_when_asked(tmp_path: Path) -> None:
-    arms = [arm(tmp_path, k, 0.6 + 0.02 * k) for k in (3, 1, 2)]
-    baseline = arm(tmp_path, 3, 0.6, "baseline")
-    alone = pixels(figures.accuracy_by_clusters(arms))
-    both = pixels(figures.accuracy_by_clusters(arms, [baseline], True))
-    assert alone.shape == both.shape
-    assert share(both, "#FBEFE6", 8) > share(alone, "#FBEFE6", 8)  # the band of the baseline
-    shuffled = pixels(figures.accuracy_by_clusters(arms[::-1]))
-    assert np.array_equal(alone, shuffled)
+def test_figure_5_draws_accuracy_by_k() -> None:
+    perturbed, baseline = models()
+    (axes,) = figures.accuracy_by_clusters(perturbed, [baseline]).axes
+    (bars,) = axes.containers
+    line = bars.lines[0]
+    expected = {figures.clusters_of(m): 100 * m.scores.accuracy.estimate for m in perturbed}
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == [expected[k] for k in (1, 2, 3)]
+    (band,) = axes.patches
+    score = baseline.scores.accuracy
+    assert band.get_extents().transformed(axes.transData.inverted()).y1 == pytest.approx(
+        100 * score.high
+    )
+    seeds = [dots for dots in axes.lines if dots.get_marker() == "."]
+    assert len(seeds) == 3
+    assert all(len(dots.get_ydata()) == 2 for dots in seeds)
+    assert axes.get_ylabel() == "accuracy, %"
+
+
+def test_figure_5_sets_the_paper_beside_macro_recall() -> None:
+    perturbed, _ = models()
+    accuracy, recall = figures.accuracy_by_clusters(perturbed, with_paper=True).axes
+    assert (accuracy.get_ylabel(), recall.get_ylabel()) == ("accuracy, %", "macro recall, %")
+    assert not [line for line in accuracy.lines if line.get_marker() == "D"]
+    (theirs,) = [line for line in recall.lines if line.get_marker() == "D"]
+    assert list(theirs.get_xdata()) == list(FIGURE_5)
+    assert list(theirs.get_ydata()) == [100 * share for share in FIGURE_5.values()]
+    expected = {figures.clusters_of(m): 100 * m.scores.macro_recall.estimate for m in perturbed}
+    assert list(recall.containers[0].lines[0].get_ydata()) == [expected[k] for k in (1, 2, 3)]

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.form.tables import Column, Table, latex
+from ferturb.report.form.tables import Column, Table, latex, signed_points
 
 TABLE = Table(
     "t",
@@ -74,3 +74,11 @@ def test_html_escapes_and_leaves_a_repeated_first_cell_blank() -> None:
 def test_a_row_of_the_wrong_length_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="2 cells, 1 columns"):
         Table("t", "t", (Column("a", "a"),), ((1, 2),))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-0.1234, "−12.3"), (0.0004, "0.0"), (-0.0004, "0.0"), (0.05, "+5.0"), (float("nan"), "–")],
+)
+def test_differences_in_points(value: float, text: str) -> None:
+    assert signed_points(value) == text

@@ -23,6 +23,7 @@ from ferturb.evaluation.ablation.matrix import ALL, Cell
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove
 from ferturb.report.form.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure
+from ferturb.report.form.tables import signed_points
 
 CHANGES = LinearSegmentedColormap.from_list(
     "changes", (VERMILLION, "#EFA878", "#FBFAF8", "#8CC0DE", BLUE)
@@ -42,8 +43,8 @@ _SIDE = 96
 _PERSON = 28
 
 
-def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> bytes:
-    """PNG of one matrix: changes in points as colour and number, the control's small beneath.
+def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> Figure:
+    """One matrix: changes in points as colour and number, the control's small beneath.
 
     `fill` is what the row heads show in the feature's place; `mark` is printed at the foot.
     """
@@ -51,7 +52,7 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> bytes:
     emotions = list(dict.fromkeys(cell.emotion for cell in cells))
     rows = _places(features, _WHOLE_PARTS)
     columns = _places(emotions, (ALL,))
-    with new_figure(WIDTH, _ROW * (rows[-1] + 1) + 1.55) as (figure, out):
+    with new_figure(WIDTH, _ROW * (rows[-1] + 1) + 1.55) as figure:
         figure.set_layout_engine("none")
         axes = _axes(figure, columns[-1] + 1, rows[-1] + 1)
         span = max([_LEAST_SPAN, *(abs(c.change.estimate) for c in cells if not c.few and c.n)])
@@ -66,7 +67,7 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> bytes:
             _column_head(axes, x, next(c for c in cells if c.emotion == emotion))
         _colour_bar(figure, norm)
         _foot(figure, cells, mark)
-    return out.getvalue()
+    return figure
 
 
 @functools.lru_cache(maxsize=8)
@@ -82,16 +83,6 @@ def row_heads(
         name: (remove(image, ~left_out, fill, generator)[0, 0].numpy(), left_out[0].numpy())
         for name, left_out in found.items()
     }
-
-
-def points(value: float) -> str:
-    """A change in points, with a true minus; no sign before a rounded zero.
-
-    >>> points(-0.1234), points(0.0002)
-    ('−12.3', '0.0')
-    """
-    text = f"{100 * value:+.1f}"
-    return (text.lstrip("+-") if float(text) == 0 else text).replace("-", "−")
 
 
 def _places(names: Sequence[str], apart: Sequence[str]) -> list[float]:
@@ -129,7 +120,7 @@ def _cell(axes: Axes, x: float, y: float, cell: Cell, norm: Normalize) -> None:
     mark = NEEDED if cell.needed else SPARED if cell.spared else ""
     weight = "bold" if cell.needed else "normal"
     text = axes.text(
-        x + 0.5, y + 0.39, points(value), color=ink, ha="center", va="center", fontsize=9.5,
+        x + 0.5, y + 0.39, signed_points(value), color=ink, ha="center", va="center", fontsize=9.5,
         fontweight=weight,
     )  # fmt: skip
     if mark:
@@ -139,7 +130,7 @@ def _cell(axes: Axes, x: float, y: float, cell: Cell, norm: Normalize) -> None:
         )  # fmt: skip
     if not math.isnan(cell.control.estimate):
         axes.text(
-            x + 0.5, y + 0.77, f"({points(cell.control.estimate)})", color=ink, ha="center",
+            x + 0.5, y + 0.77, f"({signed_points(cell.control.estimate)})", color=ink, ha="center",
             va="center", fontsize=6.5, alpha=0.75,
         )  # fmt: skip
 
@@ -193,7 +184,7 @@ def _colour_bar(figure: Figure, norm: Normalize) -> None:
     bar.grid(visible=False)
     bar.spines[:].set_visible(False)
     span = float(norm.vmax or 1)
-    bar.set_xticks([-1, 0, 1], [points(-span), "0", points(span)], fontsize=7)
+    bar.set_xticks([-1, 0, 1], [signed_points(-span), "0", signed_points(span)], fontsize=7)
     for x, text, side in ((0.39, "worse without it", "right"), (0.67, "better", "left")):
         figure.text(x, 0.655 / height, text, ha=side, va="center", fontsize=7.5, color=INK)
 

@@ -1,19 +1,20 @@
-"""How well the models do, in figures: curves, confusions, reliability, differences."""
+"""How well the models do, in figures: confusions, reliability, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.figure import Figure
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
+from ferturb.evaluation.significance import Interval
 from ferturb.report import published
 from ferturb.report.form.style import (
+    BLUE,
     INK,
-    SPLITS,
     VERMILLION,
     WIDTH,
     add_legend,
@@ -21,133 +22,102 @@ from ferturb.report.form.style import (
     new_figure,
     new_panels,
 )
-from ferturb.report.results import Arm, Comparison
-from ferturb.runs.run import Run
+from ferturb.report.groups import Comparison
+from ferturb.report.model_results import ModelResult
 
 
-def class_distribution(counts: Mapping[str, Mapping[str, int]]) -> bytes:
-    """Figure 3: faces per emotion and split."""
-    with new_figure(WIDTH, 3.1) as (figure, out):
-        axes = figure.subplots()
-        base = np.zeros(len(EMOTIONS))
-        for split, colour in SPLITS.items():
-            values = np.array([counts[split][emotion] for emotion in EMOTIONS], dtype=float)
-            axes.bar(EMOTIONS, values, 0.66, bottom=base, color=colour, label=split)
-            base += values
-        for i, total in enumerate(base):
-            share = f"{int(total):,}\n{100 * total / max(base.sum(), 1):.1f} %"
-            axes.text(i, total, share, ha="center", va="bottom", fontsize=8, linespacing=1.25)
-        axes.set_ylim(0, max(base.max(), 1) * 1.2)
-        axes.set_ylabel("faces")
-        axes.grid(visible=False, axis="x")
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.legend(ncols=3, loc="upper left")
-    return out.getvalue()
-
-
-def training_curves(runs: Sequence[Run], quantity: str) -> bytes:
-    """Validation (bold) and training (thin) accuracy or loss by epoch; one panel per model."""
-    models = sorted({run.config.model.name for run in runs})
-    percent = 100.0 if quantity == "accuracy" else 1.0
-    with new_panels(models, 2.5, sharey=True) as (panels, figure, out):
-        for axes, model in zip(panels, models, strict=True):
-            for run in [r for r in runs if r.config.model.name == model]:
-                history = run.history()
-                colour = colour_of(run.config.method.name)
-                epochs = [epoch["epoch"] for epoch in history]
-                for kind, style in (
-                    ("train", {"linewidth": 1.0, "alpha": 0.6, "linestyle": (0, (3, 2))}),
-                    ("validation", {"linewidth": 1.8}),
-                ):
-                    values = [percent * epoch[f"{kind}_{quantity}"] for epoch in history]
-                    axes.plot(epochs, values, color=colour, **style)
-                    if kind == "validation" and run.done:
-                        best = int(run.record()["best_epoch"])
-                        axes.plot(best, values[best - 1], "o", color=colour, markersize=5)
-            axes.set_title(model)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_xlabel("epoch")
-        panels[0].set_ylabel("accuracy, %" if percent > 1 else "loss, nats")
-        names = list(dict.fromkeys(r.config.method.name for r in runs))
-        add_legend(
-            figure, {**{n: colour_of(n) for n in names}, "validation": INK, "training": None}
-        )
-    return out.getvalue()
-
-
-def confusion_matrices(arms: Sequence[Arm]) -> bytes:
+def confusion_matrices(models: Sequence[ModelResult]) -> Figure:
     """Row-normalised confusion matrices in percent, up to three in a row."""
-    with new_panels([arm.model for arm in arms], 3.0, sharey=False) as (panels, _, out):
-        for axes, arm in zip(panels, arms, strict=True):
-            _confusion(axes, arm)
-    return out.getvalue()
+    with new_panels([m.model for m in models], 3.0, sharey=False) as (panels, figure):
+        for axes, result in zip(panels, models, strict=True):
+            _confusion(axes, result)
+    return figure
 
 
-def reliability(arms: Sequence[Arm]) -> bytes:
+def reliability(models: Sequence[ModelResult]) -> Figure:
     """Accuracy by confidence after temperature: one panel per model, one line per method.
 
     Bins with fewer than ten faces are left out.
     """
-    models = list(dict.fromkeys(arm.model for arm in arms))
-    with new_panels(models, 3.2, sharey=True) as (panels, figure, out):
-        for axes, model in zip(panels, models, strict=True):
+    names = list(dict.fromkeys(result.model for result in models))
+    with new_panels(names, 3.2, sharey=True) as (panels, figure):
+        for axes, name in zip(panels, names, strict=True):
             axes.plot([0, 100], [0, 100], color=INK, linewidth=1, linestyle=(0, (3, 2)))
-            for arm in [a for a in arms if a.model == model]:
-                labels = np.tile(arm.labels, len(arm.logits))
-                pairs = zip(arm.logits, arm.temperatures, strict=True)
-                logits = np.concatenate([z / t for z, t in pairs])
-                mean, right, count = metrics.reliability(labels, logits)
-                kept = count >= 10
-                colour = colour_of(arm.method)
-                axes.plot(100 * mean[kept], 100 * right[kept], color=colour, linewidth=1.3)
-                sizes = 6 + 110 * count[kept] / count.sum()
-                axes.scatter(100 * mean[kept], 100 * right[kept], sizes, colour, clip_on=False)
-            axes.set_title(model)
+            for result in [m for m in models if m.model == name]:
+                _reliability_line(axes, result)
+            axes.set_title(name)
             axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence, %", aspect="equal")
         panels[0].set_ylabel("accuracy, %")
-        names = list(dict.fromkeys(arm.method for arm in arms))
-        add_legend(figure, {**{n: colour_of(n) for n in names}, "perfect": None})
-    return out.getvalue()
+        methods = list(dict.fromkeys(result.method for result in models))
+        add_legend(figure, {**{n: colour_of(n) for n in methods}, "perfect": None})
+    return figure
 
 
-def differences(comparisons: Sequence[Comparison], with_paper: bool) -> bytes:
-    """Change of accuracy against the baseline with its interval; hollow: the paper's."""
+def differences(comparisons: Sequence[Comparison], with_paper: bool) -> Figure:
+    """Change of accuracy against the baseline with its interval, one row a comparison.
+
+    With the paper, the change of macro recall stands below it, and the paper's own, which is one of
+    macro recall, hollow on the same line.
+    """
     names = _names_apart([c.other for c in comparisons])
-    with new_figure(WIDTH, 0.9 + 0.34 * len(names)) as (figure, out):
+    apart = 0.14 if with_paper else 0.0
+    height = 0.9 + (0.46 if with_paper else 0.34) * len(names)
+    with new_figure(WIDTH, height) as figure:
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=1)
+        paper = False
         for y, c in enumerate(comparisons):
-            change = c.change.accuracy
-            ends = (100 * change.low, 100 * change.high)
-            axes.plot(ends, [y, y], color=VERMILLION, linewidth=2.4)
-            axes.plot(100 * change.estimate, y, "o", color=VERMILLION, markersize=7)
+            _interval(axes, c.change.accuracy, y - apart, VERMILLION)
+            if with_paper:
+                _interval(axes, c.change.macro_recall, y + apart, BLUE)
             family = published.family(c.other.model) if c.other.method == "perturb" else None
             theirs = published.change(family) if with_paper and family else None
             if theirs is not None:
-                axes.plot(theirs, y, "D", color=INK, markerfacecolor="white", markersize=6)
+                axes.plot(theirs, y + apart, "D", color=INK, markerfacecolor="white", markersize=6)
+                paper = True
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.margins(x=0.08)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("change of accuracy against the baseline, points (test split, 95 %)")
-        if with_paper and any(
-            published.change(published.family(c.other.model) or "") is not None for c in comparisons
-        ):
-            axes.plot([], [], "D", color=INK, markerfacecolor="white", label="paper", linestyle="")
-            axes.plot([], [], "o-", color=VERMILLION, label="this study")
+        what = "accuracy and macro recall" if with_paper else "accuracy"
+        axes.set_xlabel(f"change of {what} against the baseline, points (test split, 95 %)")
+        if with_paper:
+            axes.plot([], [], "o-", color=VERMILLION, label="accuracy")
+            axes.plot([], [], "o-", color=BLUE, label="macro recall")
+        if paper:
+            label = "macro recall, paper"
+            axes.plot([], [], "D", color=INK, markerfacecolor="white", label=label, linestyle="")
+        if with_paper:
             axes.legend(loc="best")
-    return out.getvalue()
+    return figure
 
 
-def _names_apart(arms: Sequence[Arm]) -> list[str]:
-    """What tells arms apart: the model, the method, or both."""
-    if len({arm.model for arm in arms}) == 1 < len(arms):
-        return [arm.method for arm in arms]
-    return [a.model if a.method == "perturb" else f"{a.model}, {a.method}" for a in arms]
+def _interval(axes: Axes, change: Interval, y: float, colour: str) -> None:
+    axes.plot((100 * change.low, 100 * change.high), [y, y], color=colour, linewidth=2.4)
+    axes.plot(100 * change.estimate, y, "o", color=colour, markersize=7)
 
 
-def _confusion(axes: Axes, arm: Arm) -> None:
-    counts = arm.confusion
+def _reliability_line(axes: Axes, result: ModelResult) -> None:
+    labels = np.tile(result.labels, len(result.logits))
+    pairs = zip(result.logits, result.temperatures, strict=True)
+    logits = np.concatenate([z / t for z, t in pairs])
+    mean, right, count = metrics.reliability(labels, logits)
+    kept = count >= 10
+    colour = colour_of(result.method)
+    axes.plot(100 * mean[kept], 100 * right[kept], color=colour, linewidth=1.3)
+    sizes = 6 + 110 * count[kept] / count.sum()
+    axes.scatter(100 * mean[kept], 100 * right[kept], sizes, colour, clip_on=False)
+
+
+def _names_apart(models: Sequence[ModelResult]) -> list[str]:
+    """What tells results apart: the model, the method, or both."""
+    if len({result.model for result in models}) == 1 < len(models):
+        return [result.method for result in models]
+    return [m.model if m.method == "perturb" else f"{m.model}, {m.method}" for m in models]
+
+
+def _confusion(axes: Axes, result: ModelResult) -> None:
+    counts = result.confusion
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for i, j in np.ndindex(shares.shape):
@@ -157,6 +127,6 @@ def _confusion(axes: Axes, arm: Arm) -> None:
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=40, ha="right")
     axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
     axes.set(xlabel="predicted", ylabel="label")
-    axes.set_title(f"{arm.model}, {arm.method}")
+    axes.set_title(f"{result.model}, {result.method}")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

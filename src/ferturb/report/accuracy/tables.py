@@ -2,65 +2,48 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
+from ferturb.evaluation.other_data import TESTED
 from ferturb.evaluation.significance import holm
 from ferturb.report import published
 from ferturb.report.form.captions import INTERVALS, family_of
-from ferturb.report.form.tables import Cell, Column, Table, p_text
-from ferturb.report.results import (
-    AUGMENTATIONS,
-    Arm,
-    Comparison,
-    Results,
-    alteration,
-    describe,
-)
-from ferturb.runs.run import Run
+from ferturb.report.form.tables import Cell, Column, Table, p_text, slug
+from ferturb.report.groups import AUGMENTATIONS, Comparison, Group
+from ferturb.report.model_results import ModelResult
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One run that a study has or should have."""
-
-    name: str
-    run: Run | None
-    state: str
-    """"done", "unfinished (epoch 3 of 12)", "not started" or "unreadable: …"."""
-
-
-def accuracy_table(results: Results, with_paper: bool) -> Table:
-    """Table 2: accuracy and F1 of every arm, beside the paper's."""
+def accuracy_table(group: Group, with_paper: bool) -> Table:
+    """Table 2: accuracy and F1 of every model and method, beside the paper's."""
     columns = [
         Column("model", "Model"),
         Column("method", "Method"),
         Column("seeds", "Seeds"),
         Column("accuracy", "Accuracy, %", scale=100),
+        Column("macro_recall", "Macro recall, %", scale=100),
         Column("macro_f1", "Macro-F1", digits=3),
-        Column("balanced_accuracy", "Balanced accuracy, %", scale=100),
     ]
     if with_paper:
         columns += [
-            Column("paper_accuracy", "Accuracy, %", "Paper", scale=100),
+            Column("paper_macro_recall", "Macro recall, %", "Paper", scale=100),
             Column("paper_f1", "F1", "Paper", digits=3),
         ]
     rows: list[tuple[Cell, ...]] = []
-    for arm in results.arms:
-        s = arm.scores
-        row: tuple[Cell, ...] = (arm.model, arm.method, len(arm.seeds))
-        row += (s.accuracy, s.macro_f1, s.balanced_accuracy)
+    for result in group.models:
+        s = result.scores
+        row: tuple[Cell, ...] = (result.model, result.method, len(result.seeds))
+        row += (s.accuracy, s.macro_recall, s.macro_f1)
         if with_paper:
-            row += _paper_accuracy(arm)
+            row += _paper_numbers(result)
         rows.append(row)
-    note = f"Test split, test-time augmentation: {results.augmentation}. {INTERVALS}"
-    ensembles = {arm.model: arm.members for arm in results.arms if arm.is_ensemble}
+    note = f"Test split, test-time augmentation: {group.augmentation}. {INTERVALS}"
+    if with_paper:
+        note += f" {published.MEASURE}"
+    ensembles = {result.model: result.members for result in group.models if result.is_ensemble}
     for name, members in ensembles.items():
         note += f" {name} = sum of the logits of {', '.join(members)}."
     return Table("table2", "Accuracy and F1 by model and method", tuple(columns), tuple(rows), note)
@@ -72,14 +55,14 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
     shown: list[tuple[Comparison, str | None]] = []
     for c in comparisons:
         plain = c.other.method == "perturb"
-        group = c.other.model if plain else f"{c.other.model}, {c.other.method}"
-        key = "".join(x if x.isalnum() else "_" for x in group)
-        columns.append(Column(key, "change", group, scale=100, signed=True))
+        name = c.other.model if plain else f"{c.other.model}, {c.other.method}"
+        key = slug(name)
+        columns.append(Column(key, "change", name, scale=100, signed=True))
         family = published.family(c.other.model) if with_paper and plain else None
         if family and family not in published.TABLE_3[EMOTIONS[0]]:
             family = None
         if family:
-            columns.append(Column(f"{key}_paper", "paper", group, signed=True))
+            columns.append(Column(f"{key}_paper", "paper", name, signed=True))
         shown.append((c, family))
     rows: list[tuple[Cell, ...]] = []
     for i, emotion in enumerate(EMOTIONS):
@@ -88,11 +71,16 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
             row.append(c.change.per_emotion[i])
             row += [published.TABLE_3[emotion][family]] if family else []
         rows.append(tuple(row))
-    for title, attribute in (("all (accuracy)", "accuracy"), ("macro-F1 × 100", "macro_f1")):
+    for title, attribute in (
+        ("all (macro recall)", "macro_recall"),
+        ("all (accuracy)", "accuracy"),
+        ("macro-F1 × 100", "macro_f1"),
+    ):
         row = [title]
         for c, family in shown:
             row.append(getattr(c.change, attribute))
-            row += [published.change(family) if attribute == "accuracy" else None] if family else []
+            theirs = published.change(family) if family and attribute == "macro_recall" else None
+            row += [theirs] if family else []
         rows.append(tuple(row))
     row = ["McNemar p"]
     for c, family in shown:
@@ -106,15 +94,14 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
         tuple(rows),
         f"Perturb Scheme − baseline, same test faces. {INTERVALS} An interval that holds zero "
         "means that the test split cannot tell the two apart. McNemar's p is for the accuracy over "
-        "all faces; with several seeds, the smallest and largest.",
+        "all faces; with several seeds, the smallest and largest."
+        + (f" {published.MEASURE}" if with_paper else ""),
     )
 
 
-def pairs_table(results: Results) -> Table:
+def pairs_table(group: Group) -> Table:
     """Every method against the baseline, seed by seed, with McNemar's test."""
-    tests = [
-        (c, seed, change, test) for c in results.comparisons for seed, change, test in c.by_seed
-    ]
+    tests = [(c, seed, change, test) for c in group.comparisons for seed, change, test in c.by_seed]
     adjusted = holm([test.p for *_, test in tests])
     rows: list[tuple[Cell, ...]] = [
         (
@@ -144,9 +131,9 @@ def pairs_table(results: Results) -> Table:
     )
 
 
-def emotion_table(results: Results) -> Table:
-    """Per-emotion accuracy of every arm."""
-    labels = results.arms[0].labels if results.arms else np.zeros(0, np.int64)
+def emotion_table(group: Group) -> Table:
+    """Per-emotion accuracy of every model and method."""
+    labels = group.models[0].labels if group.models else np.zeros(0, np.int64)
     faces = np.bincount(labels, minlength=len(EMOTIONS))
     columns = [Column("model", "Model"), Column("method", "Method")]
     columns += [
@@ -154,19 +141,19 @@ def emotion_table(results: Results) -> Table:
         for emotion, n in zip(EMOTIONS, faces, strict=True)
     ]
     rows: list[tuple[Cell, ...]] = [
-        (arm.model, arm.method, *arm.scores.per_emotion) for arm in results.arms
+        (result.model, result.method, *result.scores.per_emotion) for result in group.models
     ]
     note = f"Share of each emotion's faces that are recognised, %; faces in brackets. {INTERVALS}"
     return Table("emotions", "Accuracy per emotion", tuple(columns), tuple(rows), note)
 
 
-def augmentation_table(results: Results) -> Table:
+def augmentation_table(group: Group) -> Table:
     """Accuracy on validation and test under each stored test-time augmentation."""
-    arms = [arm for arm in results.arms if not arm.is_ensemble]
+    singles = [result for result in group.models if not result.is_ensemble]
     names = [
         a
         for a in reversed(AUGMENTATIONS)
-        if all(a in run.augmentations() for arm in arms for run in arm.runs)
+        if all((split, a) in run.logits for m in singles for run in m.runs for split in TESTED)
     ]
     splits = (("validation", "Validation"), ("test", "Test"))
     columns = [Column("model", "Model"), Column("method", "Method")]
@@ -176,24 +163,26 @@ def augmentation_table(results: Results) -> Table:
         for name in names
     ]
     rows: list[tuple[Cell, ...]] = []
-    for arm in arms:
-        row: list[Cell] = [arm.model, arm.method]
+    for result in singles:
+        row: list[Cell] = [result.model, result.method]
         for split, _ in splits:
             for name in names:
-                values = [metrics.accuracy(*run.logits(split, name)) for run in arm.runs]
+                values = [metrics.accuracy(*run.logits[split, name]) for run in result.runs]
                 row.append(float(np.mean(values)))
         rows.append(tuple(row))
     title = "Accuracy by test-time augmentation"
     return Table("augmentation", title, tuple(columns), tuple(rows), "Mean over seeds.")
 
 
-def calibration_table(results: Results) -> Table:
+def calibration_table(group: Group) -> Table:
     """Calibration error and likelihood, as they come and after one temperature per run."""
     rows: list[tuple[Cell, ...]] = []
-    for arm in results.arms:
-        raw = [(arm.labels, z) for z in arm.logits]
-        scaled = [(arm.labels, z / t) for z, t in zip(arm.logits, arm.temperatures, strict=True)]
-        row: list[Cell] = [arm.model, arm.method, float(np.mean(arm.temperatures))]
+    for result in group.models:
+        raw = [(result.labels, z) for z in result.logits]
+        scaled = [
+            (result.labels, z / t) for z, t in zip(result.logits, result.temperatures, strict=True)
+        ]
+        row: list[Cell] = [result.model, result.method, float(np.mean(result.temperatures))]
         for pairs in (raw, scaled):
             row.append(float(np.mean([metrics.ece(*pair) for pair in pairs])))
             row.append(float(np.mean([metrics.nll(*pair) for pair in pairs])))
@@ -218,65 +207,8 @@ def calibration_table(results: Results) -> Table:
     )
 
 
-def runs_table(planned: Sequence[Planned]) -> Table:
-    """What was run: one row per planned run, finished or not."""
-    rows: list[tuple[Cell, ...]] = [_run_row(plan) for plan in planned]
-    return Table(
-        "runs",
-        "What was run",
-        (
-            Column("run", "Run"),
-            Column("state", "State"),
-            Column("model", "Model"),
-            Column("method", "Method"),
-            Column("faces", "Faces"),
-            Column("recipe", "Recipe"),
-            Column("seed", "Seed"),
-            Column("epochs", "Epochs"),
-            Column("best_epoch", "Best epoch"),
-            Column("validation_accuracy", "Validation, %", scale=100),
-            Column("parameters", "Parameters"),
-            Column("minutes", "Minutes"),
-            Column("finished", "Finished"),
-            Column("commit", "Commit"),
-            Column("data_hash", "Data hash"),
-        ),
-        tuple(rows),
-        "Best epoch: the one with the highest validation accuracy, whose weights are evaluated. "
-        "Minutes: training time, summed over interruptions. A + after the commit: the checkout had "
-        "uncommitted changes.",
-    )
-
-
-def _run_row(plan: Planned) -> tuple[Cell, ...]:
-    if plan.run is None:
-        return (plan.name, plan.state) + (None,) * 13
-    config = plan.run.config
-    head: tuple[Cell, ...] = (plan.name, plan.state, config.model.name, config.method.name)
-    head += (describe(alteration(plan.run)),)
-    head += (config.recipe.name, str(config.seed), config.recipe.epochs)
-    if not plan.run.done:
-        return head + (None,) * 7
-    try:
-        record = plan.run.record()
-    except FerturbError:
-        return head + (None,) * 7
-    commit = record.get("commit")
-    finished = datetime.datetime.fromisoformat(record["finished"])
-    return (
-        *head,
-        int(record["best_epoch"]),
-        float(record["validation_accuracy"]),
-        int(record["parameters"]),
-        record["seconds"] / 60,
-        f"{finished:%Y-%m-%d %H:%M}",
-        f"{commit[:9]}{'+' if record.get('dirty') else ''}" if commit else None,
-        str(record["data"]["hash"])[:12],
-    )
-
-
-def _paper_accuracy(arm: Arm) -> tuple[Cell, Cell]:
-    found = published.TABLE_2.get((family_of(arm) or "", arm.method))
+def _paper_numbers(result: ModelResult) -> tuple[Cell, Cell]:
+    found = published.TABLE_2.get((family_of(result) or "", result.method))
     return found if found else (None, None)
 
 

@@ -1,10 +1,11 @@
-"""Figures of the Perturb Scheme: views of chosen faces, cluster maps by epoch, attention by stage,
-accuracy by number of clusters. PNG in the report's style (`form/style.py`).
+"""Figures of the Perturb Scheme: views of a face, cluster maps by epoch, attention by stage,
+accuracy by number of clusters, in the report's style (`form/style.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ferturb.base.config import MethodConfig
+from ferturb.evaluation import metrics
 from ferturb.perturb.views import views_of
 from ferturb.report import published
 from ferturb.report.form.style import (
@@ -27,43 +28,38 @@ from ferturb.report.form.style import (
     WIDTH,
     draw_face,
     new_figure,
+    print_mark,
 )
-from ferturb.report.results import Arm
+from ferturb.report.model_results import ModelResult
 
 
-def faces_and_views(
-    faces: UInt8[Tensor, "n h w"],
-    maps: Int64[Tensor, "m h w"],
-    config: MethodConfig,
-    names: Sequence[str] = (),
-    mark: str = "",
-) -> bytes:
-    """Figure 4 for chosen faces: each face, its clusters over it, and its K views.
+def clusters_left_out(
+    face: UInt8[Tensor, "h w"], maps: Mapping[str, Int64[np.ndarray, "h w"]], mark: str = ""
+) -> Figure:
+    """Figure 4: a face, the cluster map of each run over it, and its K+1 views.
 
-    `maps` is one map for all (m = 1) or one per face (m = n), for example of `AttentionClusters`;
-    `config` says what views show and fill. `names` label the rows, `mark` is printed below.
+    `maps` goes from the run's name in print to its cluster map; `mark` is printed below.
     """
-    k = config.clusters
-    batch = faces.unsqueeze(1).float().div(255)
-    views = views_of(batch, maps, k, config.shows, config.fill)[:, :, 0].numpy()
-    every = maps.expand(len(faces), *maps.shape[1:]).numpy()
-    columns = k + 2
-    width = min(WIDTH, 1.6 * columns)
-    word = "without" if config.shows == "leave-one-out" else "only"
-    with new_figure(width, len(faces) * (width / columns) + 0.4) as (figure, out):
-        grid = figure.subplots(len(faces), columns, squeeze=False)
-        for i, row in enumerate(grid):
-            first = i == 0
-            draw_face(row[0], views[i, k], "the face" if first else "")
-            draw_face(row[1], views[i, k], "clusters" if first else "")
-            _overlay(row[1], every[i], k)
-            for j in range(k):
-                title = f"{word} {j + 1}" if first else ""
-                draw_face(row[2 + j], views[i, j], title, CLUSTERS[j % len(CLUSTERS)])
-            if names:
-                row[0].set_ylabel(names[i], fontsize=8.5, fontweight="bold")
-        _print_mark(figure, mark)
-    return out.getvalue()
+    ks = {name: int(found.max()) + 1 for name, found in maps.items()}
+    columns = 2 + max(ks.values())
+    width = min(WIDTH, 1.75 * columns)
+    with new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as figure:
+        grid = figure.subplots(len(maps), columns, squeeze=False)
+        for row, (name, found) in zip(grid, maps.items(), strict=True):
+            batch = face.float().div(255)[None, None]
+            views = views_of(batch, torch.from_numpy(found)[None], ks[name])[0, :, 0].numpy()
+            draw_face(row[0], views[-1], "the face")
+            draw_face(row[1], views[-1], "clusters")
+            colours = ListedColormap(CLUSTERS[: ks[name]])
+            row[1].imshow(found % len(CLUSTERS), cmap=colours, alpha=0.55, interpolation="nearest")
+            for j in range(columns - 2):
+                if j < ks[name]:
+                    draw_face(row[2 + j], views[j], f"without {j + 1}", CLUSTERS[j % len(CLUSTERS)])
+                else:
+                    row[2 + j].axis("off")
+            row[0].set_ylabel(name, fontsize=8.5, fontweight="bold")
+        print_mark(figure, mark)
+    return figure
 
 
 def maps_by_epoch(
@@ -71,7 +67,7 @@ def maps_by_epoch(
     face: UInt8[Tensor, "h w"] | None = None,
     most: int = 12,
     mark: str = "",
-) -> bytes:
+) -> Figure:
     """The cluster map of up to `most` epochs, evenly chosen, as a film strip (over a face, if any).
 
     Below each: the share of pixels whose cluster is the one they had in the epoch before; `mark`
@@ -83,7 +79,7 @@ def maps_by_epoch(
     background = torch.full(maps.shape[1:], 0.6) if face is None else face.float().div(255)
     across = min(len(chosen), 6)
     down = -(-len(chosen) // 6)
-    with new_figure(WIDTH * max(across, 3) / 6, 1.85 * down) as (figure, out):
+    with new_figure(WIDTH * max(across, 3) / 6, 1.85 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False).flatten()
         for axes in grid[len(chosen) :]:
             axes.axis("off")
@@ -93,8 +89,8 @@ def maps_by_epoch(
             if epoch:
                 same = 100 * float((maps[epoch] == maps[epoch - 1]).double().mean())
                 axes.set_xlabel(f"{same:.0f} % as before", fontsize=8)
-        _print_mark(figure, mark)
-    return out.getvalue()
+        print_mark(figure, mark)
+    return figure
 
 
 def attention_by_stage(
@@ -103,7 +99,7 @@ def attention_by_stage(
     threshold: float = 0.5,
     names: Sequence[str] = (),
     mark: str = "",
-) -> bytes:
+) -> Figure:
     """Each face, its gates (`Classifier.gate_maps`), their mean, and the mean above threshold.
 
     Every panel is scaled to its own range, as the clustering is; the range is printed below it,
@@ -118,7 +114,7 @@ def attention_by_stage(
     titles += (["mean"] if len(gates) > 1 else []) + ["used"]
     columns = len(panels) + 1
     width = min(WIDTH, 1.5 * columns)
-    with new_figure(width, len(faces) * (width / columns + 0.25) + 0.3) as (figure, out):
+    with new_figure(width, len(faces) * (width / columns + 0.25) + 0.3) as figure:
         grid = figure.subplots(len(faces), columns, squeeze=False)
         for i, row in enumerate(grid):
             draw_face(row[0], faces[i].float().div(255).numpy(), "the face" if not i else "")
@@ -131,64 +127,76 @@ def attention_by_stage(
                 axes.xaxis.label.set_fontsize(7.5)
             if names:
                 row[0].set_ylabel(names[i], fontsize=8.5, fontweight="bold")
-        _print_mark(figure, mark)
-    return out.getvalue()
+        print_mark(figure, mark)
+    return figure
 
 
 def accuracy_by_clusters(
-    arms: Sequence[Arm], baselines: Sequence[Arm] = (), with_paper: bool = False
-) -> bytes:
+    models: Sequence[ModelResult],
+    baselines: Sequence[ModelResult] = (),
+    with_paper: bool = False,
+) -> Figure:
     """Figure 5: test accuracy by K with 95 % intervals; small dots are single seeds.
 
-    `arms` differ in K alone, for each model; a baseline is drawn as a band of its interval.
+    `models` of one name differ in K alone; a baseline is drawn as a band of its interval. With the
+    paper, its numbers stand in a second panel, of macro recall, which is what they are.
     """
-    models = list(dict.fromkeys(arm.model for arm in arms))
-    colours = dict(zip(models, (VERMILLION, BLUE, ORANGE, GREY, INK), strict=False))
-    with new_figure(0.7 * WIDTH, 3.4) as (figure, out):
-        axes = figure.subplots()
-        for arm in baselines:
-            score, colour = arm.scores.accuracy, colours.get(arm.model, GREY)
-            axes.axhspan(100 * score.low, 100 * score.high, color=colour, alpha=0.1, linewidth=0)
-            label = f"{arm.model}, baseline"
-            axes.axhline(100 * score.estimate, color=colour, linestyle=(0, (3, 2)), label=label)
-        for model in models:
-            _curve(axes, [arm for arm in arms if arm.model == model], model, colours[model])
+    measures = ("accuracy", "macro_recall") if with_paper else ("accuracy",)
+    with new_figure((1.0 if with_paper else 0.7) * WIDTH, 3.4) as figure:
+        panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
+        for axes, measure in zip(panels, measures, strict=True):
+            _by_clusters(axes, measure, models, baselines)
         if with_paper:
             theirs = {k: 100 * share for k, share in published.FIGURE_5.items()}
-            axes.plot(
-                list(theirs),
-                list(theirs.values()),
-                "D--",
-                color=INK,
-                markerfacecolor="white",
-                linewidth=1,
-                label="paper, VGG16, one seed",
-            )
-        axes.set_xticks(sorted({arm.runs[0].config.method.clusters for arm in arms}))
-        axes.set(xlabel="clusters K", ylabel="accuracy, %")
-        axes.legend(loc="best")
-    return out.getvalue()
+            axes = panels[-1]
+            style: Any = {"color": INK, "markerfacecolor": "white", "linewidth": 1}
+            axes.plot(list(theirs), list(theirs.values()), "D--", label="paper, VGG16", **style)
+        panels[-1].legend(loc="best")
+    return figure
 
 
-def _curve(axes: Axes, arms: Sequence[Arm], model: str, colour: str) -> None:
-    ordered = sorted(arms, key=lambda arm: arm.runs[0].config.method.clusters)
-    ks = [arm.runs[0].config.method.clusters for arm in ordered]
-    scores = [arm.scores.accuracy for arm in ordered]
-    middle = np.array([100 * score.estimate for score in scores])
-    low, high = (np.array([100 * getattr(s, end) for s in scores]) for end in ("low", "high"))
-    seeds = max(len(arm.seeds) for arm in ordered)
-    label = f"{model}, {seeds} seed{'s' if seeds > 1 else ''}"
+def _by_clusters(
+    axes: Axes,
+    measure: str,
+    models: Sequence[ModelResult],
+    baselines: Sequence[ModelResult],
+) -> None:
+    names = list(dict.fromkeys(result.model for result in models))
+    colours = dict(zip(names, (VERMILLION, BLUE, ORANGE, GREY, INK), strict=False))
+    for result in baselines:
+        score, colour = getattr(result.scores, measure), colours.get(result.model, GREY)
+        axes.axhspan(100 * score.low, 100 * score.high, color=colour, alpha=0.1, linewidth=0)
+        label = f"{result.model}, baseline"
+        axes.axhline(100 * score.estimate, color=colour, linestyle=(0, (3, 2)), label=label)
+    for name in names:
+        own = [result for result in models if result.model == name]
+        _curve(axes, measure, sorted(own, key=clusters_of), colours.get(name, GREY))
+    axes.set_xticks(sorted({clusters_of(result) for result in models}))
+    axes.set(xlabel="clusters K", ylabel=f"{measure.replace('_', ' ')}, %")
+
+
+def _curve(axes: Axes, measure: str, ordered: Sequence[ModelResult], colour: str) -> None:
+    """One model's line; its results by rising K."""
+    ks = [clusters_of(result) for result in ordered]
+    scores = [getattr(result.scores, measure) for result in ordered]
+    middle, low, high = (
+        np.array([100 * getattr(score, part) for score in scores])
+        for part in ("estimate", "low", "high")
+    )
+    seeds = max(len(result.seeds) for result in ordered)
+    label = f"{ordered[0].model}, {seeds} seed{'s' if seeds > 1 else ''}"
     errors = np.stack([middle - low, high - middle])
     axes.errorbar(ks, middle, errors, fmt="o-", color=colour, capsize=3, label=label)
-    for k, arm in zip(ks, ordered, strict=True):
-        shares = 100 * arm.correct.mean(1)
+    of = metrics.accuracy_of if measure == "accuracy" else metrics.balanced_accuracy_of
+    for k, result in zip(ks, ordered, strict=True):
+        shares = 100 * of(result.columns.mean(1))
         if len(shares) > 1:
             axes.plot([k + 0.08] * len(shares), shares, ".", color=colour, alpha=0.6, markersize=4)
 
 
-def _print_mark(figure: Figure, mark: str) -> None:
-    if mark:
-        figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
+def clusters_of(result: ModelResult) -> int:
+    """The number of clusters K that a model was trained with."""
+    return result.runs[0].config.method.clusters
 
 
 def _overlay(axes: Axes, labels: Int64[np.ndarray, "h w"], k: int) -> None:

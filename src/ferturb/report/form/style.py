@@ -98,27 +98,39 @@ def add_legend(figure: Figure, entries: Mapping[str, str | None]) -> None:
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
 
+def print_mark(figure: Figure, mark: str) -> None:
+    """A warning in red below the panels; nothing for an empty one."""
+    if mark:
+        figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
+
+
 @contextmanager
-def new_figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
-    """A figure in the report's style, written as PNG into the buffer on leaving."""
-    out = io.BytesIO()
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """An empty figure of so many inches; what is drawn within is in the report's style."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, out
-        figure.savefig(out, format="png", dpi=200)
+        yield figure
 
 
 @contextmanager
 def new_panels(
     names: Sequence[str], height: float, sharey: bool
-) -> Iterator[tuple[list[Axes], Figure, io.BytesIO]]:
+) -> Iterator[tuple[list[Axes], Figure]]:
     """One panel per name, up to three in a row, on one figure."""
     across = min(len(names), 3)
     down = math.ceil(len(names) / 3)
     width = WIDTH if across > 1 else 0.6 * WIDTH
-    with new_figure(width, height * down + 0.5) as (figure, out):
+    with new_figure(width, height * down + 0.5) as figure:
         grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flatten().tolist()
         for axes in grid[len(names) :]:
             axes.axis("off")
-        yield grid[: len(names)], figure, out
+        yield grid[: len(names)], figure
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure as PNG: the same figure gives the same bytes."""
+    out = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(out, format="png", dpi=200)
+    return out.getvalue()

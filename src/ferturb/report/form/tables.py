@@ -189,6 +189,24 @@ def number(value: float, column: Column, signed: bool | None = None) -> str:
     return text.replace("-", "−")
 
 
+def signed_points(value: float) -> str:
+    """A difference of shares in points, with a true minus; no sign before a rounded zero.
+
+    >>> signed_points(-0.1234), signed_points(0.0002)
+    ('−12.3', '0.0')
+    """
+    return number(value, Column("points", "points", scale=100, signed=True))
+
+
+def slug(name: str) -> str:
+    """A name as part of a key or a file name.
+
+    >>> slug("resnet18, perturb (clusters=2)")
+    'resnet18__perturb__clusters_2_'
+    """
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
 def p_text(value: float) -> str:
     """A p-value in print.
 

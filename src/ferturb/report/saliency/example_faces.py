@@ -1,9 +1,9 @@
 """Which faces a figure shows: one of each emotion, by a rule that leaves no choice to its author.
 
 For each emotion, among the faces of the split that every shown model gets right, the one whose
-probability of that emotion, averaged over the models, is the median (of an even number the lower
-of the two middle ones; of equal ones the first in the dataset). Where no face is right by all
-models, the median among all faces of that emotion.
+probability of that emotion, averaged over the models, is the median (the lower of the two middle
+ones where their number is even; the first in the dataset of equal ones). Where no face is right by
+all models, the median among all faces of that emotion.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.probability import how_many_summed
 from ferturb.models.test_time import predict_logits
-from ferturb.runs.run import Run
+from ferturb.report.run_results import RunResult
 
 Array = np.ndarray
 
@@ -49,9 +49,9 @@ class Examples:
 
 
 def example_faces(
-    runs: Sequence[Run], models: Sequence[nn.Module], faces: Faces, split: str = "test"
+    runs: Sequence[RunResult], models: Sequence[nn.Module], faces: Faces, split: str = "test"
 ) -> Examples:
-    """The faces to show the models of these runs on; `models` are `run.load_model()` of each."""
+    """The faces to show the models of these runs on; `models` are their networks."""
     part = faces.split(split)
     if not len(part):
         raise FerturbError(f"{faces.source} has no {split} faces; give another source or split")
@@ -66,7 +66,7 @@ def example_faces(
         index = stratified(part.labels, CANDIDATES)
         some = part.images[index]
         probabilities = np.stack([_asked(model, some) for model in models])
-        rule += f" Of at most {CANDIDATES} faces of each emotion, drawn by lot."
+        rule += f" Of at most {CANDIDATES} faces of each emotion, drawn at random."
     labels = part.labels[index].numpy()
     places, right = median_faces(labels, probabilities)
     of_true = np.take_along_axis(probabilities, labels[None, :, None], 2)[:, places, 0]
@@ -98,17 +98,15 @@ def median_faces(
 
 
 def _stored(
-    run: Run, model: nn.Module, part: Faces, split: str, content: str
+    run: RunResult, model: nn.Module, part: Faces, split: str, content: str
 ) -> Float[Array, "n 7"] | None:
     """Probabilities from the run's stored logits, if they are of these faces."""
-    if split == "train" or content != run.record().get("data", {}).get("hash"):
+    if split == "train" or content != run.record.get("data", {}).get("hash"):
         return None
-    if "none" not in run.augmentations():
+    kept = run.logits.get((split, "none"))
+    if kept is None or not np.array_equal(kept[0], part.labels.numpy()):
         return None
-    labels, logits = run.logits(split, "none")
-    if not np.array_equal(labels, part.labels.numpy()):
-        return None
-    return _softmax(torch.from_numpy(logits), model)
+    return _softmax(torch.from_numpy(kept[1]), model)
 
 
 def _asked(model: nn.Module, images: Tensor) -> Float[Array, "n 7"]:

@@ -14,19 +14,20 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
 from ferturb.evaluation.saliency.probability import how_many_summed
-from ferturb.report.form.captions import PRIVATE
-from ferturb.report.form.style import Picture
-from ferturb.report.results import alteration, describe
+from ferturb.report.form.captions import mark_of, marked
+from ferturb.report.form.style import Picture, png_of
+from ferturb.report.run_results import RunResult, run_names
 from ferturb.report.saliency.example_faces import example_faces
 from ferturb.report.saliency.figures import faces_and_saliency
-from ferturb.runs.run import Run
 
 _MODELS = 5
 _PAPERS = "vgg16"
 """The network of the paper's figures 1 and 6."""
 
 
-def paper_figures(runs: Sequence[Run], faces: Faces, method: str = SALIENCY) -> tuple[Picture, ...]:
+def paper_figures(
+    runs: Sequence[RunResult], faces: Faces, method: str = SALIENCY
+) -> tuple[Picture, ...]:
     """Figures 1 and 6 where the runs for them are there, else one figure of the runs there are.
 
     Figure 1: a network trained on whole faces beside the same trained on MaskFer. Figure 6: one
@@ -54,7 +55,7 @@ def paper_figures(runs: Sequence[Run], faces: Faces, method: str = SALIENCY) -> 
 
 
 def explain_figure(
-    runs: Sequence[Run],
+    runs: Sequence[RunResult],
     faces: Faces,
     method: str = SALIENCY,
     split: str = "test",
@@ -67,7 +68,7 @@ def explain_figure(
     The faces are chosen by the rule of `example_faces`, which the caption states. The picture of
     real faces is marked as private.
     """
-    models = [run.load_model() for run in runs]
+    models = [run.run.load_model() for run in runs]
     names = run_names(runs)
     shown = example_faces(runs, models, faces, split)
     batch = shown.faces.images.unsqueeze(1).float().div(255)
@@ -82,7 +83,7 @@ def explain_figure(
         ]
         for name, row in zip(names, shown.probability, strict=True)
     }
-    mark = "" if faces.kind == "synthetic" else PRIVATE
+    mark = mark_of(faces)
     summed = max(how_many_summed(model) for model in models) > 1
     caption = (
         f"Saliency by {method} for the labelled emotion, each map scaled to its own highest value; "
@@ -91,12 +92,11 @@ def explain_figure(
     )
     if any(bool(silent(found).any()) for found in maps.values()):
         caption += " No map: the method finds nothing in this face that speaks for the emotion."
-    if mark:
-        caption += f" ({mark[0].upper()}{mark[1:]}.)"
     titles = [EMOTIONS[label] for label in shown.faces.labels.tolist()]
-    png = faces_and_saliency(shown.faces.images.numpy(), titles, drawable(maps), notes, mark)
+    images = shown.faces.images.numpy()
+    figure = faces_and_saliency(images, titles, drawable(maps), notes, mark)
     alt = f"Faces showing {', '.join(titles)}, with {method} maps of {'; '.join(names)}."
-    return Picture(key, title, caption, alt, png)
+    return Picture(key, title, marked(caption, mark), alt, png_of(figure))
 
 
 def drawable(maps: Mapping[str, Float[Tensor, "k h w"]]) -> dict[str, Float[np.ndarray, "k h w"]]:
@@ -107,35 +107,16 @@ def drawable(maps: Mapping[str, Float[Tensor, "k h w"]]) -> dict[str, Float[np.n
     }
 
 
-def run_names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run that tells it from the others: the model, and what is special."""
-    seeds = {run.config.seed for run in runs}
-    names = [_run_name(run, len(seeds) > 1) for run in runs]
-    return [
-        name if names.count(name) == 1 else f"{name} ({run.name})"
-        for name, run in zip(names, runs, strict=True)
-    ]
-
-
-def _run_name(run: Run, with_seed: bool) -> str:
-    config = run.config
-    words = [config.model.name]
-    words += [config.method.name] if config.method.name != "baseline" else []
-    words += [describe(alteration(run)).removeprefix("faces ")] if config.dataset.altered else []
-    words += [f"seed {config.seed}"] if with_seed else []
-    return ", ".join(words)
-
-
-def _first_seeds(runs: Sequence[Run]) -> list[Run]:
+def _first_seeds(runs: Sequence[RunResult]) -> list[RunResult]:
     """Of runs that differ in the seed alone, the first."""
-    first: dict[str, Run] = {}
+    first: dict[str, RunResult] = {}
     for run in sorted(runs, key=lambda run: run.config.seed):
         config = run.config
         first.setdefault(repr((config.dataset, config.model, config.method, config.recipe)), run)
     return list(first.values())
 
 
-def _pair(runs: Sequence[Run], special: Callable[[Run], bool]) -> list[Run]:
+def _pair(runs: Sequence[RunResult], special: Callable[[RunResult], bool]) -> list[RunResult]:
     """A plain baseline and a run of the same network that is special in one way, if there are."""
     order = sorted(runs, key=lambda run: run.config.model.name != _PAPERS)
     for plain in order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ferturb.evaluation.saliency.benchmark import (
     Benchmark,
@@ -11,23 +11,11 @@ from ferturb.evaluation.saliency.benchmark import (
     summarise,
 )
 from ferturb.evaluation.significance import Interval
-from ferturb.report.form.style import Picture
+from ferturb.report.form.style import Picture, png_of
 from ferturb.report.form.tables import Cell, Column, Table
-from ferturb.report.saliency.explain import run_names
 from ferturb.report.saliency.figures import faithfulness_curves
-from ferturb.runs.run import Run
 
 _CURVES = 3
-
-
-def faithfulness_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
-    """The judgement of saliency methods that is kept with the runs; () where none is."""
-    found = {
-        f"{name}{analysis.removeprefix('faithfulness').replace('-', ' ')}": judgement
-        for name, run in zip(run_names(runs), runs, strict=True)
-        for analysis, judgement in Benchmark.kept(run).items()
-    }
-    return judged_items(found)
 
 
 def judged_items(found: Mapping[str, Benchmark]) -> tuple[Table | Picture, ...]:
@@ -102,7 +90,7 @@ def _faithfulness_note(found: Mapping[str, Benchmark]) -> str:
     if known:
         note += (
             " Carrying feature: how often the feature with the most mass for its area, or the one "
-            "with the maximum, is one whose action units carry the emotion; a feature drawn by lot "
+            "with the maximum, is one whose action units carry the emotion; a random feature "
             f"is in {100 * sum(known) / len(known):.0f} % (neutral, which no feature carries, is "
             "left out)."
         )
@@ -125,6 +113,6 @@ def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
             f"{name}: {best.method} has the smallest area under the deletion curve, "
             f"{best.deletion.estimate:.3f}."
         )
-    png = faithfulness_curves(shown)
+    png = png_of(faithfulness_curves(shown))
     title = "Deletion and insertion curves"
     return Picture("faithfulness_curves", title, caption, " ".join(parts), png)

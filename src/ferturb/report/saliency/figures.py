@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ferturb.base.emotions import EMOTIONS
@@ -20,7 +21,7 @@ from ferturb.evaluation.saliency.benchmark import Benchmark
 from ferturb.evaluation.saliency.faithfulness import BASELINES
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.form.style import CLUSTERS, GREY, INK, WIDTH, draw_face, new_figure
+from ferturb.report.form.style import CLUSTERS, GREY, INK, WIDTH, draw_face, new_figure, print_mark
 
 Array = np.ndarray
 
@@ -36,7 +37,7 @@ def faces_and_saliency(
     maps: Mapping[str, Float[Array, "k h w"]],
     notes: Mapping[str, Sequence[str]],
     mark: str = "",
-) -> bytes:
+) -> Figure:
     """Figures 1 and 6: a column for each face; the faces, then a row of maps for each model.
 
     Each map is drawn over its face, scaled to its own highest value; nothing of one that is 0
@@ -45,7 +46,7 @@ def faces_and_saliency(
     columns, rows = len(images), 1 + len(maps)
     side = min(1.3, (WIDTH - 0.5) / columns)
     height = rows * side + 0.21 * len(maps) + (0.5 if mark else 0.25)
-    with new_figure(side * columns + 0.5, height) as (figure, out):
+    with new_figure(side * columns + 0.5, height) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, image, title in zip(grid[0], images, titles, strict=True):
             draw_face(axes, image / 255, title)
@@ -57,12 +58,11 @@ def faces_and_saliency(
                 axes.set_xlabel(note, fontsize=7.5, labelpad=2)
             label = textwrap.fill(name, 18)
             row[0].set_ylabel(label, fontsize=8.5, fontweight="bold")
-        if mark:
-            figure.supxlabel(mark, color="#B00020", fontsize=8.5, fontweight="bold")
-    return out.getvalue()
+        print_mark(figure, mark)
+    return figure
 
 
-def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[str]) -> bytes:
+def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[str]) -> Figure:
     """Mass over area by facial feature (row) and emotion (column); one panel per title.
 
     1, in white, is what a map that says nothing gives; colours are on a logarithmic scale.
@@ -70,19 +70,19 @@ def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[s
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     width = WIDTH if across > 1 else 0.62 * WIDTH
-    with new_figure(width, 2.75 * down + 0.1) as (figure, out):
+    with new_figure(width, 2.75 * down + 0.1) as figure:
         grid = figure.subplots(down, across, squeeze=False, sharey=True).flatten()
         for axes in grid[len(panels) :]:
             axes.axis("off")
         for axes, (title, values) in zip(grid, panels.items(), strict=False):
             _heatmap(axes, values, columns)
             axes.set_title(title)
-    return out.getvalue()
+    return figure
 
 
-def faithfulness_curves(judged: Mapping[str, Benchmark]) -> bytes:
+def faithfulness_curves(judged: Mapping[str, Benchmark]) -> Figure:
     """Mean probability by share of pixels left out or put in; one row of panels per model."""
-    with new_figure(WIDTH, 2.7 * len(judged) + 0.5) as (figure, out):
+    with new_figure(WIDTH, 2.7 * len(judged) + 0.5) as figure:
         grid = figure.subplots(len(judged), 2, squeeze=False, sharey="row", sharex=True)
         shown: dict[str, Line2D] = {}
         for row, (name, judgement) in zip(grid, judged.items(), strict=True):
@@ -101,7 +101,7 @@ def faithfulness_curves(judged: Mapping[str, Benchmark]) -> bytes:
         grid[-1][1].set_xlabel("most salient pixels put in, %")
         lines = sorted(shown.values(), key=lambda line: str(line.get_label()) in BASELINES)
         figure.legend(handles=lines, loc="outside upper left", ncols=min(len(lines), 5))
-    return out.getvalue()
+    return figure
 
 
 def _overlay(one: Float[Array, "h w"]) -> Float[Array, "h w 4"]:

@@ -1,4 +1,4 @@
-"""Heatmaps by what is in them; tables by their numbers."""
+"""Heatmaps by what is drawn in them; tables by their numbers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.evaluation.ablation.matrix import Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation, Outcomes
 from ferturb.report.ablation import figures
-from ferturb.report.ablation.items import (
-    ablation_items,
+from ferturb.report.ablation.section import (
     cells_table,
     run_items,
+    section,
     shown_ablations,
     terminal_tables,
 )
 from ferturb.report.form.style import BLUE, VERMILLION, Picture
 from ferturb.report.form.tables import Table
+from ferturb.report.results import StudyResults, read_study
 from ferturb.runs.run import Run
 
 FEATURES = ("mouth", "left_eye", "upper_face")
@@ -58,10 +59,12 @@ def made_up(hurt: str = "mouth", few: bool = True) -> Ablation:
 def finished(folder: Path, seed: int = 0, left_out: str | None = None) -> Run:
     config = RunConfig(DatasetConfig(left_out=left_out), seed=seed)
     name = f"compact-s{seed}" + (f"-{left_out}" if left_out else "")
-    run = Run.create(folder / name, config)
+    run = Run.create(folder / "runs" / name, config)
     labels = made_up().labels
     run.write_record({"best_epoch": 1})
-    run.finish({"labels_test": labels, "test_none": np.zeros((len(labels), 7), np.float32)})
+    logits = np.zeros((len(labels), 7), np.float32)
+    arrays = {f"labels_{split}": labels for split in ("validation", "test")}
+    run.finish(arrays | {f"{split}_none": logits for split in ("validation", "test")})
     return run
 
 
@@ -69,34 +72,25 @@ def store(run: Run, ablation: Ablation, name: str = "ablation", **changed: str) 
     run.store_analysis(name, ablation.arrays(), {**ablation.record, **changed})
 
 
-def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
-def block(png: bytes, colour: str) -> tuple[slice, slice] | None:
-    """The rectangle that is filled with a colour, above the colour bar: rows and columns."""
-    image = pixels(png)[: int(0.75 * pixels(png).shape[0])]
-    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    full = np.abs(image - rgb).max(-1) <= 8
-    rows, columns = (np.nonzero(full.sum(axis) > 50)[0] for axis in (1, 0))
-    if not len(rows) or not len(columns):
-        return None
-    return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+def colours(axes: Axes) -> dict[tuple[float, float], str]:
+    """The corner of every cell -> its colour."""
+    patches = [p for p in axes.patches if p.get_width() == 1]
+    return {(p.get_x(), p.get_y()): to_hex(p.get_facecolor()).upper() for p in patches}
 
 
 def test_the_worst_cell_is_the_reddest_and_stands_in_its_row_and_column() -> None:
-    """A cell of full colour, found by its place: the row of the feature, the column of happy."""
-    places = {}
+    rows = []
     for hurt in FEATURES:
-        found = block(figures.heatmap(matrix(made_up(hurt), resamples=50)), VERMILLION)
-        assert found is not None
-        rows, columns = places[hurt] = found
-        assert rows.stop - rows.start == pytest.approx(200 * 0.47, abs=6)
-        assert columns.stop - columns.start == pytest.approx(200 * 0.80, abs=6)
-    tops = [rows.start for rows, _ in places.values()]
-    assert tops[1] - tops[0] == pytest.approx(200 * 0.47, abs=2)
-    assert tops[2] - tops[1] > 200 * 0.47 + 5  # halves stand apart
-    assert len({columns.start for _, columns in places.values()}) == 1
+        axes = figures.heatmap(matrix(made_up(hurt), resamples=50)).axes[0]
+        found = [place for place, colour in colours(axes).items() if colour == VERMILLION]
+        ((x, y),) = found
+        assert x == 3  # happy
+        rows.append(y)
+        texts = {text.get_position(): text.get_text() for text in axes.texts}
+        assert texts[x + 0.5, y + 0.39] == "−100.0"
+        assert texts[x + 0.5, y + 0.77] == "(0.0)"
+    assert rows[:2] == [0, 1]
+    assert rows[2] > 2  # halves of the face stand apart
 
 
 def test_better_is_blue() -> None:
@@ -106,9 +100,9 @@ def test_better_is_blue() -> None:
         Outcomes(np.stack([a.whole.probability] * 3), np.stack([a.whole.predicted] * 3)),
         a.controls, a.area,
     )  # fmt: skip
-    png = figures.heatmap(matrix(turned, resamples=50))
-    assert block(png, BLUE) is not None
-    assert block(png, VERMILLION) is None
+    found = set(colours(figures.heatmap(matrix(turned, resamples=50)).axes[0]).values())
+    assert BLUE in found
+    assert VERMILLION not in found
 
 
 def test_row_heads_leave_out_what_the_row_says() -> None:
@@ -122,15 +116,21 @@ def test_row_heads_leave_out_what_the_row_says() -> None:
     assert rows[0] > 48 > rows[1]  # of 96: the mouth is below, the upper face above
 
 
+def items(results: StudyResults) -> tuple[Table | Picture, ...]:
+    found = section(results)
+    return found.items if found is not None else ()
+
+
 def test_items_of_stored_ablations(tmp_path: Path) -> None:
     runs = [finished(tmp_path, 0), finished(tmp_path, 1)]
-    assert ablation_items(runs) == ()
+    assert section(read_study(tmp_path)) is None
     store(runs[0], made_up())
     store(runs[1], made_up("left_eye"))
     store(runs[1], made_up(), "ablation-blur", fill="blur")
     store(runs[1], made_up(), "ablation-old", format="another")
     store(runs[1], made_up(), "saliency")
-    shown = shown_ablations(runs)
+    results = read_study(tmp_path)
+    shown = shown_ablations(results)
     assert [one.key for one in shown] == [
         *("ablation_compact_s0", "ablation_compact_s1", "ablation_compact_s1_blur")
     ]
@@ -139,9 +139,9 @@ def test_items_of_stored_ablations(tmp_path: Path) -> None:
         "compact, baseline, seed 1",
         "compact, baseline, seed 1, blur",
     ]
-    items = ablation_items(runs)
-    assert len({item.key for item in items}) == len(items) == 3 * 3 + 1
-    pictures = [item for item in items if isinstance(item, Picture)]
+    found = items(results)
+    assert len({item.key for item in found}) == len(found) == 3 * 3 + 1
+    pictures = [item for item in found if isinstance(item, Picture)]
     assert [p.key.rpartition("_")[2] for p in pictures] == ["accuracy", "probability"] * 3
     assert "happy without mouth −100.0 points (control 0.0)" in pictures[0].alt
     assert "happy without left eye" in pictures[2].alt
@@ -150,8 +150,10 @@ def test_items_of_stored_ablations(tmp_path: Path) -> None:
 
 
 def test_what_a_retrained_run_lacks_is_in_the_rows_not_in_the_title(tmp_path: Path) -> None:
-    runs = [finished(tmp_path), *(finished(tmp_path, left_out=f) for f in ("mouth", "eyes"))]
-    (shown,) = shown_ablations(runs)
+    finished(tmp_path)
+    for feature in ("mouth", "eyes"):
+        finished(tmp_path, left_out=feature)
+    (shown,) = shown_ablations(read_study(tmp_path))
     assert (shown.title, shown.by_retraining) == ("compact, baseline", True)
     assert shown.ablation.features == ("eyes", "mouth")
 
@@ -205,11 +207,7 @@ def test_without_controls_nothing_stands_in_brackets() -> None:
     cells: Sequence[Cell] = matrix(bare, resamples=50)
     ((_, _, rows),) = terminal_tables(cells)
     assert rows[0][4] == "−100.0"
-    assert figures.heatmap(cells)
+    texts = [text.get_text() for text in figures.heatmap(cells).axes[0].texts]
+    assert not any(text.startswith("(") for text in texts)
     written = csv.DictReader(io.StringIO(cells_table([("m", c) for c in cells]).to_csv()))
     assert {row["control"] for row in written} == {""}
-
-
-@pytest.mark.parametrize(("value", "text"), [(-0.1234, "−12.3"), (0.0004, "0.0"), (0.05, "+5.0")])
-def test_points(value: float, text: str) -> None:
-    assert figures.points(value) == text

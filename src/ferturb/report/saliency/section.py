@@ -1,4 +1,4 @@
-"""What the report says of saliency: faces with maps, and the mass per facial feature."""
+"""Where the models look: faces with maps, mass per facial feature, whether maps are true."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.mass import (
     Explanation,
     Mass,
     mass_by_emotion,
 )
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.form.style import Picture
+from ferturb.report.form.style import Picture, png_of
 from ferturb.report.form.tables import Cell, Column, Table
-from ferturb.report.saliency.explain import paper_figures, run_names
+from ferturb.report.results import StudyResults
+from ferturb.report.run_results import run_names
+from ferturb.report.saliency.explain import paper_figures
+from ferturb.report.saliency.faithfulness import judged_items
 from ferturb.report.saliency.figures import mass_heatmaps
-from ferturb.runs.run import Run
+from ferturb.report.section import Section, section_of
 
 COLUMNS = (*EMOTIONS, "all")
 _PANELS = 6
@@ -31,25 +32,26 @@ Found = Mapping[tuple[str, str], Explanation]
 """(model, saliency method and what is special about the faces) -> what was found."""
 
 
-def saliency_items(
-    runs: Sequence[Run], faces: Faces | None = None, method: str = SALIENCY
-) -> tuple[Table | Picture, ...]:
-    """Figures 1 and 6 (with `faces`; drawn with `method`), and the mass per facial feature that is
-    kept with the runs; () where nothing is."""
+def section(results: StudyResults) -> Section | None:
+    """Figures 1 and 6 (with faces), the mass per facial feature and the faithfulness that are kept
+    with the runs, whatever their faces."""
+    explained = [run for run in results.done if run.explanations]
     items: list[Table | Picture] = []
-    if faces is not None:
-        with contextlib.suppress(FerturbError):  # a network that this method can't explain
-            items += paper_figures(runs, faces, method)
-    return (*items, *mass_items(kept_mass(runs)))
-
-
-def kept_mass(runs: Sequence[Run]) -> Found:
-    """Every explanation that is kept with the runs."""
-    return {
+    if results.faces is not None:
+        with contextlib.suppress(FerturbError):  # a network that saliency can't explain
+            items += paper_figures(explained, results.faces)
+    mass = {
         (name, analysis.removeprefix(f"{Explanation.KIND}-")): explanation
-        for name, run in zip(run_names(runs), runs, strict=True)
-        for analysis, explanation in Explanation.kept(run).items()
+        for name, run in zip(run_names(explained), explained, strict=True)
+        for analysis, explanation in run.explanations.items()
     }
+    judged = {
+        f"{name}{analysis.removeprefix('faithfulness').replace('-', ' ')}": judgement
+        for name, run in zip(run_names(results.runs), results.runs, strict=True)
+        for analysis, judgement in run.judgements.items()
+    }
+    items += [*mass_items(mass), *judged_items(judged)]
+    return section_of("saliency", "Where the models look", items)
 
 
 def mass_items(found: Found) -> tuple[Table | Picture, ...]:
@@ -79,7 +81,7 @@ def mass_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Tabl
     note = (
         "Share of each face's saliency on each part of it, averaged over faces; parts add up to "
         "100 %. Mass / area is 1 for a map that says nothing. 95 % intervals over faces. Faces "
-        f"were drawn by lot, {_counts(found)} of each emotion at most; each counts the same."
+        f"were drawn at random, {_counts(found)} of each emotion at most; each counts the same."
         f"{_silence(found)}"
     )
     return Table("saliency_mass", "Saliency per facial feature", columns, tuple(rows), note)
@@ -130,7 +132,7 @@ def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:
     if len(mass) > len(shown):
         caption += f" The first {len(shown)} of {len(mass)}; the table has all."
     title = "Saliency per facial feature and emotion"
-    png = mass_heatmaps(panels, COLUMNS)
+    png = png_of(mass_heatmaps(panels, COLUMNS))
     return Picture("saliency_heatmap", title, caption, " ".join(parts), png)
 
 

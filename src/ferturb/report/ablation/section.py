@@ -1,7 +1,8 @@
-"""What the report shows of ablations: heatmaps, the matrix with intervals, and every cell.
+"""Which facial features the models need: heatmaps, the matrix with intervals, and every cell.
 
-ablation_items(runs)      what `ferturb ablate` and studies stored with the runs, and the
+section(results)          what `ferturb ablate` and studies stored with the runs, and the
                           matrix by retraining where there are runs without a feature
+run_items(run, ablation)  the same of one ablation
 cells_table, matrix_table one table each, of any matrix
 heatmap_picture           one heatmap
 """
@@ -12,16 +13,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation
-from ferturb.evaluation.ablation.retrained import find_retrained, retrained
 from ferturb.evaluation.significance import Interval
-from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap, points
-from ferturb.report.form.style import Picture
-from ferturb.report.form.tables import Column, Table
-from ferturb.report.results import method_labels
-from ferturb.runs.run import Run
+from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap
+from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.tables import Column, Table, signed_points
+from ferturb.report.results import StudyResults
+from ferturb.report.run_results import Configured, method_labels
+from ferturb.report.section import Section, section_of
+from ferturb.report.sentences import strongest
 
 QUANTITIES = {"accuracy": "accuracy", "probability": "the true emotion's probability"}
 
@@ -50,23 +51,20 @@ class Shown:
         return str(self.ablation.record.get("fill", "mean"))
 
 
-def ablation_items(runs: Sequence[Run]) -> tuple[Table | Picture, ...]:
-    """Pictures and tables of everything that is stored; empty where there is nothing.
-
-    For each ablation two heatmaps (accuracy, probability) and the matrix with intervals; at the
-    end one table with every cell of all of them.
-    """
+def section(results: StudyResults) -> Section | None:
+    """Pictures and tables of every ablation: two heatmaps (accuracy, probability) and the matrix
+    with intervals of each; at the end one table with every cell of all of them."""
     items: list[Table | Picture] = []
     cells: list[tuple[str, Cell]] = []
-    for shown in shown_ablations(runs):
+    for shown in shown_ablations(results):
         found = {measure: matrix(shown.ablation, measure) for measure in MEASURES}
         items += _items_of(shown, found)
         cells += [(shown.title, cell) for some in found.values() for cell in some]
-    return (*items, cells_table(cells)) if cells else ()
+    return section_of("features", "Facial features", [*items, cells_table(cells)] if cells else ())
 
 
-def run_items(run: Run, ablation: Ablation) -> tuple[Table | Picture, ...]:
-    """The same of one ablation of one run, called "ablation" whatever the run is."""
+def run_items(run: Configured, ablation: Ablation) -> tuple[Table | Picture, ...]:
+    """Pictures and tables of one ablation, called "ablation" whatever the run is."""
     shown = Shown(Ablation.KIND, _titles([run])[run.name] + _unusual(ablation), ablation)
     found = {measure: matrix(ablation, measure) for measure in MEASURES}
     cells = [(shown.title, cell) for some in found.values() for cell in some]
@@ -91,28 +89,18 @@ def terminal_tables(cells: Sequence[Cell]) -> list[tuple[str, list[str], list[li
     return tables
 
 
-def shown_ablations(runs: Sequence[Run]) -> list[Shown]:
-    """Every ablation stored with finished runs, then every one by retraining.
-
-    Of a retrained group whose runs can't be compared (other faces), nothing is shown.
-    """
-    done = [run for run in runs if run.done]
-    titles, found = _titles(done), []
-    for run in done:
-        for name, ablation in Ablation.kept(run).items():
+def shown_ablations(results: StudyResults) -> list[Shown]:
+    """Every ablation stored with finished runs, then every one by retraining."""
+    titles, found = _titles(results.done), []
+    for run in results.done:
+        for name, ablation in run.ablations.items():
             key = f"{run.name}{name.removeprefix(Ablation.KIND)}".replace("-", "_")
             title = titles[run.name] + _unusual(ablation)
             found.append(Shown(f"ablation_{key}", title, ablation))
-    groups = find_retrained(done)
-    titles = _titles([group.baseline for group in groups])  # what is left out is in the rows
-    for group in groups:
-        try:
-            ablation = retrained(group)
-        except FerturbError:
-            continue
-        key = f"{group.baseline.name}_{group.fill}".replace("-", "_")
-        title = titles[group.baseline.name]
-        found.append(Shown(f"retrained_{key}", title, ablation, by_retraining=True))
+    titles = _titles([run for run, _ in results.retrained])  # what is left out is in the rows
+    for run, ablation in results.retrained:
+        key = f"{run.name}_{ablation.record['fill']}".replace("-", "_")
+        found.append(Shown(f"retrained_{key}", titles[run.name], ablation, by_retraining=True))
     return found
 
 
@@ -135,7 +123,11 @@ def heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
     word = "Retrained without it" if shown.by_retraining else "Left out at test time"
     title = f"{word}: {QUANTITIES[measure]}, {shown.title}"
     return Picture(
-        f"{shown.key}_{measure}", title, caption, strongest(cells), heatmap(cells, shown.fill)
+        f"{shown.key}_{measure}",
+        title,
+        caption,
+        strongest(cells),
+        png_of(heatmap(cells, shown.fill)),
     )
 
 
@@ -206,19 +198,6 @@ def cells_table(cells: Iterable[tuple[str, Cell]], key: str = "ablation_cells") 
     )
 
 
-def strongest(cells: Sequence[Cell], most: int = 5) -> str:
-    """The largest changes of the features that the model needs, in words."""
-    needed = sorted((c for c in cells if c.needed), key=lambda c: c.excess.estimate)[:most]
-    if not needed:
-        return "No change is significantly worse than that of as many pixels left out at random."
-    parts = [
-        f"{c.emotion} without {c.feature.replace('_', ' ')} {points(c.change.estimate)} points "
-        f"(control {points(c.control.estimate)})"
-        for c in needed
-    ]
-    return f"Furthest below their controls: {'; '.join(parts)}."
-
-
 def _items_of(shown: Shown, found: Mapping[str, Sequence[Cell]]) -> list[Table | Picture]:
     """The heatmaps of each measure, and the table of the first."""
     pictures = [heatmap_picture(shown, cells) for cells in found.values()]
@@ -233,10 +212,10 @@ def _changed(cell: Cell) -> str:
 def _plain(cell: Cell, value: Interval) -> str:
     if cell.few:
         return f"n = {cell.n}"
-    return "–" if math.isnan(value.estimate) else points(value.estimate)
+    return "–" if math.isnan(value.estimate) else signed_points(value.estimate)
 
 
-def _titles(runs: Sequence[Run]) -> dict[str, str]:
+def _titles(runs: Sequence[Configured]) -> dict[str, str]:
     """Run name -> model, method and, where that is not enough, seed."""
     labels = method_labels(runs)
     titles = {run.name: f"{run.config.model.name}, {labels[run.name]}" for run in runs}

@@ -1,0 +1,1 @@
+"""What was trained, on which faces, and how it went."""
