@@ -22,7 +22,7 @@ Data = Annotated[
     arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
 ]
 Split = Annotated[Literal["train", "validation", "test"], arg(help="Which of them.")]
-Each = Annotated[int, arg(help="How many of each emotion, drawn by lot.")]
+Each = Annotated[int, arg(help="How many of each emotion, drawn at random.")]
 Seed = Annotated[int, arg(help="Of everything drawn.")]
 Threads = Annotated[int | None, arg(help="Threads of torch.")]
 

@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors, sources_version
 from ferturb.data.cache import cache_folder, cached
@@ -35,10 +35,9 @@ from ferturb.data.sources import load_faces
 from ferturb.data.splits import training_subset
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
 from ferturb.features.masks.mask_fer import mask_faces
-from ferturb.features.masks.wear import check_kind
 from ferturb.features.random_regions import control_regions
-from ferturb.features.regions import FEATURES, regions
-from ferturb.features.removal import FILLS, leave_out, remove
+from ferturb.features.regions import regions
+from ferturb.features.removal import leave_out, without
 
 FORMAT = "ferturb-found-landmarks-1"
 MADE_BY = ("ferturb.data", "ferturb.features")
@@ -58,7 +57,6 @@ def load_dataset(
     Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
     so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
     """
-    _check(config)
     return _subset(_altered_faces(config, cache, progress), config)
 
 
@@ -93,7 +91,6 @@ def alter(
     faces: Faces, config: DatasetConfig, landmarks: Landmarks, progress: Progress | None = None
 ) -> Faces:
     """The same faces altered as a config says: first what they wear, then what is left out."""
-    _check(config)
     altered = faces
     if config.face_masks is not None:
         altered = _wear(altered, config.face_masks, config.alteration_seed, landmarks, progress)
@@ -125,10 +122,8 @@ def leave_out_random(
     for number, some in enumerate(_chunks(len(faces), _REGION_CHUNK)):
         draw = int(np.random.default_rng([seed, number]).integers(2**62))
         found = regions(landmarks.points[some], size, (feature, "face"))
-        keep = ~control_regions(found[feature], found["face"], draw)
-        shown = faces.images[some].unsqueeze(1).float().div(255)
-        filled = remove(shown, keep, fill, generator)[:, 0]
-        parts.append((filled * 255).round().to(torch.uint8))
+        hidden = control_regions(found[feature], found["face"], draw)
+        parts.append(without(faces.images[some], hidden, fill, generator))
     what = f"random regions of the area of {feature} left out"
     return replace(
         faces,
@@ -191,20 +186,6 @@ def _wear(
 def _of_kind(faces: Faces, kind: str) -> Faces:
     """FER2013 that is altered is FER2013 no longer; drawn faces stay drawn faces."""
     return replace(faces, kind=kind) if faces.kind in ("fer2013", "maskfer") else faces
-
-
-def _check(config: DatasetConfig) -> None:
-    """Unknown names fail at once, not after minutes."""
-    if config.face_masks is not None:
-        check_kind(config.face_masks, config.alteration_seed)
-    if config.left_out_control and config.left_out is None:
-        raise FerturbError(
-            "left_out_control puts a random region in the place of a facial feature; "
-            "give the feature as left_out"
-        )
-    if config.left_out is not None:
-        choose("facial feature", config.left_out, FEATURES)
-        choose("fill", config.left_out_fill, FILLS)
 
 
 def _title(config: DatasetConfig) -> str:

@@ -27,6 +27,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_bytes, as_input
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
@@ -63,6 +64,17 @@ def remove(
     return torch.where(shown, faces, filled.clamp(0, 1))
 
 
+def without(
+    images: UInt8[Tensor, "n h w"],
+    region: Bool[Tensor, "n h w"],
+    fill: str,
+    generator: torch.Generator | None = None,
+) -> UInt8[Tensor, "n h w"]:
+    """Faces as bytes with the pixels of `region` filled (see `remove`); the others stay."""
+    filled = as_bytes(remove(as_input(images), ~region, fill, generator)[:, 0])
+    return torch.where(region, filled, images)
+
+
 def leave_out(
     faces: Faces,
     feature: str,
@@ -90,8 +102,8 @@ def leave_out(
     parts = []
     for start in range(0, len(faces), _BATCH):
         some = slice(start, start + _BATCH)
-        keep = ~region(landmarks.points[some], feature, (h, w))
-        parts.append(_remove_bytes(faces.images[some], keep, fill, generator))
+        own = region(landmarks.points[some], feature, (h, w))
+        parts.append(without(faces.images[some], own, fill, generator))
     record = {
         "feature": feature,
         "fill": fill,
@@ -106,16 +118,6 @@ def leave_out(
         notes=(*faces.notes, f"{feature} left out of every face, filled: {fill}"),
         info={**faces.info, "left_out": record},
     )
-
-
-def _remove_bytes(
-    images: UInt8[Tensor, "b h w"],
-    keep: Bool[Tensor, "b h w"],
-    fill: str,
-    generator: torch.Generator,
-) -> UInt8[Tensor, "b h w"]:
-    filled = remove(images.unsqueeze(1).float().div(255), keep, fill, generator)
-    return torch.where(keep, images, (filled[:, 0] * 255).round().to(torch.uint8))
 
 
 def _black(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
@@ -208,8 +210,6 @@ def left_out_faces(
     names = tuple(n for n in FEATURES if n != "face") if features is None else tuple(features)
     image = torch.from_numpy(np.array(face))[None]  # a copy: the face may not be writable
     found = regions(find_landmarks(image).points, (face.shape[0], face.shape[1]), names)
-    keep = ~torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
-    copies = (image[:, None].float() / 255).expand(len(names), 1, *face.shape)
-    filled = (remove(copies, keep, fill)[:, 0] * 255).round().to(torch.uint8)
-    shown = torch.cat([image, torch.where(keep, image, filled)])
-    return ("", *names), shown.numpy()
+    hidden = torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
+    shown = without(image.expand(len(names), *face.shape), hidden, fill)
+    return ("", *names), torch.cat([image, shown]).numpy()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ferturb.base.config.fields import LATER, in_range
+from ferturb.base.config.fields import LATER, in_range, unknown
+from ferturb.base.errors import FerturbError
+
+MASK_KINDS = ("surgical", "cloth", "n95", "mixed", "glasses", "hand", "random")
+"""What faces can wear."""
+FEATURE_NAMES = (
+    *("left_eye", "right_eye", "eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead"),
+    *("upper_face", "lower_face", "left_half", "right_half", "face"),
+)
+"""The facial features that can be left out."""
+FILL_NAMES = ("black", "mean", "blur", "noise", "inpaint")
+"""What can stand in their place."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class DatasetConfig:
     left_out_control: bool = field(default=False, metadata=LATER)
     """Leave out, in place of the facial feature, a random region of as many pixels."""
     alteration_seed: int = field(default=0, metadata=LATER)
-    """Of what is drawn by lot: face masks, noise, random regions."""
+    """Of what is drawn at random: face masks, noise, random regions."""
 
     training_faces: int | None = field(default=None, metadata=LATER)
     """Train on this many of the training faces, drawn at random; None on all of them."""
@@ -41,6 +52,18 @@ class DatasetConfig:
         in_range("subset_seed", self.subset_seed, 0, None)
         if self.training_faces is not None:
             in_range("training_faces", self.training_faces, 7, None)
+        for kind, name, known in (
+            ("kind of face mask", self.face_masks, MASK_KINDS),
+            ("facial feature", self.left_out, FEATURE_NAMES),
+            ("fill", self.left_out_fill, FILL_NAMES),
+        ):
+            if name is not None and name not in known:
+                raise FerturbError(unknown(kind, name, known))
+        if self.left_out_control and self.left_out is None:
+            raise FerturbError(
+                "left_out_control puts a random region in the place of a facial feature; "
+                "give the feature as left_out"
+            )
 
     @property
     def altered(self) -> bool:

@@ -4,7 +4,7 @@ An action unit (Ekman and Friesen, Facial Action Coding System, 1978) is one mus
 emotion is a set of them, after the EMFACS prototypes. Because the emotion enters a drawing
 through its action units alone, and a unit changes only the facial features listed in
 `FEATURES_OF_UNIT`, it is known which features carry which emotion: `EVIDENCE`. Identity, pose,
-light, hair, glasses, beard, blur and noise are drawn by lot, without regard to the emotion.
+light, hair, glasses, beard, blur and noise are drawn at random, without regard to the emotion.
 
 The task is meant to be hard: expressions are often weak, units of the prototype are missing,
 and units that mean nothing appear. Left and right are the image's, not the person's.
@@ -194,7 +194,7 @@ def planted_features() -> dict[str, frozenset[str]]:
 
 
 def sample_units(labels: Int64[Tensor, " n"], seed: int = 0) -> Float32[Tensor, "n u"]:
-    """Action units by lot: the prototype of each face's emotion, weak or strong, and noise.
+    """Action units at random: the prototype of each face's emotion, weak or strong, and noise.
 
     A face has one strength; each unit of the prototype varies about it and is missing in one
     face of eight (never all). Any other unit appears, weakly, in one face of seven.
@@ -206,11 +206,11 @@ def sample_units(labels: Int64[Tensor, " n"], seed: int = 0) -> Float32[Tensor, 
         shape = (_BLOCK, len(_NUMBERS))
         strength = 0.38 + 0.62 * rng.random((_BLOCK, 1), dtype=np.float32)
         vary = 0.7 + 0.5 * rng.random(shape, dtype=np.float32)
-        lot = rng.random(shape, dtype=np.float32)
+        chance = rng.random(shape, dtype=np.float32)
         stray = rng.random(shape, dtype=np.float32) * 0.34 * (rng.random(shape) < 1 / 7)
         count = len(chosen)
         member = prototypes[chosen.numpy()]
-        kept = member & (lot[:count] > 1 / 8)
+        kept = member & (chance[:count] > 1 / 8)
         lost = member.any(1) & ~kept.any(1)
         kept[lost] = member[lost]
         row = np.where(kept, strength[:count] * vary[:count], 0.0)
@@ -222,7 +222,7 @@ def sample_units(labels: Int64[Tensor, " n"], seed: int = 0) -> Float32[Tensor, 
 def synthetic_faces(n: int, seed: int = 0) -> Faces:
     """n drawn faces as a dataset: seven equal classes, 80/10/10 into train, validation, test.
 
-    Each emotion is divided in the same shares, by lot from the seed. Names look like
+    Each emotion is divided in the same shares, at random by the seed. Names look like
     ``synthetic/train/happy_000123``, the number being the face's place in `draw(n, seed)`.
     """
     _check(n, seed, 48)
