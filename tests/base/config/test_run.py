@@ -74,7 +74,13 @@ def test_fingerprint_is_the_same_everywhere_and_forever() -> None:
 
 SHARES = {"mixed", "share", "label_smoothing", "attention_threshold", "altered", "distillation"}
 """Fields from 0 to 1."""
-NAMED = {"face_masks": "n95", "left_out": "mouth", "left_out_fill": "blur", "training_faces": 70}
+NAMED: dict[str, object] = {
+    "face_masks": "n95",
+    "left_out": "mouth",
+    "left_out_fill": "blur",
+    "training_faces": 70,
+    "erased": (0.1, 0.2),
+}
 """Fields that do not take any value."""
 ALONE = {("dataset", "left_out_control"), ("recipe", "validate_every")}
 """What is refused without a change of another field."""
@@ -91,7 +97,10 @@ def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 def changed(config: object, path: tuple[str, ...]) -> object:
     value = getattr(config, path[0])
-    if len(path) > 1:
+    new: object
+    if path[0] in NAMED:
+        new = NAMED[path[0]]
+    elif len(path) > 1:
         new = changed(value, path[1:])
     elif isinstance(value, bool):
         new = not value
@@ -100,7 +109,7 @@ def changed(config: object, path: tuple[str, ...]) -> object:
     elif isinstance(value, tuple):
         new = () if value else (("x", 1),)
     else:
-        new = NAMED.get(path[0], "changed")
+        new = "changed"
     return dataclasses.replace(config, **{path[0]: new})  # type: ignore[type-var]
 
 
