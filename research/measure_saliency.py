@@ -35,7 +35,8 @@ from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_text
-from ferturb.data.drawn.synthetic import draw, planted_features
+from ferturb.data.drawn.action_units import planted_features
+from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.ablation.matrix import matrix, named
 from ferturb.evaluation.ablation.measure import ablate
 from ferturb.evaluation.saliency.benchmark import judge_maps

@@ -90,10 +90,10 @@ def test_saved_and_loaded_is_the_same(toy_faces: Faces, tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     save_tensors(tmp_path / "x", {"images": torch.zeros(1)}, {"format": "other"})
-    with pytest.raises(FerturbError, match=r"no faces file .*got 'other'"):
+    with pytest.raises(FerturbError, match=r"not a faces file .*got 'other'"):
         Faces.load(tmp_path / "x")
     save_tensors(tmp_path / "x", {"images": torch.zeros(1)}, {"format": "ferturb-faces-1"})
-    with pytest.raises(FerturbError, match="no faces file"):
+    with pytest.raises(FerturbError, match="not a faces file"):
         Faces.load(tmp_path / "x")
 
 

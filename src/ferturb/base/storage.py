@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -190,7 +190,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FerturbError(f"{path} does not exist") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise FerturbError(
-            f"{path} is no safetensors file ({_first_line(error)}); ferturb loads weights from "
+            f"{path} is no safetensors file ({first_line(error)}); ferturb loads weights from "
             "safetensors only and never unpickles: convert the checkpoint first"
         ) from error
 
@@ -211,7 +211,3 @@ def sources_version(*names: str) -> str:
             digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

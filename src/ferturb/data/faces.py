@@ -122,7 +122,7 @@ class Faces:
         tensors, meta = load_tensors(path)
         if meta.get("format") != "ferturb-faces-1" or {"images", "labels", "splits"} - set(tensors):
             raise FerturbError(
-                f"{path} is no faces file (expected format ferturb-faces-1, "
+                f"{path} is not a faces file (expected format ferturb-faces-1, "
                 f"got {meta.get('format')!r}); write it again"
             )
         return Faces(

@@ -200,7 +200,7 @@ def left_out_faces(
     """The face as it is, named "", and with each feature left out: names, faces (n, h, w).
 
     `features` None takes all but "face". Raises `FerturbError` for an unknown feature or fill, or
-    what is no face.
+    an array that is not a face.
     """
     if face.dtype != np.uint8 or face.ndim != 2:
         raise FerturbError(

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 
 from ferturb.base.config import SALIENCY, DatasetConfig, choose
+from ferturb.base.errors import first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
 from ferturb.evaluation.other_data import altered_name, measure_on
@@ -110,7 +111,7 @@ def analyse(tasks: Sequence[Task], setting: Setting, on_analysis: OnAnalysis) ->
         try:
             task.compute(task.run, task.name, setting, on_progress)
         except Exception as error:
-            failed[task.title] = (str(error).splitlines() or [type(error).__name__])[0]
+            failed[task.title] = first_line(error)
     return failed
 
 

@@ -16,6 +16,11 @@ from jaxtyping import Float
 from numpy.random import Generator
 from torch import Tensor
 
+BLOCK = 256
+"""Faces that draw from one stream of random numbers."""
+TRAITS, UNITS, TEXTURES, GRAIN, SPLITTING = range(5)
+"""What a stream's numbers are for."""
+
 Traits: TypeAlias = Mapping[str, Float[Tensor, "b 1 1"]]
 
 BELL: dict[str, tuple[float, float]] = {

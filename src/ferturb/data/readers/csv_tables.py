@@ -21,12 +21,12 @@ import torch
 from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, Tree
+from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree
 from ferturb.data.splits import split_code
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _HEADER_BYTES = 4096
 _BLOCK_BYTES = 8 * 2**20
 
 
-def matches(tree: Tree) -> bool:
+def matches(tree: SourceTree) -> bool:
     """True for a single text file, and for a tree with a CSV that has one of FER2013's columns."""
     if len(tree.members) == 1 and not tree.path.is_dir():
         (name,) = tree.members
@@ -46,7 +46,7 @@ def matches(tree: Tree) -> bool:
     return any("pixels" in _roles(header(tree, name)) for name in tree.with_suffix(".csv"))
 
 
-def read(tree: Tree, progress: Progress | None = None) -> Faces:
+def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     """The CSV form of FER2013 in this tree as `Faces`; names are ``<Usage>_<row>``.
 
     A missing column, a row without exactly 2,304 pixels, a pixel outside 0 … 255, a label
@@ -98,8 +98,8 @@ def write_csv(faces: Faces, path: Path, *, icml: bool = False) -> None:
             file.write(f"{label},{usage},{pixels}\n" if icml else f"{label},{pixels},{usage}\n")
 
 
-def header(tree: Tree, name: str) -> list[str]:
-    """The column names of a CSV, lower case, without surrounding space; [] if it is no text."""
+def header(tree: SourceTree, name: str) -> list[str]:
+    """The column names of a CSV, lower case, without surrounding space; [] if it is not text."""
     with tree.open(name) as stream:
         start = stream.read(_HEADER_BYTES)
     try:
@@ -112,7 +112,7 @@ def header(tree: Tree, name: str) -> list[str]:
     return [column.strip().lower() for column in first]
 
 
-def _tables(tree: Tree) -> tuple[str, ...]:
+def _tables(tree: SourceTree) -> tuple[str, ...]:
     if len(tree.members) == 1 and not tree.path.is_dir():
         return tuple(tree.members)
     return tuple(n for n in tree.with_suffix(".csv") if "pixels" in _roles(header(tree, n)))
@@ -122,7 +122,7 @@ def _roles(columns: list[str]) -> dict[str, int]:
     return {column: i for i, column in enumerate(columns) if column in COLUMNS}
 
 
-def _is_labelled_part(tree: Tree, name: str, roles: dict[str, int]) -> bool:
+def _is_labelled_part(tree: SourceTree, name: str, roles: dict[str, int]) -> bool:
     """True for a table with labels that may come without Usage, False for one without labels."""
     stem = name.rpartition("/")[2].partition(".")[0]
     where = tree.path if len(tree.members) == 1 else f"{tree.path} ({name})"
@@ -146,7 +146,7 @@ def _is_labelled_part(tree: Tree, name: str, roles: dict[str, int]) -> bool:
 
 
 def _read_table(
-    tree: Tree, name: str, roles: dict[str, int], progress: Progress | None
+    tree: SourceTree, name: str, roles: dict[str, int], progress: Progress | None
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Int64[np.ndarray, " n"], np.ndarray, list[str]]:
     where = name if name == tree.path.name else f"{tree.path.name} ({name})"
     default = split_code(name.rpartition("/")[2].partition(".")[0]) or 0
@@ -173,7 +173,7 @@ def _read_table(
     return np.concatenate(images), np.concatenate(labels), codes, names
 
 
-def _batches(tree: Tree, name: str, where: str) -> Iterator[pa.RecordBatch]:
+def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -193,7 +193,7 @@ def _batches(tree: Tree, name: str, where: str) -> Iterator[pa.RecordBatch]:
     except FerturbError:
         raise
     except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error)[:160]
         raise FerturbError(
             f"{where} can't be read as CSV ({reason}); copy or download it again"
         ) from error

@@ -83,30 +83,6 @@ def write_mask_fer(faces: Faces, records: Sequence[MaskRecord], folder: Path) ->
         write_text(tree / MASK_RECORDS, _table(named))
 
 
-def read_records(folder: Path) -> tuple[MaskRecord, ...]:
-    """What `write_mask_fer` wrote into ``records.csv`` of this folder."""
-    path = folder / MASK_RECORDS
-    try:
-        text = path.read_text(encoding="utf-8")
-        return tuple(
-            MaskRecord(
-                row["name"],
-                row["kind"],
-                int(row["seed"]),
-                float(row["confidence"]),
-                row["landmarks"],
-            )
-            for row in csv.DictReader(io.StringIO(text))
-        )
-    except OSError as error:
-        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        columns = ", ".join(field.name for field in fields(MaskRecord))
-        raise FerturbError(
-            f"{path} is no record of face masks (expected columns {columns}); write it again"
-        ) from error
-
-
 def _table(records: Sequence[MaskRecord]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [f.name for f in fields(MaskRecord)], lineterminator="\n")

@@ -105,7 +105,7 @@ KINDS: dict[str, Drawer | None] = {
     "hand": occluders.hand,
     "random": occluders.random_occluder,
 }
-"""What a face can wear. "mixed" is one of `FACE_MASKS`, by lot for each face."""
+"""What a face can wear. "mixed" is one of `FACE_MASKS`, drawn for each face."""
 
 _CHUNK_PIXELS = 48 * 48 * 24
 
