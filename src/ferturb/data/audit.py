@@ -177,8 +177,9 @@ def near_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
         a, b = torch.nonzero(correlation >= NEAR_CORRELATION, as_tuple=True)
         first.append(a + start)
         second.append(b + start)
-    a, b = torch.cat(first).numpy(), torch.cat(second).numpy()
-    pairs = coo_array((np.ones(len(a), bool), (a, b)), shape=(len(images), len(images)))
+    rows, columns = torch.cat(first).numpy(), torch.cat(second).numpy()
+    size = (len(images), len(images))
+    pairs = coo_array((np.ones(len(rows), bool), (rows, columns)), size)  # type: ignore[no-untyped-call]
     _, component = connected_components(pairs, directed=False)
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for i, label in enumerate(component.tolist()):

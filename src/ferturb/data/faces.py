@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,3 @@ class Faces:
             notes=tuple(meta["notes"]),
             info=meta["info"],
         )
-
-
-def concatenate(parts: Sequence[Faces]) -> Faces:
-    """All faces of several containers in one; source, kind and info are the first one's."""
-    if not parts:
-        raise FerturbError("concatenate needs at least one Faces, got none")
-    return replace(
-        parts[0],
-        images=torch.cat([p.images for p in parts]),
-        labels=torch.cat([p.labels for p in parts]),
-        splits=torch.cat([p.splits for p in parts]),
-        names=tuple(name for p in parts for name in p.names),
-        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
-    )

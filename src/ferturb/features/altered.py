@@ -20,31 +20,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors, sources_version
 from ferturb.data.cache import cache_folder, cached
-from ferturb.data.faces import Faces, concatenate
+from ferturb.data.faces import Faces
 from ferturb.data.readers.images import Progress
 from ferturb.data.sources import load_faces
 from ferturb.data.splits import training_subset
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
 from ferturb.features.masks.mask_fer import mask_faces
-from ferturb.features.random_regions import control_regions
-from ferturb.features.regions import regions
-from ferturb.features.removal import leave_out, without
+from ferturb.features.removal import leave_out
 
 FORMAT = "ferturb-found-landmarks-1"
 MADE_BY = ("ferturb.data", "ferturb.features")
 """The programs that altered faces come from."""
 _ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
 _CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit
-_REGION_CHUNK = 512
 _WORTH_KEEPING = 500
 """Landmarks of fewer faces are found again sooner than they are worth a file."""
 
@@ -93,44 +87,18 @@ def alter(
     """The same faces altered as a config says: first what they wear, then what is left out."""
     altered = faces
     if config.face_masks is not None:
-        altered = _wear(altered, config.face_masks, config.alteration_seed, landmarks, progress)
-        altered = _of_kind(altered, "maskfer")
-    if config.left_out is not None:
-        how = config.left_out, config.left_out_fill, landmarks, config.alteration_seed
-        remover = leave_out_random if config.left_out_control else leave_out
-        altered = _of_kind(remover(altered, *how), "left-out")
-        info: dict[str, Any] = {
-            "feature": config.left_out,
-            "fill": config.left_out_fill,
-            "control": config.left_out_control,
-            "seed": config.alteration_seed,
-        }
-        altered = replace(altered, info={**altered.info, "left_out": info})
-    return altered
-
-
-def leave_out_random(
-    faces: Faces, feature: str, fill: str, landmarks: Landmarks, seed: int = 0
-) -> Faces:
-    """A dataset with, in place of a facial feature, a random region of as many pixels left out.
-
-    The control of `ferturb.features.removal.leave_out`, see `control_regions`.
-    """
-    size = (faces.images.shape[1], faces.images.shape[2])
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for number, some in enumerate(_chunks(len(faces), _REGION_CHUNK)):
-        draw = int(np.random.default_rng([seed, number]).integers(2**62))
-        found = regions(landmarks.points[some], size, (feature, "face"))
-        hidden = control_regions(found[feature], found["face"], draw)
-        parts.append(without(faces.images[some], hidden, fill, generator))
-    what = f"random regions of the area of {feature} left out"
-    return replace(
-        faces,
-        images=torch.cat(parts) if parts else faces.images,
-        source=f"{faces.source}, {what} ({fill})",
-        notes=(*faces.notes, f"{what} of every face, filled: {fill}, seed {seed}"),
-    )
+        kind, seed = config.face_masks, config.alteration_seed
+        altered = _of_kind(mask_faces(faces, kind, seed, landmarks, progress)[0], "maskfer")
+    if config.left_out is None:
+        return altered
+    what: dict[str, Any] = {
+        "feature": config.left_out,
+        "fill": config.left_out_fill,
+        "control": config.left_out_control,
+        "seed": config.alteration_seed,
+    }
+    altered = _of_kind(leave_out(altered, landmarks=landmarks, **what), "left-out")
+    return replace(altered, info={**altered.info, "left_out": what})
 
 
 def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = None) -> Landmarks:
@@ -168,19 +136,6 @@ def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landma
         torch.cat([part.confidence for part in parts]),
         tuple(source for part in parts for source in part.source),
     )
-
-
-def _wear(
-    faces: Faces, kind: str, seed: int, landmarks: Landmarks, progress: Progress | None
-) -> Faces:
-    """`mask_faces` a chunk at a time: what a face wears depends on its name and the seed alone."""
-    parts = []
-    for some in _chunks(len(faces), _CHUNK):
-        index: Int64[Tensor, " m"] = torch.arange(some.start, some.stop)
-        part, _ = mask_faces(faces.select(index), kind, seed, landmarks.select(index))
-        parts.append(part)
-        _tell(progress, some.stop, len(faces))
-    return concatenate(parts) if parts else mask_faces(faces, kind, seed, landmarks)[0]
 
 
 def _of_kind(faces: Faces, kind: str) -> Faces:

@@ -31,6 +31,7 @@ from ferturb.base.pixels import as_bytes, as_input
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
+from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, region, regions
 
 Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -81,17 +82,19 @@ def leave_out(
     fill: str,
     landmarks: Landmarks | None = None,
     seed: int = 0,
+    control: bool = False,
 ) -> Faces:
     """A dataset with one facial feature left out of every face.
 
+    `control` leaves out, in its place, a random region of as many pixels (`control_regions`).
     Labels, splits and names stay; source and notes say what was done, and `info["left_out"]`
-    keeps feature, fill, seed and, by face, the landmarks' confidence and source. `landmarks` None
-    finds them. Raises `FerturbError` for an unknown feature or fill.
+    keeps it with, by face, the landmarks' confidence and source. `landmarks` None finds them.
+    Raises `FerturbError` for an unknown feature or fill.
     """
     if fill not in FILLS:
         raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
-    h, w = faces.images.shape[1:]
-    region(torch.zeros(0, COUNT, 2), feature, (h, w))  # an unknown feature fails at once
+    size = (faces.images.shape[1], faces.images.shape[2])
+    region(torch.zeros(0, COUNT, 2), feature, size)  # an unknown feature fails at once
     landmarks = landmarks or find_landmarks(faces.images)
     if len(landmarks) != len(faces):
         raise FerturbError(
@@ -99,23 +102,29 @@ def leave_out(
             f"{len(landmarks)} landmarks; pass those of these faces, or none"
         )
     generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for start in range(0, len(faces), _BATCH):
+    images = faces.images.clone()
+    for number, start in enumerate(range(0, len(faces), _BATCH)):
         some = slice(start, start + _BATCH)
-        own = region(landmarks.points[some], feature, (h, w))
-        parts.append(without(faces.images[some], own, fill, generator))
+        found = regions(landmarks.points[some], size, (feature, "face") if control else (feature,))
+        hidden = found[feature]
+        if control:
+            draw = int(np.random.default_rng([seed, number]).integers(2**62))
+            hidden = control_regions(hidden, found["face"], draw)
+        images[some] = without(images[some], hidden, fill, generator)
+    what = f"random regions of the area of {feature}" if control else feature
     record = {
         "feature": feature,
         "fill": fill,
+        "control": control,
         "seed": seed,
         "confidence": [round(c, 4) for c in landmarks.confidence.tolist()],
         "landmarks": list(landmarks.source),
     }
     return replace(
         faces,
-        images=torch.cat(parts) if parts else faces.images,
-        source=f"{faces.source}, {feature} left out ({fill})",
-        notes=(*faces.notes, f"{feature} left out of every face, filled: {fill}"),
+        images=images,
+        source=f"{faces.source}, {what} left out ({fill})",
+        notes=(*faces.notes, f"{what} left out of every face, filled: {fill}, seed {seed}"),
         info={**faces.info, "left_out": record},
     )
 

@@ -12,7 +12,7 @@ pixels are 2,304 numbers from 0 to 255, row by row, with spaces between.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PIXELS = FACE_SIZE * FACE_SIZE
 COLUMNS = ("emotion", "pixels", "usage")
+_LABELS = tuple(str(label) for label in range(len(EMOTIONS)))
 _HEADER_BYTES = 4096
 _BLOCK_BYTES = 8 * 2**20
 
@@ -150,27 +151,29 @@ def _read_table(
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Int64[np.ndarray, " n"], np.ndarray, list[str]]:
     where = name if name == tree.path.name else f"{tree.path.name} ({name})"
     default = split_code(name.rpartition("/")[2].partition(".")[0]) or 0
-    images, labels, splits = [], [], []
+    images: list[UInt8[np.ndarray, "n 48 48"]] = []
+    labels: list[int] = []
+    splits: list[int] = []
     row, done = 1, 0
     for batch in _batches(tree, name, where):
         columns = {role: batch.column(index) for role, index in roles.items()}
         images.append(_pixels(columns["pixels"], where, row))
-        labels.append(_labels(columns["emotion"], where, row))
-        usage = columns.get("usage")
-        splits.append(
-            _usages(usage, where, row)
-            if usage is not None
-            else np.full(batch.num_rows, default, np.uint8)
+        labels += _codes(
+            columns["emotion"], _LABELS, f"an emotion from 0 to {_LABELS[-1]}", where, row
         )
+        if "usage" in columns:
+            expected = f"Usage {', '.join(fer2013.USAGES)}"
+            splits += _codes(columns["usage"], fer2013.USAGES, expected, where, row)
+        else:
+            splits += [default] * batch.num_rows
         row += batch.num_rows
         done += batch.nbytes
         if progress is not None:
             progress(min(done, tree.members[name]), tree.members[name])
     if row == 1:
         raise FerturbError(f"{where} has a header but no rows; copy or download it again")
-    codes = np.concatenate(splits)
-    names = [f"{fer2013.USAGES[code]}_{i:05d}" for i, code in enumerate(codes.tolist())]
-    return np.concatenate(images), np.concatenate(labels), codes, names
+    names = [f"{fer2013.USAGES[code]}_{i:05d}" for i, code in enumerate(splits)]
+    return np.concatenate(images), np.array(labels), np.array(splits, np.uint8), names
 
 
 def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch]:
@@ -235,29 +238,16 @@ def _pixels_one_by_one(rows: list[str], where: str, first: int) -> UInt8[np.ndar
     return images.reshape(-1, FACE_SIZE, FACE_SIZE)
 
 
-def _labels(column: Any, where: str, first: int) -> Int64[np.ndarray, " n"]:
-    known = {str(label): label for label in range(len(EMOTIONS))}
-    labels = np.empty(len(column), np.int64)
+def _codes(column: Any, known: Sequence[str], what: str, where: str, first: int) -> list[int]:
+    """The place of each word of a column among the known ones; names the row of any other."""
+    codes = {word: code for code, word in enumerate(known)}
+    found = []
     for i, text in enumerate(column.to_pylist()):
-        label = known.get(text.strip())
-        if label is None:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected an emotion from 0 to {len(EMOTIONS) - 1}, "
-                f"got {text[:20]!r}; correct or remove the row"
-            )
-        labels[i] = label
-    return labels
-
-
-def _usages(column: Any, where: str, first: int) -> UInt8[np.ndarray, " n"]:
-    known = {usage: code for code, usage in enumerate(fer2013.USAGES)}
-    codes = np.empty(len(column), np.uint8)
-    for i, text in enumerate(column.to_pylist()):
-        code = known.get(text.strip())
+        code = codes.get(text.strip())
         if code is None:
             raise FerturbError(
-                f"{where}, row {first + i}: expected Usage {', '.join(fer2013.USAGES)}, "
-                f"got {text[:20]!r}; correct or remove the row"
+                f"{where}, row {first + i}: expected {what}, got {text[:20]!r}; "
+                "correct or remove the row"
             )
-        codes[i] = code
-    return codes
+        found.append(code)
+    return found

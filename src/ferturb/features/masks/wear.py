@@ -70,8 +70,8 @@ class _Make:
 
 def _mask(face: Place, light: Light, random: KeyedRandom, make: _Make) -> tuple[Layer, ...]:
     draws = random.uniform(make.ranges, 1)
-    numbers = ("bridge", "corner", "reach", "drop", "pad", "under_eye")
-    cut = Cut(*(draws[name] for name in numbers), make.rounding)
+    edge = draws["bridge"], draws["corner"], draws["reach"], draws["drop"]
+    cut = Cut(*edge, draws["pad"], draws["under_eye"], make.rounding)
     placed = seat(face, cut)
     surface = cloth(face, placed)
     crumple = draws["crumple"] * _crumples(random, surface)
@@ -116,14 +116,15 @@ def wear(
     kind: str,
     seed: int,
     keys: Int64[Tensor, " n"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Worn:
     """Put something on each face.
 
     `points` are 68 or more landmarks in pixels, the first 68 in the iBUG order, image left first,
     (0, 0) the centre of the top left pixel. What face i wears depends on the face, the seed and i
     alone, or on its key instead of i where `keys` are given
-    (`ferturb.features.masks.keyed_random.name_keys`). Raises `FerturbError` for an unknown kind, a
-    negative seed or other points.
+    (`ferturb.features.masks.keyed_random.name_keys`). `progress` takes (faces done, n). Raises
+    `FerturbError` for an unknown kind, a negative seed or other points.
     """
     _check(images, points, kind, seed)
     n, h, w = images.shape
@@ -131,7 +132,7 @@ def wear(
     kinds = _kinds(keys.cpu(), kind)
     keys, points = keys.to(images.device), points.to(images.device)
     out, kept = images.clone(), torch.ones_like(images, dtype=torch.bool)
-    step = max(1, _CHUNK_PIXELS // max(1, h * w))
+    step, done = max(1, _CHUNK_PIXELS // max(1, h * w)), 0
     for name in dict.fromkeys(kinds):
         drawer = KINDS[name]
         assert drawer is not None
@@ -139,6 +140,9 @@ def wear(
         for part in torch.split(members, step):
             random = KeyedRandom(keys[part])
             out[part], kept[part] = put_on(images[part], points[part], drawer, random)
+            done += len(part)
+            if progress is not None:
+                progress(done, n)
     return Worn(out, kept, kinds)
 
 
