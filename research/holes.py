@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import regions
-from ferturb.features.removal import remove
+from ferturb.features.removal import without
 
 _CHUNK = 512
 
@@ -38,7 +38,6 @@ def with_holes(
         holes += [
             control_regions(hole, found["face"], 1000 * start + k) for k, hole in enumerate(holes)
         ]
-        faces = images[start : start + _CHUNK].unsqueeze(1).float().div(255)
-        left = [(remove(faces, ~hole, fill)[:, 0] * 255).round() for hole in holes]
-        chunks.append(torch.stack(left).to(torch.uint8))
+        some = images[start : start + _CHUNK]
+        chunks.append(torch.stack([without(some, hole, fill) for hole in holes]))
     return torch.cat(chunks, 1)

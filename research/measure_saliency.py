@@ -34,7 +34,8 @@ from torch import Tensor, nn
 from ferturb.base.config import AblationOptions
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_rows
-from ferturb.data.drawn.synthetic import draw, planted_features
+from ferturb.data.drawn.action_units import planted_features
+from ferturb.data.drawn.synthetic import draw
 from ferturb.evaluation.ablation.matrix import matrix, named
 from ferturb.evaluation.ablation.measure import ablate
 from ferturb.evaluation.chosen_faces import stratified

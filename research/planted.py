@@ -1,9 +1,10 @@
 """Where a drawn face shows its emotion: known, since its author planted it.
 
 Two answers. *Regions*: the facial features whose action units belong to the emotion, at their
-whole area (`ferturb.data.drawn.synthetic.EVIDENCE`). *Pixels*: what the emotion's action units
-change in this face, that is the difference between it and the same person in the same pose and
-light without them. The second is sharper: a region has pixels that no unit moved.
+whole area (`FEATURES_OF_EMOTION` of `ferturb.data.drawn.action_units`). *Pixels*: what the
+emotion's action units change in this face, that is the difference between it and the same person
+in the same pose and light without them. The second is sharper: a region has pixels that no unit
+moved.
 """
 
 from __future__ import annotations
@@ -13,13 +14,8 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.drawn.synthetic import (
-    EVIDENCE,
-    FEATURES_OF_UNIT,
-    PROTOTYPES,
-    SyntheticFaces,
-    draw_with,
-)
+from ferturb.data.drawn.action_units import FEATURES_OF_EMOTION, FEATURES_OF_UNIT, PROTOTYPES
+from ferturb.data.drawn.synthetic import SyntheticFaces, draw_with
 
 LEAST = 4 / 255
 """A smaller change, as a share of white, is none."""
@@ -53,7 +49,7 @@ def carrying_regions(drawn: SyntheticFaces) -> Bool[Tensor, "n h w"]:
     found = torch.zeros(drawn.images.shape, dtype=torch.bool)
     for label, emotion in enumerate(EMOTIONS):
         who = drawn.labels == label
-        for feature in EVIDENCE[emotion]:
+        for feature in FEATURES_OF_EMOTION[emotion]:
             found[who] |= drawn.regions[feature][who]
     return found
 

@@ -12,7 +12,6 @@ import io
 import json
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ferturb.base.storage import write_bytes
-from ferturb.export.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing, fixed_lots
+from ferturb.export.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing
 from ferturb.export.onnx import OPSET, example_faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.predict.altering import FOLDER
@@ -43,10 +42,10 @@ def to_onnx(
     torch.onnx.register_custom_op_symbolic("aten::maximum", _maximum, OPSET)
     torch.onnx.register_custom_op_symbolic("aten::__iand_", _and, OPSET)
     free = {name: {0: "m"} for name in (*inputs[2:], *(outputs if inputs[2:] else ()))}
-    lots = fixed_lots(module, *example) if isinstance(module, Wearing) else nullcontext()
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad(), lots:
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        module(*example)  # what it draws at random is a constant from here on
         torch.onnx.export(
             module.eval(),
             tuple(example),

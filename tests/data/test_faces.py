@@ -10,7 +10,7 @@ import torch
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import save_tensors
-from ferturb.data.faces import SPLITS, Faces, concatenate
+from ferturb.data.faces import SPLITS, Faces
 
 
 def assert_same(first: Faces, second: Faces) -> None:
@@ -90,10 +90,10 @@ def test_saved_and_loaded_is_the_same(toy_faces: Faces, tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     save_tensors(tmp_path / "x", {"images": torch.zeros(1)}, {"format": "other"})
-    with pytest.raises(FerturbError, match=r"no faces file .*got 'other'"):
+    with pytest.raises(FerturbError, match=r"not a faces file .*got 'other'"):
         Faces.load(tmp_path / "x")
     save_tensors(tmp_path / "x", {"images": torch.zeros(1)}, {"format": "ferturb-faces-1"})
-    with pytest.raises(FerturbError, match="no faces file"):
+    with pytest.raises(FerturbError, match="not a faces file"):
         Faces.load(tmp_path / "x")
 
 
@@ -102,17 +102,3 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_one_of_everything_per_face(toy_faces: Faces, name: str) -> None:
     with pytest.raises(FerturbError, match=f"one of {name} per image: 96 images, 95"):
         replace(toy_faces, **{name: getattr(toy_faces, name)[:95]})
-
-
-def test_concatenate(toy_faces: Faces) -> None:
-    first = replace(toy_faces.split("train"), notes=("a", "b"))
-    second = replace(toy_faces.split("test"), notes=("b", "c"), source="other")
-    both = concatenate([first, second])
-    assert both.names == first.names + second.names
-    assert torch.equal(both.images[64:], second.images)
-    assert torch.equal(both.labels, torch.cat([first.labels, second.labels]))
-    assert both.splits.tolist() == [0] * 64 + [2] * 16
-    assert both.notes == ("a", "b", "c")
-    assert both.source == "toy"
-    with pytest.raises(FerturbError, match="at least one"):
-        concatenate([])

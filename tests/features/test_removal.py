@@ -12,7 +12,7 @@ from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import region
-from ferturb.features.removal import FILLS, leave_out, remove
+from ferturb.features.removal import FILLS, leave_out, remove, without
 
 NAMES = sorted(FILLS)
 
@@ -36,6 +36,16 @@ def generator() -> torch.Generator:
 @pytest.mark.parametrize("fill", NAMES)
 def test_leaving_out_nothing_changes_nothing(faces: Tensor, fill: str) -> None:
     assert torch.equal(remove(faces, torch.ones(6, 20, 24, dtype=torch.bool), fill), faces)
+
+
+@pytest.mark.parametrize("fill", NAMES)
+def test_bytes_without_a_region_are_the_fills_rounded(fill: str) -> None:
+    images = torch.randint(0, 256, (4, 20, 24), generator=generator()).to(torch.uint8)
+    region = torch.rand(4, 20, 24, generator=generator()) < 0.3
+    left = without(images, region, fill, generator())
+    expected = remove(images[:, None].float() / 255, ~region, fill, generator())[:, 0] * 255
+    assert torch.equal(left[~region], images[~region])
+    assert float((left[region].float() - expected[region]).abs().max()) <= 0.5
 
 
 @pytest.mark.parametrize("fill", NAMES)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.drawn.synthetic import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES, draw, draw_with
+from ferturb.data.drawn.action_units import ACTION_UNITS, FEATURES_OF_UNIT, PROTOTYPES
+from ferturb.data.drawn.synthetic import draw, draw_with
 from research.planted import (
     carrying_regions,
     changed_pixels,

@@ -17,7 +17,8 @@ import torch
 
 from ferturb.base.config import AblationOptions, AugmentConfig, ModelConfig
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.drawn.synthetic import draw, planted_features, synthetic_faces
+from ferturb.data.drawn.action_units import planted_features
+from ferturb.data.drawn.synthetic import draw, synthetic_faces
 from ferturb.evaluation.ablation.matrix import matrix, named
 from ferturb.evaluation.ablation.measure import ablate
 from ferturb.features.landmarks import find_landmarks

@@ -15,7 +15,16 @@ from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 from ferturb.study import analyses
-from ferturb.study.analyses import ANALYSES, Analysis, Desk, analyse, missing
+from ferturb.study.analyses import (
+    ANALYSES,
+    Analysis,
+    FacesCache,
+    OnProgress,
+    Setting,
+    analyse,
+    missing,
+)
+from ferturb.study.changes import Changes
 from ferturb.study.plan import PRESETS, Study, adapt, datasets, plan
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
@@ -32,47 +41,50 @@ STUDY = Study(
 
 
 @pytest.fixture
-def desk(toy_faces: Faces) -> Desk:
+def setting(toy_faces: Faces) -> Setting:
     """Faces that stand in for those of the study: the masked ones are darker."""
     dark = replace(toy_faces, images=toy_faces.images // 2)
     whole, masked = datasets(STUDY)
-    return Desk(STUDY, {whole: toy_faces, masked: dark}, torch.device("cpu"))
+    known = FacesCache({whole: toy_faces, masked: dark})
+    return Setting(STUDY, known, torch.device("cpu"))
 
 
 @pytest.fixture
-def runs(tiny: str, desk: Desk, tmp_path: Path) -> list[Run]:
+def runs(tiny: str, setting: Setting, tmp_path: Path) -> list[Run]:
     made = [prepare(tmp_path, config) for config in plan(STUDY)]
     for run in made:
-        execute_run(run, desk.known[run.config.dataset])
+        execute_run(run, setting.faces.of(run.config.dataset))
     return made
 
 
-def test_each_run_is_tested_on_the_faces_it_was_not_trained_on(runs: list[Run], desk: Desk) -> None:
+def test_each_run_is_tested_on_the_faces_it_was_not_trained_on(
+    runs: list[Run], setting: Setting
+) -> None:
     tasks = missing(STUDY, runs)
     assert [(task.run, task.name) for task in tasks] == [
         (runs[0], "on-maskfer"),
         (runs[1], "on-whole"),
     ]
     told: list[tuple[str, int, int]] = []
-    assert analyse(tasks[:1], desk, lambda *a: told.append(a)) == {}
+    assert analyse(tasks[:1], setting, lambda *a: told.append(a)) == {}
     assert [(done, total) for _, done, total in told] == [(0, 1), (0, 2), (1, 2), (2, 2)]
     assert [task.name for task in missing(STUDY, runs)] == ["on-whole"]  # a stopped study goes on
-    assert analyse(missing(STUDY, runs), desk, lambda *a: None) == {}
+    assert analyse(missing(STUDY, runs), setting, lambda *a: None) == {}
     assert missing(STUDY, runs) == []
     dark = runs[0].analysis("on-maskfer")
     assert dark is not None
-    assert dark[1]["data"]["hash"] == desk.known[datasets(STUDY)[1]].content_hash()
+    assert dark[1]["data"]["hash"] == setting.faces.known[datasets(STUDY)[1]].content_hash()
 
 
 def test_one_that_fails_does_not_stop_the_others(
-    runs: list[Run], desk: Desk, monkeypatch: pytest.MonkeyPatch
+    runs: list[Run], setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(run: Run, name: str, desk: Desk) -> None:
+    def fail(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
         raise RuntimeError("no such layer\nsecond line")
 
     monkeypatch.setitem(ANALYSES, "broken", Analysis(lambda run, study: ("broken",), fail))
     study = replace(STUDY, analyses=("broken", "transfer"))
-    failed = analyse(missing(study, runs[:1]), desk, lambda *a: None)
+    failed = analyse(missing(study, runs[:1]), setting, lambda *a: None)
     assert failed == {f"{runs[0].name}: broken": "no such layer"}
     assert runs[0].analyses() == ("on-maskfer",)
 
@@ -86,13 +98,13 @@ def test_every_preset_asks_for_what_there_is() -> None:
 
 
 def test_a_study_of_masks_trains_on_both_kinds_of_faces() -> None:
-    study = adapt(PRESETS["masks"], models=("compact",), source="faces.zip")
+    study = adapt(PRESETS["masks"], Changes("faces.zip", models=("compact",)))
     configs = [run.dataset for run in plan(study)]
     assert configs == [
         DatasetConfig("faces.zip"),
         DatasetConfig("faces.zip", face_masks="mixed"),
     ]
-    only = adapt(PRESETS["masks"], face_masks=("none", "n95"))
+    only = adapt(PRESETS["masks"], Changes(face_masks=("none", "n95")))
     assert only.face_masks == (None, "n95")
 
 
@@ -104,9 +116,9 @@ def test_faces_are_loaded_once(monkeypatch: pytest.MonkeyPatch, toy_faces: Faces
         return toy_faces
 
     monkeypatch.setattr(analyses, "load_dataset", load)
-    desk = Desk(STUDY, {}, torch.device("cpu"))
+    cache = FacesCache()
     for config in datasets(STUDY) * 2:
-        desk.faces_of(config)
+        cache.of(config)
     assert loaded == list(datasets(STUDY))
 
 

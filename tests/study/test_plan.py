@@ -7,11 +7,12 @@ import pytest
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.runs.run import run_folder_name
+from ferturb.study.changes import Changes
 from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
 
 
 def test_each_attention_run_comes_once_and_before_its_followers() -> None:
-    study = adapt(PRESETS["quick"], seeds=2)
+    study = adapt(PRESETS["quick"], Changes(seeds=2))
     runs = plan(study)
     names = [run_folder_name(run) for run in runs]
     assert len(set(names)) == len(names)
@@ -29,7 +30,7 @@ def test_each_attention_run_comes_once_and_before_its_followers() -> None:
 
 
 def test_two_methods_share_one_attention_run() -> None:
-    study = adapt(PRESETS["quick"], models=("compact",))
+    study = adapt(PRESETS["quick"], Changes(models=("compact",)))
     both = (MethodConfig("perturb"), MethodConfig("perturb", clusters=5))
     runs = plan(type(study)(**(vars(study) | {"methods": both})))
     assert [run.method.name for run in runs] == ["attention", "perturb", "perturb"]
@@ -37,8 +38,8 @@ def test_two_methods_share_one_attention_run() -> None:
 
 
 def test_adapt_changes_only_what_is_given() -> None:
-    assert adapt(PRESETS["cpu"]) == PRESETS["cpu"]
-    changed = adapt(PRESETS["cpu"], source="x.zip", epochs=24, methods=("perturb",))
+    assert adapt(PRESETS["cpu"], Changes()) == PRESETS["cpu"]
+    changed = adapt(PRESETS["cpu"], Changes(data="x.zip", epochs=24, methods=("perturb",)))
     assert changed.dataset.source == "x.zip"
     assert changed.recipe.epochs == 24
     assert changed.attention_epochs == 8  # phase 1 keeps its share of the epochs
@@ -60,11 +61,11 @@ def test_unknown_names() -> None:
     with pytest.raises(FerturbError, match="did you mean 'quick'"):
         choose_preset("quik")
     with pytest.raises(FerturbError, match="unknown method"):
-        adapt(PRESETS["quick"], methods=("nothing",))
+        adapt(PRESETS["quick"], Changes(methods=("nothing",)))
 
 
 def test_a_study_of_real_faces_shares_its_runs_with_train() -> None:
-    study = adapt(choose_preset("cpu"), source="faces.zip")
+    study = adapt(choose_preset("cpu"), Changes(data="faces.zip"))
     assert study.dataset == DatasetConfig("faces.zip")
-    drawn = adapt(choose_preset("cpu"))
+    drawn = adapt(choose_preset("cpu"), Changes())
     assert drawn.dataset.synthetic_faces == choose_preset("cpu").dataset.synthetic_faces

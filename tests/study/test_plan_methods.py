@@ -7,6 +7,7 @@ import pytest
 from ferturb.base.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, epochs_within, needs_attention, passes
+from ferturb.study.changes import Changes
 from ferturb.study.plan import adapt, chain, choose_preset, plan
 
 
@@ -37,7 +38,7 @@ def test_extra_epochs_equal_the_compute_of_all_views() -> None:
 
 
 def test_the_clusters_study_is_figure_5() -> None:
-    study = adapt(choose_preset("clusters"), seeds=1)
+    study = adapt(choose_preset("clusters"), Changes(seeds=1))
     runs = plan(study)
     perturbed = [run for run in runs if run.method.name == "perturb"]
     assert [run.method.clusters for run in perturbed] == [1, 2, 3, 4, 5, 6]
@@ -46,16 +47,16 @@ def test_the_clusters_study_is_figure_5() -> None:
 
 
 def test_methods_are_chosen_by_name_with_the_presets_options() -> None:
-    clusters = adapt(choose_preset("clusters"), methods=("perturb",))
+    clusters = adapt(choose_preset("clusters"), Changes(methods=("perturb",)))
     assert len(clusters.methods) == 6
-    quick = adapt(choose_preset("quick"), methods=("baseline", "random-regions"))
+    quick = adapt(choose_preset("quick"), Changes(methods=("baseline", "random-regions")))
     assert quick.methods == (METHOD_PRESETS["baseline"], METHOD_PRESETS["random-regions"])
     with pytest.raises(FerturbError, match=r"unknown method .*did you mean 'random-regions'"):
-        adapt(choose_preset("quick"), methods=("random-region",))
+        adapt(choose_preset("quick"), Changes(methods=("random-region",)))
 
 
 def test_the_controls_cost_what_the_baseline_does() -> None:
-    study = adapt(choose_preset("controls"), seeds=1)
+    study = adapt(choose_preset("controls"), Changes(seeds=1))
     runs = [run for run in plan(study) if run.method.name != "attention"]
     assert len(runs) == len(study.methods)
     assert {passes(run.method) * run.recipe.epochs for run in runs} == {study.recipe.epochs}
@@ -63,7 +64,7 @@ def test_the_controls_cost_what_the_baseline_does() -> None:
 
 
 def test_elsewhere_every_method_has_the_recipes_epochs() -> None:
-    runs = plan(adapt(choose_preset("paper"), models=("compact",)))
+    runs = plan(adapt(choose_preset("paper"), Changes(models=("compact",))))
     assert {run.recipe.epochs for run in runs} == {200}
 
 

@@ -11,6 +11,6 @@ class FerturbError(ValueError):
     """
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the name of its class where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or the name of its type where it has none."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
-
-if TYPE_CHECKING:
-    pass
 from ferturb.cli.options import Json, Source, read_faces
 
 data = SubcommandApp()

@@ -32,17 +32,15 @@ def main(arguments: list[str] | None = None) -> None:
             config=(FlagCreatePairsOff,),
         )
     except FerturbError as error:
-        terminal.errors.print("[red]error[/red] ", end="")
-        terminal.errors.print(str(error), markup=False, soft_wrap=True)
+        terminal.error(str(error))
         sys.exit(2)
     except ModuleNotFoundError as error:
         if not error.name:
             raise
-        said = f"this needs the package {error.name}; pip install 'ferturb[train]'"
+        message = f"this needs the package {error.name}; pip install 'ferturb[train]'"
         if error.name.startswith("ferturb."):
-            said = f"this installation was trimmed and has no {error.name}; install ferturb anew"
-        terminal.errors.print("[red]error[/red] ", end="")
-        terminal.errors.print(said, markup=False, soft_wrap=True)
+            message = f"this installation was trimmed and has no {error.name}; install ferturb anew"
+        terminal.error(message)
         sys.exit(2)
     except KeyboardInterrupt:
         terminal.errors.print("stopped; give the same command again to go on")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
+from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
+from ferturb.study.changes import Changes
 
 
 def register(app: SubcommandApp) -> None:
@@ -22,14 +25,8 @@ def study(
     preset: Positional[Annotated[str, arg(metavar="PRESET")]] = "quick",
     /,
     *,
-    data: str = "synthetic",
+    changes: OmitArgPrefixes[Changes],
     out: Path = Path("study"),
-    models: tuple[str, ...] = (),
-    methods: tuple[str, ...] = (),
-    epochs: int | None = None,
-    seeds: int | None = None,
-    face_masks: tuple[str, ...] = (),
-    clean: bool = False,
     workers: int | None = None,
     device: Device = "cpu",
     dry_run: bool = False,
@@ -47,15 +44,8 @@ def study(
 
     Args:
         preset: `quick`, `cpu`, `masks`, `clusters`, `controls` or `paper`.
-        data: A path, or `synthetic`.
+        changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
-        models: In place of the preset's.
-        methods: In place of the preset's, by name.
-        epochs: In place of the recipe's.
-        seeds: How many (0, 1, …), in place of the preset's.
-        face_masks: What the faces wear that is trained on, each in turn, in place of the
-            preset's; `none` is nothing, e.g. `none mixed`.
-        clean: Leave out validation and test faces that have an exact copy in training.
         workers: Runs at a time.
         device: `cpu`, `cuda`, …
         dry_run: Show what would be run, and run nothing.
@@ -66,38 +56,16 @@ def study(
     from ferturb.study.plan import adapt, choose_preset, datasets, plan
     from ferturb.study.study import run_study
 
-    wanted = adapt(
-        choose_preset(preset),
-        source=absolute(data),
-        clean=clean,
-        models=models,
-        methods=methods,
-        epochs=epochs,
-        seeds=seeds,
-        face_masks=face_masks,
-    )
+    wanted = adapt(choose_preset(preset), replace(changes, data=absolute(changes.data)))
     if dry_run:
-        rows = [
-            [
-                c.model.name,
-                c.method.name,
-                c.dataset.face_masks or "none",
-                c.seed,
-                c.recipe.epochs,
-            ]
-            for c in plan(wanted)
-        ]
-        if json:
-            terminal.print_json([c.to_dict() for c in plan(wanted)])
-        else:
-            columns = ["model", "method", "face masks", "seed", "epochs"]
-            terminal.table(f"study {preset}", columns, rows)
+        _show(f"study {preset}", plan(wanted), json)
         return
+    quiet = quiet or json
     for other in datasets(wanted):  # what takes minutes is made here, with a progress bar
-        read_faces(other, quiet=quiet or json)
-    faces = read_faces(wanted.dataset, quiet=quiet or json)
-    with terminal.study(quiet or json) as (on_change, on_analysis):
-        done = run_study(wanted, out, faces, device, workers, on_change, on_analysis)
+        read_faces(other, quiet)
+    faces = read_faces(wanted.dataset, quiet)
+    with terminal.study(quiet) as shown:
+        done = run_study(wanted, out, faces, device, workers, *shown)
     if json:
         terminal.print_json(done.to_dict())
     elif not quiet:
@@ -107,6 +75,20 @@ def study(
         raise FerturbError(
             f"{len(done.failed)} of the study's runs or analyses failed; first {name}: {error}"
         )
+
+
+def _show(title: str, runs: list[RunConfig], json: bool) -> None:
+    """The runs of a plan as a table, or as JSON."""
+    from ferturb.cli import terminal
+
+    if json:
+        terminal.print_json([run.to_dict() for run in runs])
+        return
+    rows = [
+        [r.model.name, r.method.name, r.dataset.face_masks or "none", r.seed, r.recipe.epochs]
+        for r in runs
+    ]
+    terminal.table(title, ["model", "method", "face masks", "seed", "epochs"], rows)
 
 
 def report(folder: Positional[Path], /, *, json: Json = False) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -62,7 +64,13 @@ def notes(lines: Sequence[str]) -> None:
         out.print(line, markup=False)
 
 
-def _bars() -> Progress:
+def error(message: str) -> None:
+    """One line on standard error about what went wrong."""
+    errors.print("[red]error[/red] ", end="")
+    errors.print(message, markup=False, soft_wrap=True)
+
+
+def _bars(quiet: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -73,60 +81,60 @@ def _bars() -> Progress:
         TimeRemainingColumn(),
         console=errors,
         refresh_per_second=4,
+        disable=quiet or not errors.is_terminal,
     )
 
 
 @contextlib.contextmanager
-def reading(quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for reading a source; call it with (done, total)."""
-    bars = _bars()
-    bars.disable = quiet or not errors.is_terminal
-    with bars:
-        task = bars.add_task("reading faces", total=None, info="")
-        yield lambda done, total: bars.update(task, completed=done, total=total)
-        bars.remove_task(task)
-
-
-@contextlib.contextmanager
 def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for any other long work; call it with (done, total)."""
-    bars = _bars()
-    bars.disable = quiet or not errors.is_terminal
-    with bars:
+    """A progress bar for long work; call it with (done, total)."""
+    with _bars(quiet) as bars:
         task = bars.add_task(title, total=None, info="")
         yield lambda done, total: bars.update(task, completed=done, total=total)
         bars.remove_task(task)
 
 
+def reading(quiet: bool = False) -> AbstractContextManager[Callable[[int, int], None]]:
+    """A progress bar for reading a source; call it with (done, total)."""
+    return working("reading faces", quiet)
+
+
 @contextlib.contextmanager
 def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]:
-    """A progress bar over the steps of a training, and a line for each finished epoch."""
-    bars = _bars()
-    bars.disable = quiet or not errors.is_terminal
-    with bars:
+    """A progress bar over the steps of a training; a line an epoch where there is no terminal."""
+    with _bars(quiet) as bars:
         task = bars.add_task(name, total=None, info="")
         shown = 0
 
         def report(step: Step) -> None:
             nonlocal shown
             last = step.history[-1] if step.history else None
-            info = f"epoch {step.epoch}/{step.epochs}, {step.faces_per_second:,.0f} faces/s"
-            if last is not None:
-                info += f", validation {last.validation_accuracy:.1%}"
-            bars.update(
-                task,
-                completed=(step.epoch - 1) * step.steps + step.step,
-                total=step.epochs * step.steps,
-                info=info,
-            )
+            info = "" if last is None else f", validation {_share(last.validation_accuracy, 1)}"
+            _advance(bars, task, vars(step), info)
             if last is not None and last.epoch != shown and not quiet and not errors.is_terminal:
                 shown = last.epoch
                 errors.print(
                     f"{name} epoch {last.epoch}/{step.epochs}: loss {last.train_loss:.3f}, "
-                    f"validation {last.validation_accuracy:.2%}, {last.seconds:.0f} s"
+                    f"validation {_share(last.validation_accuracy, 2)}, {last.seconds:.0f} s"
                 )
 
         yield report
+
+
+def _share(value: float, digits: int) -> str:
+    """A share in percent, or a dash where it was not measured (NaN)."""
+    return "–" if math.isnan(value) else f"{value:.{digits}%}"
+
+
+def _advance(bars: Progress, task: TaskID, step: Mapping[str, Any], more: str = "") -> None:
+    """Move a training's bar to where its step is."""
+    bars.update(
+        task,
+        completed=(step["epoch"] - 1) * step["steps"] + step["step"],
+        total=step["epochs"] * step["steps"],
+        info=f"epoch {step['epoch']}/{step['epochs']}, "
+        f"{step['faces_per_second']:,.0f} faces/s{more}",
+    )
 
 
 @contextlib.contextmanager
@@ -138,50 +146,49 @@ def study(
     Gives two functions: one takes the jobs, the other an analysis' title and how much of it is
     done, of how much.
     """
-    bars = _bars()
-    live = errors.is_terminal and not quiet
-    bars.disable = not live
-    tasks: dict[str, TaskID] = {}
-    states: dict[str, str] = {}
-    started = time.monotonic()
-    with bars:
-        whole = bars.add_task("[bold]study", total=None, info="runs")
-
-        def report(jobs: Sequence[Job]) -> None:
-            finished = sum(job.state == "done" for job in jobs)
-            bars.update(whole, completed=finished, total=len(jobs))
-            for job in jobs:
-                name, old = job.run.name, states.get(job.run.name)
-                states[name] = job.state
-                if job.state == "running":
-                    if name not in tasks:
-                        tasks[name] = bars.add_task(name, total=None, info="starting")
-                    _advance(bars, tasks[name], job.progress())
-                elif name in tasks:
-                    bars.remove_task(tasks.pop(name))
-                if old != job.state and old is not None and not quiet:
-                    minutes = (time.monotonic() - started) / 60
-                    said = f"{job.state}: {job.error}" if job.error else job.state
-                    bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  {name}  {said}")
-
-        def analysed(title: str, done: int, total: int) -> None:
-            if "analysis" not in tasks:
-                tasks["analysis"] = bars.add_task(title, total=total, info="")
-            bars.update(tasks["analysis"], description=title, completed=done, total=total)
-            if done == 0 and not quiet and not live:
-                minutes = (time.monotonic() - started) / 60
-                bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  {title}")
-
-        yield report, analysed
+    with _bars(quiet) as bars:
+        shown = _StudyBars(bars, quiet)
+        yield shown.on_change, shown.on_analysis
 
 
-def _advance(bars: Progress, task: TaskID, progress: Mapping[str, Any]) -> None:
-    if not progress:
-        return
-    bars.update(
-        task,
-        completed=(progress["epoch"] - 1) * progress["steps"] + progress["step"],
-        total=progress["epochs"] * progress["steps"],
-        info=f"epoch {progress['epoch']}/{progress['epochs']}, "
-        f"{progress['faces_per_second']:,.0f} faces/s",
-    )
+class _StudyBars:
+    """The bars of a study, and what they showed last."""
+
+    def __init__(self, bars: Progress, quiet: bool) -> None:
+        self.bars, self.quiet = bars, quiet
+        self.whole = bars.add_task("[bold]study", total=None, info="runs")
+        self.tasks: dict[str, TaskID] = {}
+        self.states: dict[str, str] = {}
+        self.started = time.monotonic()
+
+    def on_change(self, jobs: Sequence[Job]) -> None:
+        """Show how the runs stand; a line for each that changed since the last call."""
+        finished = sum(job.state == "done" for job in jobs)
+        self.bars.update(self.whole, completed=finished, total=len(jobs))
+        for job in jobs:
+            name = job.run.name
+            if job.state == "running":
+                if name not in self.tasks:
+                    self.tasks[name] = self.bars.add_task(name, total=None, info="starting")
+                progress = job.progress()
+                if progress:
+                    _advance(self.bars, self.tasks[name], progress)
+            elif name in self.tasks:
+                self.bars.remove_task(self.tasks.pop(name))
+            if self.states.get(name, job.state) != job.state:
+                self._line(f"{name}  {job.state}{f': {job.error}' if job.error else ''}")
+            self.states[name] = job.state
+
+    def on_analysis(self, title: str, done: int, total: int) -> None:
+        """Show how far an analysis is; a line for its start where there are no bars."""
+        if "analysis" not in self.tasks:
+            self.tasks["analysis"] = self.bars.add_task(title, total=total, info="")
+        self.bars.update(self.tasks["analysis"], description=title, completed=done, total=total)
+        if done == 0 and self.bars.disable:
+            self._line(title)
+
+    def _line(self, text: str) -> None:
+        if not self.quiet:
+            minutes = (time.monotonic() - self.started) / 60
+            self.bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  ", end="")
+            self.bars.console.print(text, markup=False)

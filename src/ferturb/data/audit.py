@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -99,9 +101,9 @@ class AuditReport:
         return {
             "summary": self.summary(),
             **data,
-            "duplicate_groups": [_group_dict(group) for group in self.exact],
-            "conflicting_groups": [_group_dict(g) for g in self.exact if g.conflicting],
-            "near_duplicate_groups": [_group_dict(group) for group in self.near],
+            "duplicate_groups": [asdict(group) for group in self.exact],
+            "conflicting_groups": [asdict(group) for group in self.exact if group.conflicting],
+            "near_duplicate_groups": [asdict(group) for group in self.near],
         }
 
 
@@ -169,17 +171,19 @@ def exact_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
 def near_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
     """Positions of near duplicates: connected groups of two and more, in order."""
     features = _features(images)
-    parent = np.arange(len(images))
+    first, second = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, dtype=torch.int64)]
     for start in range(0, len(images), _BLOCK):
         correlation = features[start : start + _BLOCK] @ features[start:].T
         a, b = torch.nonzero(correlation >= NEAR_CORRELATION, as_tuple=True)
-        later = b > a
-        for i, j in zip((a[later] + start).tolist(), (b[later] + start).tolist(), strict=True):
-            low, high = sorted((_root(parent, i), _root(parent, j)))
-            parent[high] = low
+        first.append(a + start)
+        second.append(b + start)
+    rows, columns = torch.cat(first).numpy(), torch.cat(second).numpy()
+    size = (len(images), len(images))
+    pairs = coo_array((np.ones(len(rows), bool), (rows, columns)), size)  # type: ignore[no-untyped-call]
+    _, component = connected_components(pairs, directed=False)
     groups: defaultdict[int, list[int]] = defaultdict(list)
-    for i in range(len(images)):
-        groups[_root(parent, i)].append(i)
+    for i, label in enumerate(component.tolist()):
+        groups[label].append(i)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -203,13 +207,6 @@ def _blocks(images: UInt8[Tensor, "n h w"]) -> Iterator[Tensor]:
     return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
-def _root(parent: np.ndarray, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = int(parent[i])
-    return i
-
-
 def _in_training(groups: Sequence[Sequence[int]], splits: list[int]) -> list[int]:
     """Positions outside training that are in a group with a training face."""
     return sorted(
@@ -228,11 +225,3 @@ def _group(faces: Faces, index: Sequence[int]) -> Group:
         splits=tuple(SPLITS[int(faces.splits[i])] for i in index),
         emotions=tuple(EMOTIONS[int(faces.labels[i])] for i in index),
     )
-
-
-def _group_dict(group: Group) -> dict[str, Any]:
-    return {
-        "names": list(group.names),
-        "splits": list(group.splits),
-        "emotions": list(group.emotions),
-    }

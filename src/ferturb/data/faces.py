@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ class Faces:
         tensors, meta = load_tensors(path)
         if meta.get("format") != "ferturb-faces-1" or {"images", "labels", "splits"} - set(tensors):
             raise FerturbError(
-                f"{path} is no faces file (expected format ferturb-faces-1, "
+                f"{path} is not a faces file (expected format ferturb-faces-1, "
                 f"got {meta.get('format')!r}); write it again"
             )
         return Faces(
@@ -135,17 +135,3 @@ class Faces:
             notes=tuple(meta["notes"]),
             info=meta["info"],
         )
-
-
-def concatenate(parts: Sequence[Faces]) -> Faces:
-    """All faces of several containers in one; source, kind and info are the first one's."""
-    if not parts:
-        raise FerturbError("concatenate needs at least one Faces, got none")
-    return replace(
-        parts[0],
-        images=torch.cat([p.images for p in parts]),
-        labels=torch.cat([p.labels for p in parts]),
-        splits=torch.cat([p.splits for p in parts]),
-        names=tuple(name for p in parts for name in p.names),
-        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
-    )

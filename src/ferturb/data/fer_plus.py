@@ -68,7 +68,7 @@ def majority(votes: Int64[np.ndarray, "r 10"]) -> Int64[np.ndarray, " r"]:
 
 
 def read_votes(path: Path) -> Votes:
-    """Read fer2013new.csv. Missing columns and rows that are no votes raise `FerturbError`."""
+    """Read fer2013new.csv. Missing columns and rows that are not votes raise `FerturbError`."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
@@ -103,7 +103,7 @@ def apply_fer_plus(faces: Faces, path: Path, rows: Faces | None = None) -> Faces
 
     Faces find their votes by their row in ``fer2013.csv`` (faces read from it or from
     icml_face_data.csv), or by a name such as ``fer0000123.png``. The numbers in the file names of
-    the Kaggle image archive are no row numbers: for these, `rows` must be the faces of
+    the Kaggle image archive are not row numbers: for these, `rows` must be the faces of
     ``fer2013.csv``; each image is matched to the row with the same split, the same emotion and
     the nearest pixels, and left out when the nearest is not near enough.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ferturb.base.config import choose
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def fetch(name: str = "fer2013", source: str = "kaggle", out: Path = Path("data/
             out.rmdir()
         (temporary / "data").replace(out)
     except Exception as error:  # whatever the client raises: no network, no permission, no space
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        reason = first_line(error)
         raise FerturbError(
             f"can't download {wanted.handle} from {wanted.source} ({reason[:200]}); "
             f"see {wanted.address}, or download it by hand and give its path"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ferturb.base.config import DatasetConfig
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import sources_version
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
@@ -15,7 +15,7 @@ from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus
 from ferturb.data.readers import csv_tables, fer2013, folders, parquet
 from ferturb.data.readers.images import Progress
-from ferturb.data.readers.source_tree import Tree, open_tree
+from ferturb.data.readers.source_tree import SourceTree, open_tree
 
 SYNTHETIC = "synthetic"
 DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
@@ -26,8 +26,8 @@ DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
 class Reader:
     """One form that faces come in: does a tree hold it, and read it."""
 
-    matches: Callable[[Tree], bool]
-    read: Callable[[Tree, Progress | None], Faces]
+    matches: Callable[[SourceTree], bool]
+    read: Callable[[SourceTree, Progress | None], Faces]
 
 
 READERS: dict[str, Reader] = {
@@ -91,13 +91,13 @@ def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | N
     return apply_fer_plus(faces, path, rows)
 
 
-def _matches(reader: Reader, tree: Tree) -> bool:
+def _matches(reader: Reader, tree: SourceTree) -> bool:
     try:
         return reader.matches(tree)
     except FerturbError:
         raise
     except Exception as error:  # a damaged archive can fail in any way when a member is opened
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise FerturbError(
             f"can't read {tree.path}: {reason}; copy or download it again"
         ) from error
@@ -110,14 +110,14 @@ def _recognised(faces: Faces) -> Faces:
     return faces
 
 
-def _nothing_found(tree: Tree) -> str:
+def _nothing_found(tree: SourceTree) -> str:
     expected = (
         "expected a folder or zip of <split>/<emotion>/* images, fer2013.csv, "
         "icml_face_data.csv, train.csv or parquet files"
     )
     archives = tree.with_suffix(".zip", ".tar.gz", ".tar", ".7z", ".rar")
     if archives:
-        advice = f"it holds {archives[0]}: give that file, unpacked if it is no zip"
+        advice = f"it holds {archives[0]}: give that file, unpacked if it is not a zip"
     elif not tree.members:
         advice = "it is empty"
     else:

@@ -2,7 +2,7 @@
 
 A source that has training faces but no validation or no test split gets the missing ones from
 its training faces: 10 % of each emotion, drawn with a fixed seed, so that everyone who reads
-the same source gets the same splits. A split made here is always said in the notes.
+the same source gets the same splits. The notes always name a split made here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMES: dict[str, int] = {
 
 
 def split_code(name: str) -> int | None:
-    """Index into `SPLITS` of a split's name, or None when it is no known one.
+    """Index into `SPLITS` of a split's name, or None when it is not a known one.
 
     >>> split_code("Training"), split_code("public_test"), split_code("test-set"), split_code("x")
     (0, 1, 2, None)

@@ -7,24 +7,30 @@ They do what `ferturb.features.regions`, `removal` and `masks.wear` do, and call
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
-from ferturb.features.masks import light, wear
-from ferturb.features.masks.keyed_random import index_keys
+from ferturb.base.pixels import as_bytes
+from ferturb.features.masks import wear
+from ferturb.features.masks.keyed_random import (
+    Draws,
+    KeyedRandom,
+    draw_noise,
+    draw_uniform,
+    index_keys,
+)
 from ferturb.features.regions import FEATURES, Geometry
 from ferturb.features.removal import remove
 
 LEAVABLE: tuple[str, ...] = tuple(name for name in FEATURES if name != "face")
 """The facial features that can be left out of a face."""
 FILLS: tuple[str, ...] = ("mean", "blur", "black")
-"""What can stand in their place: the fills that need no lots and no loop."""
+"""What can stand in their place: the fills that need no random numbers and no loop."""
 WORN: tuple[str, ...] = wear.FACE_MASKS
 """What a face can wear."""
 SEEDS: dict[str, int] = {"surgical": 3, "cloth": 0, "n95": 0}
@@ -47,9 +53,33 @@ class LeftOut(nn.Module):
         keep = (covered < 0.5).view(-1, 48, 48)
         copies = torch.ones_like(covered).view(-1, 1, 48, 48) * (face.float() / 255)
         filled = (remove(copies, keep, fill)[:, 0] for fill in FILLS)
-        return tuple(
-            torch.where(keep, face, (grey * 255).round().to(torch.uint8)) for grey in filled
-        )
+        return tuple(torch.where(keep, face, as_bytes(grey)) for grey in filled)
+
+
+@dataclass(frozen=True)
+class RememberedRandom(KeyedRandom):
+    """Random numbers that are drawn once and then kept.
+
+    A module that was called before it is traced holds them as constants: ONNX has no 64-bit hash
+    to draw them with.
+    """
+
+    kept: dict[tuple[str, int], Any] = field(default_factory=dict)
+    """(what kind, purpose) -> what was drawn."""
+
+    def uniform(self, ranges: Mapping[str, tuple[float, float]], purpose: int) -> Draws:
+        """As first drawn for this purpose."""
+        if ("uniform", purpose) not in self.kept:
+            self.kept["uniform", purpose] = draw_uniform(self.keys, ranges, purpose)
+        draws: Draws = self.kept["uniform", purpose]
+        return draws
+
+    def noise(self, height: int, width: int, purpose: int) -> Float[Tensor, "n height width"]:
+        """As first drawn for this purpose."""
+        if ("noise", purpose) not in self.kept:
+            self.kept["noise", purpose] = draw_noise(self.keys, height, width, purpose)
+        drawn: Tensor = self.kept["noise", purpose]
+        return drawn
 
 
 class Wearing(nn.Module):
@@ -58,6 +88,7 @@ class Wearing(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
+        self.random = RememberedRandom(index_keys(1, SEEDS[kind]))
 
     def forward(
         self, face: Shaped[Tensor, "1 h w"], points: Float[Tensor, "1 p 2"]
@@ -65,36 +96,4 @@ class Wearing(nn.Module):
         """uint8 (1, h, w)."""
         drawer = wear.KINDS[self.kind]
         assert drawer is not None
-        return wear._wear(face, points, drawer, index_keys(1, SEEDS[self.kind]))[0]
-
-
-@contextmanager
-def fixed_lots(module: Wearing, *example: Tensor) -> Iterator[None]:
-    """Inside, the module's lots are constants: ONNX has no 64-bit hash to draw them with."""
-    drawn: list[Any] = []
-    names = [(wear, "draw_lots"), (wear, "draw_noise"), (light, "draw_noise")]
-
-    def recording(draw: Any) -> Any:
-        def keep(*arguments: Any, **options: Any) -> Any:
-            drawn.append(draw(*arguments, **options))
-            return drawn[-1]
-
-        return keep
-
-    with _patched(names, recording):
-        module(*example)
-    again = iter(drawn * 2)
-    with _patched(names, lambda draw: lambda *arguments, **options: next(again)):
-        yield
-
-
-@contextmanager
-def _patched(names: list[tuple[Any, str]], wrap: Any) -> Iterator[None]:
-    patches = [patch.object(place, name, wrap(getattr(place, name))) for place, name in names]
-    for started in patches:
-        started.start()
-    try:
-        yield
-    finally:
-        for started in patches:
-            started.stop()
+        return wear.put_on(face, points, drawer, self.random)[0]

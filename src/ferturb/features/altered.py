@@ -20,32 +20,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
-from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors, sources_version
 from ferturb.data.cache import cache_folder, cached
-from ferturb.data.faces import Faces, concatenate
+from ferturb.data.faces import Faces
 from ferturb.data.readers.images import Progress
 from ferturb.data.sources import load_faces
 from ferturb.data.splits import training_subset
 from ferturb.features.landmarks import SOURCES, WEIGHTS, Landmarks, find_landmarks
 from ferturb.features.masks.mask_fer import mask_faces
-from ferturb.features.masks.wear import check_kind
-from ferturb.features.random_regions import control_regions
-from ferturb.features.regions import FEATURES, regions
-from ferturb.features.removal import FILLS, leave_out, remove
+from ferturb.features.removal import leave_out
 
 FORMAT = "ferturb-found-landmarks-1"
 MADE_BY = ("ferturb.base.decode", "ferturb.data", "ferturb.features")
 """The programs that altered faces come from."""
 _ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
 _CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit
-_REGION_CHUNK = 512
 _WORTH_KEEPING = 500
 """Landmarks of fewer faces are found again sooner than they are worth a file."""
 
@@ -58,7 +51,6 @@ def load_dataset(
     Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
     so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
     """
-    _check(config)
     return _subset(_altered_faces(config, cache, progress), config)
 
 
@@ -103,49 +95,20 @@ def alter(
     faces: Faces, config: DatasetConfig, landmarks: Landmarks, progress: Progress | None = None
 ) -> Faces:
     """The same faces altered as a config says: first what they wear, then what is left out."""
-    _check(config)
     altered = faces
     if config.face_masks is not None:
-        altered = _wear(altered, config.face_masks, config.alteration_seed, landmarks, progress)
-        altered = _of_kind(altered, "maskfer")
-    if config.left_out is not None:
-        how = config.left_out, config.left_out_fill, landmarks, config.alteration_seed
-        remover = leave_out_random if config.left_out_control else leave_out
-        altered = _of_kind(remover(altered, *how), "left-out")
-        info: dict[str, Any] = {
-            "feature": config.left_out,
-            "fill": config.left_out_fill,
-            "control": config.left_out_control,
-            "seed": config.alteration_seed,
-        }
-        altered = replace(altered, info={**altered.info, "left_out": info})
-    return altered
-
-
-def leave_out_random(
-    faces: Faces, feature: str, fill: str, landmarks: Landmarks, seed: int = 0
-) -> Faces:
-    """A dataset with, in place of a facial feature, a random region of as many pixels left out.
-
-    The control of `ferturb.features.removal.leave_out`, see `control_regions`.
-    """
-    size = (faces.images.shape[1], faces.images.shape[2])
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for number, some in enumerate(_chunks(len(faces), _REGION_CHUNK)):
-        draw = int(np.random.default_rng([seed, number]).integers(2**62))
-        found = regions(landmarks.points[some], size, (feature, "face"))
-        keep = ~control_regions(found[feature], found["face"], draw)
-        shown = faces.images[some].unsqueeze(1).float().div(255)
-        filled = remove(shown, keep, fill, generator)[:, 0]
-        parts.append((filled * 255).round().to(torch.uint8))
-    what = f"random regions of the area of {feature} left out"
-    return replace(
-        faces,
-        images=torch.cat(parts) if parts else faces.images,
-        source=f"{faces.source}, {what} ({fill})",
-        notes=(*faces.notes, f"{what} of every face, filled: {fill}, seed {seed}"),
-    )
+        kind, seed = config.face_masks, config.alteration_seed
+        altered = _of_kind(mask_faces(faces, kind, seed, landmarks, progress)[0], "maskfer")
+    if config.left_out is None:
+        return altered
+    what: dict[str, Any] = {
+        "feature": config.left_out,
+        "fill": config.left_out_fill,
+        "control": config.left_out_control,
+        "seed": config.alteration_seed,
+    }
+    altered = _of_kind(leave_out(altered, landmarks=landmarks, **what), "left-out")
+    return replace(altered, info={**altered.info, "left_out": what})
 
 
 def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = None) -> Landmarks:
@@ -185,36 +148,9 @@ def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landma
     )
 
 
-def _wear(
-    faces: Faces, kind: str, seed: int, landmarks: Landmarks, progress: Progress | None
-) -> Faces:
-    """`mask_faces` a chunk at a time: what a face wears depends on its name and the seed alone."""
-    parts = []
-    for some in _chunks(len(faces), _CHUNK):
-        index: Int64[Tensor, " m"] = torch.arange(some.start, some.stop)
-        part, _ = mask_faces(faces.select(index), kind, seed, landmarks.select(index))
-        parts.append(part)
-        _tell(progress, some.stop, len(faces))
-    return concatenate(parts) if parts else mask_faces(faces, kind, seed, landmarks)[0]
-
-
 def _of_kind(faces: Faces, kind: str) -> Faces:
     """FER2013 that is altered is FER2013 no longer; drawn faces stay drawn faces."""
     return replace(faces, kind=kind) if faces.kind in ("fer2013", "maskfer") else faces
-
-
-def _check(config: DatasetConfig) -> None:
-    """Unknown names fail at once, not after minutes."""
-    if config.face_masks is not None:
-        check_kind(config.face_masks, config.alteration_seed)
-    if config.left_out_control and config.left_out is None:
-        raise FerturbError(
-            "left_out_control puts a random region in the place of a facial feature; "
-            "give the feature as left_out"
-        )
-    if config.left_out is not None:
-        choose("facial feature", config.left_out, FEATURES)
-        choose("fill", config.left_out_fill, FILLS)
 
 
 def _title(config: DatasetConfig) -> str:

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
 from ferturb.features.points import COUNT, FLIP, IBUG, INNER
@@ -144,7 +145,7 @@ def look(
     inner = list(INNER)
     parts = []
     for batch in images.split(_BATCH):  # type: ignore[no-untyped-call]
-        faces = batch.to(device).unsqueeze(1).float().div_(255)
+        faces = as_input(batch.to(device))
         if faces.shape[2:] != (SIDE, SIDE):
             faces = F.interpolate(faces, (SIDE, SIDE), mode="bilinear", antialias=True)
         both = torch.cat([faces, faces.flip(3)]).contiguous(memory_format=torch.channels_last)

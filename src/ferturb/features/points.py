@@ -106,9 +106,6 @@ def _flip() -> tuple[int, ...]:
 FLIP: tuple[int, ...] = _flip()
 """Index of a point -> index of its partner in the mirrored face. Its own inverse."""
 
-MIDLINE: tuple[int, ...] = tuple(i for i, j in enumerate(FLIP) if i == j)
-"""The points on the face's own axis: ridge and base of the nose, lips, chin, forehead."""
-
 OUTLINE: tuple[int, ...] = (
     *GROUPS["jaw"],
     *GROUPS["forehead"],

@@ -69,9 +69,9 @@ def control_regions(
 def _centres(
     allowed: Bool[Tensor, "n hw"], width: int, generator: torch.Generator
 ) -> Float[Tensor, "n 2"]:
-    """One allowed pixel of each face, all alike likely; any pixel where none is allowed."""
-    lot = torch.rand(allowed.shape, generator=generator)
-    index = (lot + allowed).argmax(1)
+    """One allowed pixel of each face, uniformly; any pixel where none is allowed."""
+    chance = torch.rand(allowed.shape, generator=generator)
+    index = (chance + allowed).argmax(1)
     return torch.stack([index % width, index // width], 1).double()
 
 

@@ -27,9 +27,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_bytes, as_input
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
+from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, region, regions
 
 Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -63,23 +65,36 @@ def remove(
     return torch.where(shown, faces, filled.clamp(0, 1))
 
 
+def without(
+    images: UInt8[Tensor, "n h w"],
+    region: Bool[Tensor, "n h w"],
+    fill: str,
+    generator: torch.Generator | None = None,
+) -> UInt8[Tensor, "n h w"]:
+    """Faces as bytes with the pixels of `region` filled (see `remove`); the others stay."""
+    filled = as_bytes(remove(as_input(images), ~region, fill, generator)[:, 0])
+    return torch.where(region, filled, images)
+
+
 def leave_out(
     faces: Faces,
     feature: str,
     fill: str,
     landmarks: Landmarks | None = None,
     seed: int = 0,
+    control: bool = False,
 ) -> Faces:
     """A dataset with one facial feature left out of every face.
 
+    `control` leaves out, in its place, a random region of as many pixels (`control_regions`).
     Labels, splits and names stay; source and notes say what was done, and `info["left_out"]`
-    keeps feature, fill, seed and, by face, the landmarks' confidence and source. `landmarks` None
-    finds them. Raises `FerturbError` for an unknown feature or fill.
+    keeps it with, by face, the landmarks' confidence and source. `landmarks` None finds them.
+    Raises `FerturbError` for an unknown feature or fill.
     """
     if fill not in FILLS:
         raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
-    h, w = faces.images.shape[1:]
-    region(torch.zeros(0, COUNT, 2), feature, (h, w))  # an unknown feature fails at once
+    size = (faces.images.shape[1], faces.images.shape[2])
+    region(torch.zeros(0, COUNT, 2), feature, size)  # an unknown feature fails at once
     landmarks = landmarks or find_landmarks(faces.images)
     if len(landmarks) != len(faces):
         raise FerturbError(
@@ -87,35 +102,31 @@ def leave_out(
             f"{len(landmarks)} landmarks; pass those of these faces, or none"
         )
     generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for start in range(0, len(faces), _BATCH):
+    images = faces.images.clone()
+    for number, start in enumerate(range(0, len(faces), _BATCH)):
         some = slice(start, start + _BATCH)
-        keep = ~region(landmarks.points[some], feature, (h, w))
-        parts.append(_remove_bytes(faces.images[some], keep, fill, generator))
+        found = regions(landmarks.points[some], size, (feature, "face") if control else (feature,))
+        hidden = found[feature]
+        if control:
+            draw = int(np.random.default_rng([seed, number]).integers(2**62))
+            hidden = control_regions(hidden, found["face"], draw)
+        images[some] = without(images[some], hidden, fill, generator)
+    what = f"random regions of the area of {feature}" if control else feature
     record = {
         "feature": feature,
         "fill": fill,
+        "control": control,
         "seed": seed,
         "confidence": [round(c, 4) for c in landmarks.confidence.tolist()],
         "landmarks": list(landmarks.source),
     }
     return replace(
         faces,
-        images=torch.cat(parts) if parts else faces.images,
-        source=f"{faces.source}, {feature} left out ({fill})",
-        notes=(*faces.notes, f"{feature} left out of every face, filled: {fill}"),
+        images=images,
+        source=f"{faces.source}, {what} left out ({fill})",
+        notes=(*faces.notes, f"{what} left out of every face, filled: {fill}, seed {seed}"),
         info={**faces.info, "left_out": record},
     )
-
-
-def _remove_bytes(
-    images: UInt8[Tensor, "b h w"],
-    keep: Bool[Tensor, "b h w"],
-    fill: str,
-    generator: torch.Generator,
-) -> UInt8[Tensor, "b h w"]:
-    filled = remove(images.unsqueeze(1).float().div(255), keep, fill, generator)
-    return torch.where(keep, images, (filled[:, 0] * 255).round().to(torch.uint8))
 
 
 def _black(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
@@ -198,7 +209,7 @@ def left_out_faces(
     """The face as it is, named "", and with each feature left out: names, faces (n, h, w).
 
     `features` None takes all but "face". Raises `FerturbError` for an unknown feature or fill, or
-    what is no face.
+    an array that is not a face.
     """
     if face.dtype != np.uint8 or face.ndim != 2:
         raise FerturbError(
@@ -208,8 +219,6 @@ def left_out_faces(
     names = tuple(n for n in FEATURES if n != "face") if features is None else tuple(features)
     image = torch.from_numpy(np.array(face))[None]  # a copy: the face may not be writable
     found = regions(find_landmarks(image).points, (face.shape[0], face.shape[1]), names)
-    keep = ~torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
-    copies = (image[:, None].float() / 255).expand(len(names), 1, *face.shape)
-    filled = (remove(copies, keep, fill)[:, 0] * 255).round().to(torch.uint8)
-    shown = torch.cat([image, torch.where(keep, image, filled)])
-    return ("", *names), shown.numpy()
+    hidden = torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
+    shown = without(image.expand(len(names), *face.shape), hidden, fill)
+    return ("", *names), torch.cat([image, shown]).numpy()

@@ -28,7 +28,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.models.compact import compact, compact_tiny
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking
-from ferturb.models.stages import Staged
+from ferturb.models.stages import Staged, he_normal
 from ferturb.models.timm_stages import timm_backbone
 
 STAGE_NAMES = ("layer1", "layer2", "layer3", "layer4")
@@ -134,9 +134,7 @@ def dpn(name: str) -> Staged:
     tail. Convolutions start from He's normal distribution (fan out).
     """
     net: Any = _untrained(name)
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    he_normal(net)
     layers = dict(net.features.named_children())
     conv1 = layers["conv1_1"]
     stem = nn.Sequential(small_stem(conv1.conv.out_channels), conv1.bn)
@@ -171,9 +169,7 @@ def resmasking18_half() -> Staged:
     pool = nn.MaxPool2d(3, stride=2, padding=1)
     stem = nn.Sequential(small_stem(channels[0]), norm, nn.ReLU(inplace=True), pool)
     net = Staged(stem, stages, nn.Identity(), channels[-1])
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    he_normal(net)
     return with_masking(net, channels)
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.models.stages import Staged
+from ferturb.models.stages import Staged, he_normal
 
 
 class BasicBlock(nn.Module):
@@ -68,9 +68,7 @@ def compact(
         )
         channels = width
     network = Staged(stem, stages, nn.Identity(), channels)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    he_normal(network)
     return network
 
 

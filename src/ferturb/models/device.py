@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 
 def prepare_process(device: str, threads: int | None = None) -> torch.device:
@@ -18,7 +18,7 @@ def prepare_process(device: str, threads: int | None = None) -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         raise FerturbError(
-            f"can't use device {device!r} ({str(error).splitlines()[0]}); "
+            f"can't use device {device!r} ({first_line(error)}); "
             "give cpu, or cuda where torch sees a GPU"
         ) from error
     torch.set_flush_denormal(True)

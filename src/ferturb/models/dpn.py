@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ferturb.models.stages import Staged
+from ferturb.models.stages import Staged, he_normal
 
 GROUPS = 32
 
@@ -79,7 +79,5 @@ def dpn26(max_pool: bool = False) -> Staged:
         c += growth
         stages.append(nn.Sequential(first, second))
     net = Staged(stem, stages, nn.Identity(), c)
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    he_normal(net)
     return net

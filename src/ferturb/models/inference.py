@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.pixels import as_input
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
@@ -65,7 +66,7 @@ def logits_of(
         model.eval()
     rows = []
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-        faces = batch.to(device).unsqueeze(1).float().div_(255)
+        faces = as_input(batch.to(device))
         if size is not None and size != faces.shape[-1]:
             faces = nn.functional.interpolate(
                 faces, (size, size), mode="bilinear", antialias=True, align_corners=False

@@ -22,7 +22,7 @@ from timm.models.resnet import BasicBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.models.stages import Staged
+from ferturb.models.stages import Staged, he_normal
 
 DEPTHS = (4, 3, 2, 1)
 """Depth of the U-Net behind each stage."""
@@ -69,9 +69,7 @@ class Mask(nn.Module):
         self.up = nn.ModuleList(
             _residual(widths[i + 1], widths[i]) for i in range(depth - 1, -1, -1)
         )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        he_normal(self)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The mask of a stage's response."""

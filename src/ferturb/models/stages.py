@@ -27,3 +27,10 @@ class Staged(nn.Module):
             x = stage(x)
         out: Tensor = self.tail(x)
         return out
+
+
+def he_normal(network: nn.Module) -> None:
+    """Start every convolution from He's normal distribution (fan out), in the modules' order."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

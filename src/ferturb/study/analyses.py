@@ -7,7 +7,8 @@ study that was stopped goes on where it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -18,6 +19,7 @@ from ferturb.base.config import (
     SaliencyOptions,
     choose,
 )
+from ferturb.base.errors import first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
 from ferturb.evaluation.other_data import altered_name, measure_on
@@ -27,30 +29,40 @@ from ferturb.features.altered import load_dataset
 from ferturb.runs.run import Run
 from ferturb.study.plan import Study, datasets
 
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[int, int], None]
+"""Called with (how much of an analysis is done, of how much)."""
+OnAnalysis = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, of how much)."""
-CONTROLS = {"light": 2, "full": 4}
-"""By a study's effort: random regions per face and facial feature in its ablation matrix."""
-EXPLAINED = {"light": 10, "full": 30}
-"""By a study's effort: faces of each emotion whose saliency is measured."""
+REGIONS_BY_EFFORT = {"light": 2, "full": 4}
+"""Random regions per face and facial feature in the ablation matrix."""
+FACES_BY_EFFORT = {"light": 10, "full": 30}
+"""Faces of each emotion whose saliency is measured."""
 
 
-@dataclass
-class Desk:
-    """What an analysis works with."""
+@dataclass(frozen=True)
+class FacesCache:
+    """Faces by the dataset config they are of, each loaded once."""
 
-    study: Study
-    known: dict[DatasetConfig, Faces]
-    """Faces that have been loaded."""
-    device: torch.device
-    tell: Callable[[int, int], None] = lambda done, total: None
-    """Takes how much of the analysis in hand is done."""
+    known: dict[DatasetConfig, Faces] = field(default_factory=dict)
 
-    def faces_of(self, config: DatasetConfig) -> Faces:
-        """The faces of a dataset, loaded once."""
+    def of(self, config: DatasetConfig) -> Faces:
+        """The faces of a dataset."""
         if config not in self.known:
             self.known[config] = load_dataset(config)
         return self.known[config]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all analyses of a study share."""
+
+    study: Study
+    faces: FacesCache
+    device: torch.device
+
+
+Compute = Callable[[Run, str, Setting, OnProgress], None]
+"""Compute and store in a run what belongs under a name."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,7 @@ class Analysis:
 
     names: Callable[[Run, Study], tuple[str, ...]]
     """The names under which a run of this study should keep results; () where it should not."""
-    compute: Callable[[Run, str, Desk], None]
-    """Compute and store what belongs under a name."""
+    compute: Compute
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Task:
 
     run: Run
     name: str
-    compute: Callable[[Run, str, Desk], None]
+    compute: Compute
 
     @property
     def title(self) -> str:
@@ -93,7 +104,7 @@ def missing(study: Study, runs: Sequence[Run]) -> list[Task]:
     return tasks
 
 
-def analyse(tasks: Sequence[Task], desk: Desk, on_analysis: Progress) -> dict[str, str]:
+def analyse(tasks: Sequence[Task], setting: Setting, on_analysis: OnAnalysis) -> dict[str, str]:
     """Do these tasks one after another; title -> what went wrong, for those that failed.
 
     One that fails does not stop the others: a network of timm may have no layer that a method of
@@ -101,13 +112,12 @@ def analyse(tasks: Sequence[Task], desk: Desk, on_analysis: Progress) -> dict[st
     """
     failed = {}
     for number, task in enumerate(tasks):
-        title = f"{task.title} ({number + 1} of {len(tasks)})"
-        on_analysis(title, 0, 1)
-        desk.tell = lambda done, total, title=title: on_analysis(title, done, total)  # type: ignore[misc]
+        on_progress = partial(on_analysis, f"{task.title} ({number + 1} of {len(tasks)})")
+        on_progress(0, 1)
         try:
-            task.compute(task.run, task.name, desk)
+            task.compute(task.run, task.name, setting, on_progress)
         except Exception as error:
-            failed[task.title] = (str(error).splitlines() or [type(error).__name__])[0]
+            failed[task.title] = first_line(error)
     return failed
 
 
@@ -117,46 +127,47 @@ def _others(run: Run, study: Study) -> dict[str, DatasetConfig]:
     return {name: config for name, config in every.items() if config != run.config.dataset}
 
 
-def _transfer(run: Run, name: str, desk: Desk) -> None:
-    faces = desk.faces_of(_others(run, desk.study)[name])
-    measure_on(run, faces, name, device=desk.device, on_progress=desk.tell)
-
-
 def _of_first_seed(run: Run, study: Study, name: str, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """One seed says where networks look, and one method a network is enough for most."""
+    """One seed shows where networks look, and one method a network is enough for most."""
     first = run.config.seed == study.seeds[0]
     return (name,) if first and run.config.method.name in methods else ()
 
 
-def _ablation(run: Run, name: str, desk: Desk) -> None:
+def _other_data(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
+    faces = setting.faces.of(_others(run, setting.study)[name])
+    measure_on(run, faces, name, device=setting.device, on_progress=on_progress)
+
+
+def _ablation(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
     ablate_run(
         run,
-        desk.faces_of(run.config.dataset),
+        setting.faces.of(run.config.dataset),
         AblationOptions(
-            controls=CONTROLS[desk.study.effort], precision=desk.study.recipe.precision
+            controls=REGIONS_BY_EFFORT[setting.study.effort],
+            precision=setting.study.recipe.precision,
         ),
-        device=desk.device,
-        on_progress=desk.tell,
+        device=setting.device,
+        on_progress=on_progress,
     )
 
 
-def _saliency(run: Run, name: str, desk: Desk) -> None:
+def _saliency(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
     explain_run(
         run,
-        desk.faces_of(run.config.dataset),
-        SaliencyOptions(faces=EXPLAINED[desk.study.effort]),
-        device=desk.device,
-        on_progress=desk.tell,
+        setting.faces.of(run.config.dataset),
+        SaliencyOptions(faces=FACES_BY_EFFORT[setting.study.effort]),
+        device=setting.device,
+        on_progress=on_progress,
     )
 
 
-def _faithfulness(run: Run, name: str, desk: Desk) -> None:
-    faces = desk.faces_of(run.config.dataset)
-    benchmark_saliency(run, faces, device=desk.device, on_progress=desk.tell)
+def _faithfulness(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
+    faces = setting.faces.of(run.config.dataset)
+    benchmark_saliency(run, faces, device=setting.device, on_progress=on_progress)
 
 
 ANALYSES: dict[str, Analysis] = {
-    "transfer": Analysis(lambda run, study: tuple(_others(run, study)), _transfer),
+    "transfer": Analysis(lambda run, study: tuple(_others(run, study)), _other_data),
     "ablation": Analysis(
         lambda run, study: _of_first_seed(run, study, "ablation", ("baseline",)), _ablation
     ),

@@ -27,6 +27,7 @@ from ferturb.perturb.methods import (
     trained_as,
 )
 from ferturb.runs.run import run_folder_name
+from ferturb.study.changes import Changes
 
 BASELINE = METHOD_PRESETS["baseline"]
 PERTURB = METHOD_PRESETS["perturb"]
@@ -174,35 +175,28 @@ def choose_preset(name: str) -> Study:
     return choose("study preset", name, PRESETS)
 
 
-def adapt(
-    study: Study,
-    source: str = "synthetic",
-    clean: bool = False,
-    models: tuple[str, ...] = (),
-    methods: tuple[str, ...] = (),
-    epochs: int | None = None,
-    seeds: int | None = None,
-    face_masks: tuple[str, ...] = (),
-) -> Study:
-    """A preset with what the user wants otherwise; empty or None keeps the preset's.
+def adapt(study: Study, changes: Changes) -> Study:
+    """A preset with what the user wants otherwise.
 
     Methods are chosen by name: among the preset's own (all of that name), so that they keep its
     options, else with the options of `METHOD_PRESETS`. Of face masks, "none" is whole faces.
+    Raises `FerturbError` for an unknown method or kind of face mask.
     """
     known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
     known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
-    chosen = tuple(method for name in methods for method in choose("method", name, known))
-    recipe = study.recipe if epochs is None else replace(study.recipe, epochs=epochs)
+    chosen = tuple(m for name in changes.methods for m in choose("method", name, known))
+    epochs = study.recipe.epochs if changes.epochs is None else changes.epochs
     share = study.attention_epochs / study.recipe.epochs
+    masks = tuple(None if kind == "none" else kind for kind in changes.face_masks)
     return replace(
         study,
-        models=models or study.models,
+        models=changes.models or study.models,
         methods=chosen or study.methods,
-        recipe=recipe,
-        attention_epochs=max(1, round(share * recipe.epochs)),
-        seeds=study.seeds if seeds is None else tuple(range(seeds)),
-        dataset=_dataset(study, source, clean),
-        face_masks=tuple(None if m == "none" else m for m in face_masks) or study.face_masks,
+        recipe=replace(study.recipe, epochs=epochs),
+        attention_epochs=max(1, round(share * epochs)),
+        seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
+        dataset=_dataset(study, changes.data, changes.clean),
+        face_masks=masks or study.face_masks,
     )
 
 

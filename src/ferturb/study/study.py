@@ -24,7 +24,7 @@ from ferturb.report.build import build_report
 from ferturb.runs.execute import prepare
 from ferturb.runs.provenance import describe_hardware, describe_software
 from ferturb.runs.run import find_runs
-from ferturb.study.analyses import Desk, Progress, analyse, missing
+from ferturb.study.analyses import FacesCache, OnAnalysis, Setting, analyse, missing
 from ferturb.study.local import Job, default_workers, execute_all
 from ferturb.study.plan import Study, datasets, plan
 
@@ -50,7 +50,7 @@ def run_study(
     device: str = "cpu",
     workers: int | None = None,
     on_change: Callable[[Sequence[Job]], None] = lambda _: None,
-    on_analysis: Progress = lambda title, done, total: None,
+    on_analysis: OnAnalysis = lambda title, done, total: None,
 ) -> Outcome:
     """Train what is missing below `folder`, analyse what is finished, and write the report.
 
@@ -69,20 +69,20 @@ def _run_study(
     device: str,
     workers: int | None,
     on_change: Callable[[Sequence[Job]], None],
-    on_analysis: Progress,
+    on_analysis: OnAnalysis,
 ) -> Outcome:
     chosen = prepare_process(device)
     configs = plan(study)
     missing(study, ())  # an unknown analysis fails at once
-    desk = Desk(study, {study.dataset: faces}, chosen)
+    known = FacesCache({study.dataset: faces})
     for config in datasets(study):  # once and here, not in every run's process
-        desk.faces_of(config)
+        known.of(config)
     runs = [prepare(folder / "runs", config) for config in configs]
     _write_study(study, folder, [run.name for run in runs], device)
     jobs = execute_all(runs, workers or default_workers(device), device, on_change)
     failed = {job.run.name: job.error for job in jobs if job.state != "done"}
     tasks = missing(study, [job.run for job in jobs if job.state == "done"])
-    failed |= analyse(tasks, desk, on_analysis)
+    failed |= analyse(tasks, Setting(study, known, chosen), on_analysis)
     page = build_report(folder, faces)
     return Outcome(page, tuple(job.run.name for job in jobs if job.state == "done"), failed)
 

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from ferturb.base.config import DatasetConfig, RunConfig
+from ferturb.base.config.dataset import FEATURE_NAMES, FILL_NAMES, MASK_KINDS
 from ferturb.base.errors import FerturbError
+from ferturb.features import regions, removal
+from ferturb.features.masks import wear
 
 
 def test_what_is_done_to_the_faces_makes_another_run() -> None:
@@ -33,3 +36,17 @@ def test_altered() -> None:
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(FerturbError, match="alteration_seed must be at least 0"):
         DatasetConfig(alteration_seed=-1)
+    with pytest.raises(FerturbError, match=r"unknown kind of face mask 'n96': did you mean 'n95'"):
+        DatasetConfig(face_masks="n96")
+    with pytest.raises(FerturbError, match=r"unknown facial feature 'mouht': did you mean 'mouth'"):
+        DatasetConfig(left_out="mouht")
+    with pytest.raises(FerturbError, match=r"unknown fill 'pink'; known: black, mean"):
+        DatasetConfig(left_out="mouth", left_out_fill="pink")
+    with pytest.raises(FerturbError, match="give the feature as left_out"):
+        DatasetConfig(left_out_control=True)
+
+
+def test_the_names_are_those_of_the_programs() -> None:
+    assert set(MASK_KINDS) == set(wear.KINDS)
+    assert set(FEATURE_NAMES) == set(regions.FEATURES)
+    assert set(FILL_NAMES) == set(removal.FILLS)

@@ -8,19 +8,16 @@ from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.drawn.geometry import Subject, head_distance, to_face, to_image
-from ferturb.data.drawn.synthetic import (
+from ferturb.data.drawn.action_units import (
     ACTION_UNITS,
-    EVIDENCE,
+    FEATURES_OF_EMOTION,
     FEATURES_OF_UNIT,
     PROTOTYPES,
-    SyntheticFaces,
-    draw,
-    draw_with,
     sample_units,
-    synthetic_faces,
     units,
 )
+from ferturb.data.drawn.geometry import Subject, head_distance, to_face, to_image
+from ferturb.data.drawn.synthetic import SyntheticFaces, draw, draw_with, synthetic_faces
 from ferturb.data.drawn.traits import random_stream, sample_traits
 
 PARTS = ("forehead", "brows", "eyes", "nose", "cheeks", "mouth", "jaw")
@@ -210,11 +207,11 @@ def test_neutral_has_little_and_every_other_emotion_its_prototype() -> None:
 
 
 def test_evidence_follows_from_the_units() -> None:
-    assert EVIDENCE["happy"] == ("eyes", "cheeks", "mouth")
-    assert EVIDENCE["sad"] == ("brows", "forehead", "mouth")
-    assert EVIDENCE["disgust"] == ("nose", "cheeks", "mouth")
-    assert set(EVIDENCE["angry"]) == {"brows", "eyes", "mouth"}
-    assert EVIDENCE["neutral"] == ()
+    assert FEATURES_OF_EMOTION["happy"] == ("eyes", "cheeks", "mouth")
+    assert FEATURES_OF_EMOTION["sad"] == ("brows", "forehead", "mouth")
+    assert FEATURES_OF_EMOTION["disgust"] == ("nose", "cheeks", "mouth")
+    assert set(FEATURES_OF_EMOTION["angry"]) == {"brows", "eyes", "mouth"}
+    assert FEATURES_OF_EMOTION["neutral"] == ()
     assert len(ACTION_UNITS) == len(NUMBERS) == draw(1).action_units.shape[1]
     assert ACTION_UNITS[NUMBERS.index(12)] == "AU12 lip corner puller"
 

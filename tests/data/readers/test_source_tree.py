@@ -31,7 +31,7 @@ def test_truncated_zip(kaggle_files, write_zip):
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 30):
         path.write_bytes(whole[:size])
-        with pytest.raises(FerturbError, match="no complete zip archive") as error:
+        with pytest.raises(FerturbError, match="not a complete zip archive") as error:
             load_source(path)
         assert "\n" not in str(error.value)
 

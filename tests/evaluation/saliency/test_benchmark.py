@@ -9,7 +9,8 @@ import pytest
 from ferturb.base.config import FaithfulnessOptions, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
+from ferturb.data.drawn.action_units import FEATURES_OF_EMOTION
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.benchmark import (
     Benchmark,
@@ -61,7 +62,9 @@ def made_up(faces: Faces, picked: list[str]) -> Benchmark:
 
 def test_a_summary_counts_what_is_right(drawn: Faces) -> None:
     picked = ["mouth", "nose", "jaw", "nose", "forehead", "cheeks", "nose"]
-    right = [feature in EVIDENCE[e] for e, feature in zip(EMOTIONS, picked, strict=True)][:6]
+    right = [
+        feature in FEATURES_OF_EMOTION[e] for e, feature in zip(EMOTIONS, picked, strict=True)
+    ][:6]
     (row,) = summarise(made_up(drawn, picked))
     assert row.names_right is not None
     assert row.names_right.estimate == pytest.approx(np.mean(right))  # neutral isn't counted
@@ -77,7 +80,7 @@ def test_a_summary_counts_what_is_right(drawn: Faces) -> None:
 
 def test_chance_is_the_share_of_features_that_carry(drawn: Faces) -> None:
     benchmark = made_up(drawn, ["mouth"] * 7)
-    expected = np.mean([len(EVIDENCE[e]) / 7 for e in EMOTIONS[:6]])
+    expected = np.mean([len(FEATURES_OF_EMOTION[e]) / 7 for e in EMOTIONS[:6]])
     assert chance_of_naming(benchmark) == pytest.approx(expected)
     unknown = replace(benchmark, planted=benchmark.planted[:0])
     assert chance_of_naming(unknown) is None

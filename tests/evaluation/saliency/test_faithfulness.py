@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.drawn.synthetic import EVIDENCE, synthetic_faces
+from ferturb.data.drawn.action_units import FEATURES_OF_EMOTION
+from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.evaluation.saliency.faithfulness import (
     BASELINES,
     FEATURES,
@@ -124,7 +125,9 @@ def test_what_is_planted_is_known_for_drawn_faces_alone() -> None:
     truth = planted(faces)
     assert truth is not None
     for emotion, carries in zip(EMOTIONS, truth, strict=True):
-        assert {p for p, c in zip(PARTS, carries, strict=True) if c} == set(EVIDENCE[emotion])
+        assert {p for p, c in zip(PARTS, carries, strict=True) if c} == set(
+            FEATURES_OF_EMOTION[emotion]
+        )
     assert planted(replace(faces, kind="fer2013")) is None
     assert planted(replace(faces, info={"left_out": {"feature": "mouth"}})) is None
 

@@ -7,16 +7,8 @@ import torch
 from torch import Tensor
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.features.masks.geometry import (
-    EYES,
-    LIPS,
-    NOSE_TIP,
-    Cut,
-    arc_sine,
-    face_frame,
-    place,
-    seat,
-)
+from ferturb.features.masks.frame import face_frame
+from ferturb.features.masks.geometry import EYES, LIPS, NOSE_TIP, Cut, arc_sine, place, seat
 from ferturb.features.points import FLIP, IBUG
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ferturb.features.masks.keyed_random import draw_lots, draw_noise, index_keys, mix, name_keys
+from ferturb.features.masks.keyed_random import draw_noise, draw_uniform, index_keys, mix, name_keys
 
 
 def signed(value: int) -> int:
@@ -17,22 +17,22 @@ def test_the_hash_is_splitmix64() -> None:
     assert mix(torch.tensor(states)).tolist() == [signed(value) for value in expected]
 
 
-def test_lots_depend_on_the_key_alone() -> None:
+def test_draws_depend_on_the_key_alone() -> None:
     keys = index_keys(50, seed=4)
     ranges = {"a": (0.0, 1.0), "b": (-3.0, 5.0)}
-    whole = draw_lots(keys, ranges)
-    part = draw_lots(keys[[40, 7]], ranges)
+    whole = draw_uniform(keys, ranges)
+    part = draw_uniform(keys[[40, 7]], ranges)
     for name in ranges:
         assert torch.equal(whole[name][[40, 7]], part[name])
     assert torch.equal(draw_noise(keys, 6, 5)[[40, 7]], draw_noise(keys[[40, 7]], 6, 5))
 
 
-def test_lots_are_uniform_and_unrelated() -> None:
+def test_draws_are_uniform_and_unrelated() -> None:
     keys = index_keys(20_000, seed=0)
     ranges = {"a": (0.0, 1.0), "b": (-3.0, 5.0)}
-    lots = draw_lots(keys, ranges)
-    other = draw_lots(keys, ranges, purpose=1)
-    a, b, c = (x.flatten().double() for x in (lots["a"], lots["b"], other["a"]))
+    draws = draw_uniform(keys, ranges)
+    other = draw_uniform(keys, ranges, purpose=1)
+    a, b, c = (x.flatten().double() for x in (draws["a"], draws["b"], other["a"]))
     assert 0 <= a.min() < a.max() < 1
     assert -3 <= b.min() < b.max() < 5
     assert abs(a.mean() - 0.5) < 0.01

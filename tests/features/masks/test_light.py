@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.masks.geometry import place
-from ferturb.features.masks.keyed_random import index_keys
+from ferturb.features.masks.keyed_random import KeyedRandom, index_keys
 from ferturb.features.masks.light import Layer, lay_over, measure, smooth
 
 POINTS = draw(8, seed=3).landmarks
@@ -71,6 +71,6 @@ def test_nothing_laid_over_changes_nothing() -> None:
     none = torch.zeros(8, 48, 48)
     layer = Layer(none, none, none + 99)
     for layers in ((), (layer,)):
-        worn, kept = lay_over(drawn.images, layers, light, face, index_keys(8, 0))
+        worn, kept = lay_over(drawn.images, layers, light, face, KeyedRandom(index_keys(8, 0)))
         assert torch.equal(worn, drawn.images)
         assert kept.all()

@@ -4,14 +4,14 @@ import torch
 
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.masks.geometry import place
-from ferturb.features.masks.keyed_random import index_keys
+from ferturb.features.masks.keyed_random import KeyedRandom, index_keys
 from ferturb.features.masks.light import measure
 from ferturb.features.masks.occluders import glasses, hand, random_occluder, segment_distance
 
 DRAWN = draw(60, seed=8)
 FACE = place(DRAWN.landmarks, 48, 48)
 LIGHT = measure(DRAWN.images, FACE)
-KEYS = index_keys(60, 0)
+RANDOM = KeyedRandom(index_keys(60, 0))
 
 
 def test_distance_to_a_segment_by_hand() -> None:
@@ -25,7 +25,7 @@ def test_distance_to_a_segment_by_hand() -> None:
 
 
 def test_dark_glasses_are_dark_and_cover_both_eyes() -> None:
-    (layer,) = glasses(FACE, LIGHT, KEYS)
+    (layer,) = glasses(FACE, LIGHT, RANDOM)
     solid = layer.cover == 1
     grey = (layer.grey * solid).flatten(1).sum(1) / solid.flatten(1).sum(1)
     assert (grey < 0.6 * LIGHT.skin.flatten()).all()
@@ -35,7 +35,7 @@ def test_dark_glasses_are_dark_and_cover_both_eyes() -> None:
 
 
 def test_a_hand_has_the_tone_of_the_skin() -> None:
-    (layer,) = hand(FACE, LIGHT, KEYS)
+    (layer,) = hand(FACE, LIGHT, RANDOM)
     solid = layer.cover == 1
     grey = (layer.grey * solid).flatten(1).sum(1) / solid.flatten(1).sum(1)
     ratio = grey / LIGHT.skin.flatten()
@@ -46,7 +46,7 @@ def test_a_hand_has_the_tone_of_the_skin() -> None:
 
 
 def test_random_occluders_vary_in_place_size_and_tone() -> None:
-    (layer,) = random_occluder(FACE, LIGHT, KEYS)
+    (layer,) = random_occluder(FACE, LIGHT, RANDOM)
     share = layer.cover.mean((1, 2))
     assert share.max() < 0.5
     assert share.max() > 4 * share.clamp_min(0.01).min()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ferturb.features.masks.keyed_random import Lots, draw_lots, index_keys
+from ferturb.features.masks.keyed_random import Draws, draw_uniform, index_keys
 from ferturb.features.masks.textures import (
     CLOTH,
     N95,
@@ -27,9 +27,9 @@ def flat() -> Cloth:
     return Cloth(torch.full((N, SIDE, SIDE), -20.0), across, across, v, torch.full((N, 1, 1), 0.01))
 
 
-def lots(ranges: dict[str, tuple[float, float]], **fixed: float) -> Lots:
-    drawn = draw_lots(index_keys(N, 3), ranges)
-    return drawn | {k: torch.full((N, 1, 1), v) for k, v in fixed.items()}
+def drawn(ranges: dict[str, tuple[float, float]], **fixed: float) -> Draws:
+    draws = draw_uniform(index_keys(N, 3), ranges)
+    return draws | {k: torch.full((N, 1, 1), v) for k, v in fixed.items()}
 
 
 def valleys(profile: Tensor) -> Tensor:
@@ -40,27 +40,27 @@ def valleys(profile: Tensor) -> Tensor:
     return (middle < around - 0.05) & lowest
 
 
-def test_a_surgical_mask_has_three_pleats_where_the_lot_has_them() -> None:
-    lot = lots(dict(SURGICAL), wire=0.0)
-    shade = surgical(flat(), lot)
+def test_a_surgical_mask_has_three_pleats_where_the_draws_have_them() -> None:
+    draws = drawn(dict(SURGICAL), wire=0.0)
+    shade = surgical(flat(), draws)
     found = valleys(shade[:, :, SIDE // 2])
     assert (found.sum(1) == 3).all()
     heights = (found.nonzero()[:, 1].view(N, 3) + 5) / (SIDE - 1)
-    expected = (lot["pleat"] + lot["spacing"] * torch.arange(3.0)).squeeze(1)
+    expected = (draws["pleat"] + draws["spacing"] * torch.arange(3.0)).squeeze(1)
     assert (heights - expected - 0.012).abs().max() < 0.025
 
 
-def test_cloth_has_a_seam_down_the_middle_and_its_pattern_by_lot() -> None:
-    plain = stitched(flat(), lots(dict(CLOTH), pattern=0.2, seam=1.0))
+def test_cloth_has_a_seam_down_the_middle_and_a_pattern_at_random() -> None:
+    plain = stitched(flat(), drawn(dict(CLOTH), pattern=0.2, seam=1.0))
     row = plain[:, SIDE // 2]
     assert (row.argmin(1) == SIDE // 2).all()
     far = torch.cat([row[:, 5:35], row[:, -35:-5]], 1)
     assert torch.allclose(far, far[:, :1].expand_as(far))
     fixed = {"seam": 0.0, "turn": 0.0}
-    bars = stitched(flat(), lots(dict(CLOTH), pattern=0.5, **fixed))[:, 10:-10, 25:-25]
-    rows = stitched(flat(), lots(dict(CLOTH), pattern=0.65, **fixed))[:, 10:-10, 25:-25]
-    checks = stitched(flat(), lots(dict(CLOTH), pattern=0.8, **fixed))[:, 10:-10, 25:-25]
-    dots = stitched(flat(), lots(dict(CLOTH), pattern=0.95, **fixed))[:, 10:-10, 25:-25]
+    bars = stitched(flat(), drawn(dict(CLOTH), pattern=0.5, **fixed))[:, 10:-10, 25:-25]
+    rows = stitched(flat(), drawn(dict(CLOTH), pattern=0.65, **fixed))[:, 10:-10, 25:-25]
+    checks = stitched(flat(), drawn(dict(CLOTH), pattern=0.8, **fixed))[:, 10:-10, 25:-25]
+    dots = stitched(flat(), drawn(dict(CLOTH), pattern=0.95, **fixed))[:, 10:-10, 25:-25]
     assert bars.std(1).max() < 1e-5 < 0.05 < bars.std(2).min()
     assert rows.std(2).max() < 1e-5 < 0.05 < rows.std(1).min()
     for pattern in (checks, dots):
@@ -70,11 +70,11 @@ def test_cloth_has_a_seam_down_the_middle_and_its_pattern_by_lot() -> None:
 
 
 def test_a_cup_is_darker_towards_its_rim() -> None:
-    shade = cup(flat(), lots(dict(N95), fold=0.0, valve=-1.0))
+    shade = cup(flat(), drawn(dict(N95), fold=0.0, valve=-1.0))
     middle = shade[:, SIDE // 2]
     assert (middle[:, SIDE // 2 :].diff(dim=1) <= 1e-6).all()
     assert (middle[:, SIDE // 2] > middle[:, -8] * 1.15).all()
-    valve = cup(flat(), lots(dict(N95), fold=0.0, valve=0.4))
+    valve = cup(flat(), drawn(dict(N95), fold=0.0, valve=0.4))
     changed = (valve - shade).abs().amax(0) > 0.02
     assert changed[53, 68]
     assert not changed[:, :40].any()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, unknown
+from ferturb.base.errors import FerturbError
+
+MASK_KINDS = ("surgical", "cloth", "n95", "mixed", "glasses", "hand", "random")
+"""What faces can wear."""
+FEATURE_NAMES = (
+    *("left_eye", "right_eye", "eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead"),
+    *("upper_face", "lower_face", "left_half", "right_half", "face"),
+)
+"""The facial features that can be left out."""
+FILL_NAMES = ("black", "mean", "blur", "noise", "inpaint")
+"""What can stand in their place."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,18 @@ class DatasetConfig:
         in_range("subset_seed", self.subset_seed, 0, None)
         if self.training_faces is not None:
             in_range("training_faces", self.training_faces, 7, None)
+        for kind, name, known in (
+            ("kind of face mask", self.face_masks, MASK_KINDS),
+            ("facial feature", self.left_out, FEATURE_NAMES),
+            ("fill", self.left_out_fill, FILL_NAMES),
+        ):
+            if name is not None and name not in known:
+                raise FerturbError(unknown(kind, name, known))
+        if self.left_out_control and self.left_out is None:
+            raise FerturbError(
+                "left_out_control puts a random region in the place of a facial feature; "
+                "give the feature as left_out"
+            )
 
     @property
     def altered(self) -> bool:

@@ -1,10 +1,9 @@
-"""Faces drawn from FACS action units: the dataset that needs no download.
+"""Faces drawn from FACS action units (`action_units.py`): the dataset that needs no download.
 
-An action unit (Ekman and Friesen, Facial Action Coding System, 1978) is one muscle movement; an
-emotion is a set of them, after the EMFACS prototypes. Because the emotion enters a drawing
-through its action units alone, and a unit changes only the facial features listed in
-`FEATURES_OF_UNIT`, it is known which features carry which emotion: `EVIDENCE`. Identity, pose,
-light, hair, glasses, beard, blur and noise are drawn by lot, without regard to the emotion.
+Because the emotion enters a drawing through its action units alone, and a unit changes only the
+facial features listed in `FEATURES_OF_UNIT`, it is known which features carry which emotion:
+`FEATURES_OF_EMOTION`. Identity, pose, light, hair, glasses, beard, blur and noise are drawn at
+random, without regard to the emotion.
 
 The task is meant to be hard: expressions are often weak, units of the prototype are missing,
 and units that mean nothing appear. Left and right are the image's, not the person's.
@@ -22,85 +21,23 @@ from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.data.drawn.action_units import ACTION_UNITS, NUMBERS, sample_units
 from ferturb.data.drawn.canvas import canvas
 from ferturb.data.drawn.drawing import camera, paint
 from ferturb.data.drawn.geometry import Subject, landmarks, regions
-from ferturb.data.drawn.traits import random_stream, sample_textures, sample_traits
+from ferturb.data.drawn.traits import (
+    BLOCK,
+    GRAIN,
+    SPLITTING,
+    TEXTURES,
+    TRAITS,
+    random_stream,
+    sample_textures,
+    sample_traits,
+)
 from ferturb.data.faces import Faces
 
-FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {
-    1: ("brows", "forehead"),
-    2: ("brows", "forehead"),
-    4: ("brows",),
-    5: ("eyes",),
-    6: ("eyes", "cheeks"),
-    7: ("eyes",),
-    9: ("nose", "cheeks"),
-    12: ("mouth", "cheeks"),
-    15: ("mouth",),
-    16: ("mouth",),
-    17: ("mouth", "jaw"),
-    20: ("mouth",),
-    23: ("mouth",),
-    25: ("mouth",),
-    26: ("mouth", "jaw"),
-}
-"""Action unit -> the facial features whose pixels it may change; all others it leaves alone."""
-
-UNIT_NAMES: dict[int, str] = {
-    1: "inner brow raiser",
-    2: "outer brow raiser",
-    4: "brow lowerer",
-    5: "upper lid raiser",
-    6: "cheek raiser",
-    7: "lid tightener",
-    9: "nose wrinkler",
-    12: "lip corner puller",
-    15: "lip corner depressor",
-    16: "lower lip depressor",
-    17: "chin raiser",
-    20: "lip stretcher",
-    23: "lip tightener",
-    25: "lips part",
-    26: "jaw drop",
-}
-
-_NUMBERS: tuple[int, ...] = tuple(FEATURES_OF_UNIT)
-
-ACTION_UNITS: tuple[str, ...] = tuple(f"AU{k:02d} {UNIT_NAMES[k]}" for k in _NUMBERS)
-"""The names of the columns of `SyntheticFaces.action_units`."""
-
-PROTOTYPES: dict[str, tuple[int, ...]] = {
-    "angry": (4, 5, 7, 23),
-    "disgust": (9, 15, 16),
-    "fear": (1, 2, 4, 5, 7, 20, 26),
-    "happy": (6, 12),
-    "sad": (1, 4, 15),
-    "surprise": (1, 2, 5, 26),
-    "neutral": (),
-}
-"""Emotion -> its action units (EMFACS)."""
-
-EVIDENCE: dict[str, tuple[str, ...]] = {
-    emotion: tuple(dict.fromkeys(feature for unit in units for feature in FEATURES_OF_UNIT[unit]))
-    for emotion, units in PROTOTYPES.items()
-}
-"""Emotion -> the facial features that carry it. Neutral is the absence of all: no feature."""
-
-_WITHIN: dict[str, tuple[str, ...]] = {
-    "brows": ("upper_face",),
-    "forehead": ("upper_face",),
-    "eyes": ("left_eye", "right_eye", "upper_face"),
-    "nose": ("upper_face", "lower_face"),
-    "cheeks": ("upper_face", "lower_face"),
-    "mouth": ("lower_face",),
-    "jaw": ("lower_face",),
-}
-"""Facial feature -> those that are a part of it, or that it is a part of."""
-
-_BLOCK = 256
 _CHUNK = 64
-_TRAITS, _UNITS, _TEXTURES, _GRAIN, _SPLITS = range(5)
 
 
 @dataclass(frozen=True)
@@ -163,66 +100,10 @@ def draw_with(
     return _draw(action_units.float(), labels, seed, size, with_camera)
 
 
-def units(intensities: Mapping[int, float]) -> Float32[Tensor, " u"]:
-    """One row for `draw_with` from action unit numbers.
-
-    >>> units({6: 1.0, 12: 0.5}).sum().item()
-    1.5
-    """
-    unknown = set(intensities) - set(_NUMBERS)
-    if unknown:
-        known = ", ".join(map(str, _NUMBERS))
-        raise FerturbError(f"unknown action unit {min(unknown)}; known: {known}")
-    return torch.tensor([intensities.get(number, 0.0) for number in _NUMBERS])
-
-
-def planted_features() -> dict[str, frozenset[str]]:
-    """Emotion -> every facial feature, halves and single eyes included, that carries some of it.
-
-    `EVIDENCE`, and the features that hold a part of it.
-
-    >>> sorted(planted_features()["disgust"] & {"eyes", "nose", "mouth", "upper_face"})
-    ['mouth', 'nose', 'upper_face']
-    """
-    sides = ("left_half", "right_half", "face")
-    return {
-        emotion: frozenset(
-            name for feature in features for name in (feature, *_WITHIN[feature], *sides)
-        )
-        for emotion, features in EVIDENCE.items()
-    }
-
-
-def sample_units(labels: Int64[Tensor, " n"], seed: int = 0) -> Float32[Tensor, "n u"]:
-    """Action units by lot: the prototype of each face's emotion, weak or strong, and noise.
-
-    A face has one strength; each unit of the prototype varies about it and is missing in one
-    face of eight (never all). Any other unit appears, weakly, in one face of seven.
-    """
-    prototypes = np.array([[k in PROTOTYPES[e] for k in _NUMBERS] for e in EMOTIONS])
-    rows = []
-    for block, chosen in enumerate(torch.split(labels, _BLOCK)):
-        rng = random_stream(seed, block, _UNITS)
-        shape = (_BLOCK, len(_NUMBERS))
-        strength = 0.38 + 0.62 * rng.random((_BLOCK, 1), dtype=np.float32)
-        vary = 0.7 + 0.5 * rng.random(shape, dtype=np.float32)
-        lot = rng.random(shape, dtype=np.float32)
-        stray = rng.random(shape, dtype=np.float32) * 0.34 * (rng.random(shape) < 1 / 7)
-        count = len(chosen)
-        member = prototypes[chosen.numpy()]
-        kept = member & (lot[:count] > 1 / 8)
-        lost = member.any(1) & ~kept.any(1)
-        kept[lost] = member[lost]
-        row = np.where(kept, strength[:count] * vary[:count], 0.0)
-        row = np.where(member, row, stray[:count])
-        rows.append(torch.from_numpy(row.clip(0.0, 1.0).astype(np.float32)))
-    return torch.cat(rows)
-
-
 def synthetic_faces(n: int, seed: int = 0) -> Faces:
     """n drawn faces as a dataset: seven equal classes, 80/10/10 into train, validation, test.
 
-    Each emotion is divided in the same shares, by lot from the seed. Names look like
+    Each emotion is divided in the same shares, at random by the seed. Names look like
     ``synthetic/train/happy_000123``, the number being the face's place in `draw(n, seed)`.
     """
     _check(n, seed, 48)
@@ -247,7 +128,7 @@ def synthetic_faces(n: int, seed: int = 0) -> Faces:
 
 def _splits(labels: Int64[Tensor, " n"], seed: int) -> UInt8[Tensor, " n"]:
     splits = torch.zeros(len(labels), dtype=torch.uint8)
-    rng = random_stream(seed, 0, _SPLITS)
+    rng = random_stream(seed, 0, SPLITTING)
     for label in range(len(EMOTIONS)):
         mine = torch.nonzero(labels == label).flatten()
         mine = mine[torch.from_numpy(rng.permutation(len(mine)))]
@@ -266,17 +147,17 @@ def _draw(
     with_regions: bool = True,
 ) -> SyntheticFaces:
     images, points, areas = [], [], []
-    for block, rows in enumerate(torch.split(action_units, _BLOCK)):
-        traits = sample_traits(random_stream(seed, block, _TRAITS), _BLOCK)
-        textures = sample_textures(random_stream(seed, block, _TEXTURES), len(rows), size)
-        rng = random_stream(seed, block, _GRAIN)
+    for block, rows in enumerate(torch.split(action_units, BLOCK)):
+        traits = sample_traits(random_stream(seed, block, TRAITS), BLOCK)
+        textures = sample_textures(random_stream(seed, block, TEXTURES), len(rows), size)
+        rng = random_stream(seed, block, GRAIN)
         grain = torch.from_numpy(rng.standard_normal((len(rows), size, size), dtype=np.float32))
         for start in range(0, len(rows), _CHUNK):
             part = slice(start, min(start + _CHUNK, len(rows)))
             columns = rows[part].T.unsqueeze(2).unsqueeze(3)
             subject = Subject(
                 {name: value[part] for name, value in traits.items()},
-                dict(zip(_NUMBERS, columns, strict=True)),
+                dict(zip(NUMBERS, columns, strict=True)),
             )
             board = canvas(subject, size, {k: value[part] for k, value in textures.items()})
             image, skin = paint(board)

@@ -16,6 +16,11 @@ from jaxtyping import Float
 from numpy.random import Generator
 from torch import Tensor
 
+BLOCK = 256
+"""Faces that draw from one stream of random numbers."""
+TRAITS, UNITS, TEXTURES, GRAIN, SPLITTING = range(5)
+"""What a stream's numbers are for."""
+
 Traits: TypeAlias = Mapping[str, Float[Tensor, "b 1 1"]]
 
 BELL: dict[str, tuple[float, float]] = {
@@ -109,7 +114,7 @@ def sample_traits(rng: Generator, count: int) -> dict[str, Float[Tensor, "b 1 1"
 
 
 def _dress(t: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turn the kinds drawn by lot into amounts 0 or 1, and the tones that hang together."""
+    """Turn the kinds drawn at random into amounts 0 or 1, and the tones that hang together."""
     kind, tone = t["hair_kind"], t["hair_tone"]
     t["bald"] = (kind < 0.12).float()
     t["fringe"] = ((kind > 0.32) & (kind < 0.55)).float()

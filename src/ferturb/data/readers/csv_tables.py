@@ -12,7 +12,7 @@ pixels are 2,304 numbers from 0 to 255, row by row, with spaces between.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,12 @@ import torch
 from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, Tree
+from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree
 from ferturb.data.splits import split_code
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 PIXELS = FACE_SIZE * FACE_SIZE
 COLUMNS = ("emotion", "pixels", "usage")
+_LABELS = tuple(str(label) for label in range(len(EMOTIONS)))
 _HEADER_BYTES = 4096
 _BLOCK_BYTES = 8 * 2**20
 
 
-def matches(tree: Tree) -> bool:
+def matches(tree: SourceTree) -> bool:
     """True for a single text file, and for a tree with a CSV that has one of FER2013's columns."""
     if len(tree.members) == 1 and not tree.path.is_dir():
         (name,) = tree.members
@@ -46,7 +47,7 @@ def matches(tree: Tree) -> bool:
     return any("pixels" in _roles(header(tree, name)) for name in tree.with_suffix(".csv"))
 
 
-def read(tree: Tree, progress: Progress | None = None) -> Faces:
+def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     """The CSV form of FER2013 in this tree as `Faces`; names are ``<Usage>_<row>``.
 
     A missing column, a row without exactly 2,304 pixels, a pixel outside 0 … 255, a label
@@ -98,8 +99,8 @@ def write_csv(faces: Faces, path: Path, *, icml: bool = False) -> None:
             file.write(f"{label},{usage},{pixels}\n" if icml else f"{label},{pixels},{usage}\n")
 
 
-def header(tree: Tree, name: str) -> list[str]:
-    """The column names of a CSV, lower case, without surrounding space; [] if it is no text."""
+def header(tree: SourceTree, name: str) -> list[str]:
+    """The column names of a CSV, lower case, without surrounding space; [] if it is not text."""
     with tree.open(name) as stream:
         start = stream.read(_HEADER_BYTES)
     try:
@@ -112,7 +113,7 @@ def header(tree: Tree, name: str) -> list[str]:
     return [column.strip().lower() for column in first]
 
 
-def _tables(tree: Tree) -> tuple[str, ...]:
+def _tables(tree: SourceTree) -> tuple[str, ...]:
     if len(tree.members) == 1 and not tree.path.is_dir():
         return tuple(tree.members)
     return tuple(n for n in tree.with_suffix(".csv") if "pixels" in _roles(header(tree, n)))
@@ -122,7 +123,7 @@ def _roles(columns: list[str]) -> dict[str, int]:
     return {column: i for i, column in enumerate(columns) if column in COLUMNS}
 
 
-def _is_labelled_part(tree: Tree, name: str, roles: dict[str, int]) -> bool:
+def _is_labelled_part(tree: SourceTree, name: str, roles: dict[str, int]) -> bool:
     """True for a table with labels that may come without Usage, False for one without labels."""
     stem = name.rpartition("/")[2].partition(".")[0]
     where = tree.path if len(tree.members) == 1 else f"{tree.path} ({name})"
@@ -146,34 +147,36 @@ def _is_labelled_part(tree: Tree, name: str, roles: dict[str, int]) -> bool:
 
 
 def _read_table(
-    tree: Tree, name: str, roles: dict[str, int], progress: Progress | None
+    tree: SourceTree, name: str, roles: dict[str, int], progress: Progress | None
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Int64[np.ndarray, " n"], np.ndarray, list[str]]:
     where = name if name == tree.path.name else f"{tree.path.name} ({name})"
     default = split_code(name.rpartition("/")[2].partition(".")[0]) or 0
-    images, labels, splits = [], [], []
+    images: list[UInt8[np.ndarray, "n 48 48"]] = []
+    labels: list[int] = []
+    splits: list[int] = []
     row, done = 1, 0
     for batch in _batches(tree, name, where):
         columns = {role: batch.column(index) for role, index in roles.items()}
         images.append(_pixels(columns["pixels"], where, row))
-        labels.append(_labels(columns["emotion"], where, row))
-        usage = columns.get("usage")
-        splits.append(
-            _usages(usage, where, row)
-            if usage is not None
-            else np.full(batch.num_rows, default, np.uint8)
+        labels += _codes(
+            columns["emotion"], _LABELS, f"an emotion from 0 to {_LABELS[-1]}", where, row
         )
+        if "usage" in columns:
+            expected = f"Usage {', '.join(fer2013.USAGES)}"
+            splits += _codes(columns["usage"], fer2013.USAGES, expected, where, row)
+        else:
+            splits += [default] * batch.num_rows
         row += batch.num_rows
         done += batch.nbytes
         if progress is not None:
             progress(min(done, tree.members[name]), tree.members[name])
     if row == 1:
         raise FerturbError(f"{where} has a header but no rows; copy or download it again")
-    codes = np.concatenate(splits)
-    names = [f"{fer2013.USAGES[code]}_{i:05d}" for i, code in enumerate(codes.tolist())]
-    return np.concatenate(images), np.concatenate(labels), codes, names
+    names = [f"{fer2013.USAGES[code]}_{i:05d}" for i, code in enumerate(splits)]
+    return np.concatenate(images), np.array(labels), np.array(splits, np.uint8), names
 
 
-def _batches(tree: Tree, name: str, where: str) -> Iterator[pa.RecordBatch]:
+def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -193,7 +196,7 @@ def _batches(tree: Tree, name: str, where: str) -> Iterator[pa.RecordBatch]:
     except FerturbError:
         raise
     except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error)[:160]
         raise FerturbError(
             f"{where} can't be read as CSV ({reason}); copy or download it again"
         ) from error
@@ -235,29 +238,16 @@ def _pixels_one_by_one(rows: list[str], where: str, first: int) -> UInt8[np.ndar
     return images.reshape(-1, FACE_SIZE, FACE_SIZE)
 
 
-def _labels(column: Any, where: str, first: int) -> Int64[np.ndarray, " n"]:
-    known = {str(label): label for label in range(len(EMOTIONS))}
-    labels = np.empty(len(column), np.int64)
+def _codes(column: Any, known: Sequence[str], what: str, where: str, first: int) -> list[int]:
+    """The place of each word of a column among the known ones; names the row of any other."""
+    codes = {word: code for code, word in enumerate(known)}
+    found = []
     for i, text in enumerate(column.to_pylist()):
-        label = known.get(text.strip())
-        if label is None:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected an emotion from 0 to {len(EMOTIONS) - 1}, "
-                f"got {text[:20]!r}; correct or remove the row"
-            )
-        labels[i] = label
-    return labels
-
-
-def _usages(column: Any, where: str, first: int) -> UInt8[np.ndarray, " n"]:
-    known = {usage: code for code, usage in enumerate(fer2013.USAGES)}
-    codes = np.empty(len(column), np.uint8)
-    for i, text in enumerate(column.to_pylist()):
-        code = known.get(text.strip())
+        code = codes.get(text.strip())
         if code is None:
             raise FerturbError(
-                f"{where}, row {first + i}: expected Usage {', '.join(fer2013.USAGES)}, "
-                f"got {text[:20]!r}; correct or remove the row"
+                f"{where}, row {first + i}: expected {what}, got {text[:20]!r}; "
+                "correct or remove the row"
             )
-        codes[i] = code
-    return codes
+        found.append(code)
+    return found

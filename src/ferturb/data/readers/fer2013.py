@@ -25,7 +25,7 @@ from ferturb.base.storage import atomic_folder
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import folders
 from ferturb.data.readers.images import IMAGE_SUFFIXES, Progress
-from ferturb.data.readers.source_tree import Tree
+from ferturb.data.readers.source_tree import SourceTree
 from ferturb.data.splits import complete_splits, describe, require_emotions
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
@@ -43,13 +43,13 @@ LEFT_OUT_RECORD = "left_out.json"
 """The file that `ferturb leave-out` writes beside its images."""
 
 
-def matches(tree: Tree) -> bool:
+def matches(tree: SourceTree) -> bool:
     """True when all images of the tree are named as in FER2013's image archive."""
     images = tree.with_suffix(*IMAGE_SUFFIXES)
     return bool(images) and all(_OFFICIAL.fullmatch(name.rpartition("/")[2]) for name in images)
 
 
-def read(tree: Tree, progress: Progress | None = None) -> Faces:
+def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     """FER2013's image archive, zipped or unpacked, as `Faces`; splits from the file names.
 
     Raises `FerturbError` for an empty class folder and when an emotion has no training face.
@@ -61,7 +61,7 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
     return _altered(finish(faces, "image archive", str(tree.path)), tree)
 
 
-def _altered(faces: Faces, tree: Tree) -> Faces:
+def _altered(faces: Faces, tree: SourceTree) -> Faces:
     """Faces that wear something or lack something, by the record beside them, are FER2013 no
     longer: no number of the paper on FER2013 stands beside theirs."""
     beside = {name.rpartition("/")[2] for name in tree.members}

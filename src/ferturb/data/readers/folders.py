@@ -24,7 +24,7 @@ from ferturb.data.readers.images import (
     decode_faces,
     unreadable_note,
 )
-from ferturb.data.readers.source_tree import Tree
+from ferturb.data.readers.source_tree import SourceTree
 from ferturb.data.splits import complete_splits, split_code
 
 EXPECTED = "expected <split>/<emotion>/* or <emotion>/*"
@@ -41,12 +41,12 @@ class ImageList:
     """Images left out, by class folder."""
 
 
-def matches(tree: Tree) -> bool:
+def matches(tree: SourceTree) -> bool:
     """True when the tree holds image files."""
     return bool(tree.with_suffix(*IMAGE_SUFFIXES))
 
 
-def read(tree: Tree, progress: Progress | None = None) -> Faces:
+def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     """A tree of face images as `Faces`.
 
     An empty class folder, class folders that are only numbers, no class folder with an emotion's
@@ -79,7 +79,7 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
     )
 
 
-def list_images(tree: Tree) -> ImageList:
+def list_images(tree: SourceTree) -> ImageList:
     """The images of a tree with the labels and splits their folders give, sorted by name."""
     found = tree.with_suffix(*IMAGE_SUFFIXES)
     if not found:
@@ -106,7 +106,7 @@ def list_images(tree: Tree) -> ImageList:
 
 
 def decode_images(
-    tree: Tree, images: ImageList, splits: np.ndarray, progress: Progress | None
+    tree: SourceTree, images: ImageList, splits: np.ndarray, progress: Progress | None
 ) -> Faces:
     """The listed images as `Faces`, with notes on what was left out."""
     pixels, readable, unreadable = decode_faces(
@@ -135,7 +135,7 @@ def decode_images(
     )
 
 
-def _require_classes(tree: Tree, labels: dict[str, int | None]) -> None:
+def _require_classes(tree: SourceTree, labels: dict[str, int | None]) -> None:
     full = set(labels)
     for folder in sorted(tree.folders - full):
         if emotion_label(folder.rpartition("/")[2]) is not None:
@@ -159,7 +159,7 @@ def _require_classes(tree: Tree, labels: dict[str, int | None]) -> None:
 
 
 def _require_readable(
-    tree: Tree,
+    tree: SourceTree,
     listed: tuple[str, ...],
     read: tuple[str, ...],
     unreadable: tuple[dict[str, str], ...],

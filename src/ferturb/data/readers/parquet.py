@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS, emotion_label
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
-from ferturb.data.readers.source_tree import Tree
+from ferturb.data.readers.source_tree import SourceTree
 from ferturb.data.splits import split_code
 
 _IMAGES = ("image", "img", "jpg", "png")
@@ -28,7 +28,7 @@ _ASSUMED = "labels without names"
 _LABELS = ("label", "labels", "emotion", "emotions")
 
 
-def matches(tree: Tree) -> bool:
+def matches(tree: SourceTree) -> bool:
     """True for a parquet file (told by its content) and for a tree that holds some."""
     if len(tree.members) == 1:
         (name,) = tree.members
@@ -37,7 +37,7 @@ def matches(tree: Tree) -> bool:
     return bool(tree.with_suffix(".parquet"))
 
 
-def read(tree: Tree, progress: Progress | None = None) -> Faces:
+def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     """The parquet files of a tree as `Faces`; names are ``<file>#<row>``.
 
     A missing column, a label outside 0 … 6 and a damaged file raise `FerturbError`; single
@@ -70,7 +70,9 @@ def read(tree: Tree, progress: Progress | None = None) -> Faces:
     return _assemble(tree, parts, tuple(notes), info)
 
 
-def _assemble(tree: Tree, parts: list[Any], notes: tuple[str, ...], info: dict[str, Any]) -> Faces:
+def _assemble(
+    tree: SourceTree, parts: list[Any], notes: tuple[str, ...], info: dict[str, Any]
+) -> Faces:
     images: UInt8[np.ndarray, "n 48 48"] = np.concatenate([part[0] for part in parts])
     labels: Int64[np.ndarray, " n"] = np.concatenate([part[1] for part in parts])
     splits: UInt8[np.ndarray, " n"] = np.concatenate([part[2] for part in parts])
@@ -116,7 +118,7 @@ def _split(name: str) -> int:
     return 0
 
 
-def _columns(tree: Tree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"], list[str]]:
+def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"], list[str]]:
     """(image bytes, labels with −1 for unknown classes, notes) of one parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -137,7 +139,7 @@ def _columns(tree: Tree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"
     except FerturbError:
         raise
     except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error)[:160]
         raise FerturbError(
             f"{where} can't be read as parquet ({reason}); copy or download it again"
         ) from error

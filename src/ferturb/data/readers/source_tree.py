@@ -25,7 +25,7 @@ MAX_TABLE_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Tree:
+class SourceTree:
     """The files of a source: ``members`` maps a name to its size in bytes, sorted by name.
 
     ``folders`` are the names of all folders, empty ones too. ``open`` gives a binary stream of
@@ -54,14 +54,14 @@ class Tree:
         """The members whose names end in one of these suffixes, any case, sorted."""
         return tuple(name for name in self.members if name.lower().endswith(suffixes))
 
-    def __enter__(self) -> Tree:
+    def __enter__(self) -> SourceTree:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closer()
 
 
-def open_tree(path: Path) -> Tree:
+def open_tree(path: Path) -> SourceTree:
     """The tree at `path`: a folder, a zip archive (told by its content), or one file.
 
     A missing path, a damaged or oversized archive and a file that can't be read raise
@@ -80,7 +80,7 @@ def open_tree(path: Path) -> Tree:
         if start[:2] == b"PK" or path.suffix.lower() == ".zip":
             return _zip_tree(path)
         size = path.stat().st_size
-        return Tree(path, {path.name: size}, frozenset(), lambda _: path.open("rb"))
+        return SourceTree(path, {path.name: size}, frozenset(), lambda _: path.open("rb"))
     except OSError as error:
         raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
 
@@ -114,18 +114,18 @@ def walk_files(folder: Path) -> tuple[dict[str, os.stat_result], set[str]]:
     return files, folders
 
 
-def _folder_tree(path: Path) -> Tree:
+def _folder_tree(path: Path) -> SourceTree:
     files, folders = walk_files(path)
     members = {name: files[name].st_size for name in sorted(files)}
-    return Tree(path, members, frozenset(folders), lambda name: (path / name).open("rb"))
+    return SourceTree(path, members, frozenset(folders), lambda name: (path / name).open("rb"))
 
 
-def _zip_tree(path: Path) -> Tree:
+def _zip_tree(path: Path) -> SourceTree:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
         raise FerturbError(
-            f"{path} is no complete zip archive ({error}); copy or download it again"
+            f"{path} is not a complete zip archive ({error}); copy or download it again"
         ) from error
     infos = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
     infos = {name: info for name, info in infos.items() if not _is_hidden(name)}
@@ -141,7 +141,7 @@ def _zip_tree(path: Path) -> Tree:
     for name in members:
         parts = name.split("/")[:-1]
         folders.update("/".join(parts[: i + 1]) for i in range(len(parts)))
-    return Tree(
+    return SourceTree(
         path,
         members,
         frozenset(folders),

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.data.drawn.synthetic import planted_features
+from ferturb.data.drawn.action_units import planted_features
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.evaluation.saliency.probability import BATCH, evaluating, probability_of

@@ -1,8 +1,6 @@
 """Where a face mask lies: 68 landmarks -> its outline and a curved (u, v) grid on it.
 
-Everything is measured in the face's own frame: origin at the top of the nose bridge (point 27),
-Y down to the chin (point 8) at Y = 1, X to the image's right in the same unit. The frame turns
-with the head, so a tilted face is no special case.
+Everything is measured in the face's own frame (`frame.py`).
 
 The outline is a taut cloth: the convex hull of the jaw (drawn in at the sides, let down below
 the chin), the nose, the lips and a point on the bridge, its corners rounded, less an ellipse
@@ -34,34 +32,21 @@ from ferturb.features.hulls import (
     rounded,
     support,
 )
+from ferturb.features.masks.frame import (
+    BRIDGE,
+    Frame,
+    Plane,
+    Scalar,
+    face_frame,
+    frame_points,
+    pixel_frame,
+)
 
-Plane = Float[Tensor, "n h w"]
-Scalar = Float[Tensor, "n 1 1"]
-
-BRIDGE, TIP, CHIN = 27, 30, 8
+TIP = 30
 CHIN_EDGE = (7, 8, 9)
 NOSE_TIP = tuple(range(30, 36))
 LIPS = tuple(range(48, 68))
 EYES = (tuple(range(36, 42)), tuple(range(42, 48)))
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The face's own frame, one per face, each number (n, 1, 1)."""
-
-    x: Scalar
-    y: Scalar
-    down_x: Scalar
-    down_y: Scalar
-    length: Scalar
-    """Pixels from the top of the nose bridge to the chin: the unit of X and Y."""
-
-    def to_frame(
-        self, x: Float[Tensor, "#n #h #w"], y: Float[Tensor, "#n #h #w"]
-    ) -> tuple[Plane, Plane]:
-        """Pixels -> (X, Y)."""
-        dx, dy = (x - self.x) / self.length, (y - self.y) / self.length
-        return dx * self.down_y - dy * self.down_x, dx * self.down_x + dy * self.down_y
 
 
 @dataclass(frozen=True)
@@ -113,32 +98,6 @@ class Seat:
     """Signed distance into the spaces kept free around the eyes in pixels, positive inside."""
     corners: Float[Tensor, "n 2 2 2"]
     """(X, Y) of its corners: image left and right, upper and lower."""
-
-
-def face_frame(points: Float[Tensor, "n p 2"]) -> Frame:
-    """The frame of each face from its first 68 points."""
-    start = points[:, BRIDGE]
-    axis = points[:, CHIN] - start
-    length = (axis[:, 0] * axis[:, 0] + axis[:, 1] * axis[:, 1]).sqrt()
-    short = length < 4.0
-    length = length.clamp_min(4.0)
-    zero, one = torch.zeros_like(length), torch.ones_like(length)
-    down_x = torch.where(short, zero, axis[:, 0] / length)
-    down_y = torch.where(short, one, axis[:, 1] / length)
-    return Frame(*(value.view(-1, 1, 1) for value in (*start.T, down_x, down_y, length)))
-
-
-def pixel_frame(frame: Frame, height: int, width: int) -> tuple[Plane, Plane]:
-    """(X, Y) of every pixel of a height×width image."""
-    columns = torch.arange(width, dtype=torch.float32, device=frame.x.device).view(1, 1, -1)
-    rows = torch.arange(height, dtype=torch.float32, device=frame.x.device).view(1, -1, 1)
-    return frame.to_frame(columns, rows)
-
-
-def frame_points(frame: Frame, points: Float[Tensor, "n p 2"]) -> Float[Tensor, "n 68 2"]:
-    """The 68 points in the frame."""
-    x, y = frame.to_frame(points[:, None, :68, 0], points[:, None, :68, 1])
-    return torch.stack([x[:, 0], y[:, 0]], dim=2)
 
 
 def _by_row(table: Float[Tensor, "n r"], y: Plane) -> Plane:

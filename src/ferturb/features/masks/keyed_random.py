@@ -1,4 +1,4 @@
-"""Numbers drawn by lot that depend on a face alone, not on the batch it comes in.
+"""Random numbers that depend on a face alone, not on the batch it comes in.
 
 Each face has a 64-bit key; every number is a hash of the key and of what it is for (a counter
 based generator, the finaliser of splitmix64: Steele, Lea and Flood, "Fast Splittable
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-Lots: TypeAlias = Mapping[str, Float[Tensor, "n 1 1"]]
+Draws: TypeAlias = Mapping[str, Float[Tensor, "n 1 1"]]
 """One number per face under each name, ready to meet (n, h, w) pixels."""
 
 _GAMMA = 0x9E3779B97F4A7C15
@@ -54,7 +55,7 @@ def _seeded(values: Tensor, seed: int) -> Tensor:
     return mix(mix(values + _signed(_GAMMA)) + _signed(seed * _GAMMA))
 
 
-def draw_lots(
+def draw_uniform(
     keys: Int64[Tensor, " n"], ranges: Mapping[str, tuple[float, float]], purpose: int = 0
 ) -> dict[str, Float[Tensor, "n 1 1"]]:
     """For each name one number per face, uniform between the two bounds of its range.
@@ -82,3 +83,18 @@ def draw_noise(
     total = (bits & 0xFFFF) + (_shift(bits, 16) & 0xFFFF)
     total += (_shift(bits, 32) & 0xFFFF) + _shift(bits, 48)
     return ((total.float() / 65536 - 2.0) * 3**0.5).view(-1, height, width)
+
+
+@dataclass(frozen=True)
+class KeyedRandom:
+    """The random numbers of some faces, one key each."""
+
+    keys: Int64[Tensor, " n"]
+
+    def uniform(self, ranges: Mapping[str, tuple[float, float]], purpose: int) -> Draws:
+        """`draw_uniform` from these keys."""
+        return draw_uniform(self.keys, ranges, purpose)
+
+    def noise(self, height: int, width: int, purpose: int) -> Float[Tensor, "n height width"]:
+        """`draw_noise` from these keys."""
+        return draw_noise(self.keys, height, width, purpose)

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from ferturb.base.pixels import as_bytes
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.masks.geometry import Place, Plane, Scalar
-from ferturb.features.masks.keyed_random import draw_noise
+from ferturb.features.masks.frame import Plane, Scalar
+from ferturb.features.masks.geometry import Place
+from ferturb.features.masks.keyed_random import KeyedRandom
 
 _CELLS = 12
 _SPREADS = 4
@@ -134,7 +136,7 @@ def lay_over(
     layers: Sequence[Layer],
     light: Light,
     face: Place,
-    keys: Int64[Tensor, " n"],
+    random: KeyedRandom,
 ) -> tuple[UInt8[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
     """The photographs with the layers over them, first to last, and the pixels still visible.
 
@@ -143,7 +145,7 @@ def lay_over(
     h, w = images.shape[1:]
     grey = images.float() / 255
     hidden = torch.zeros_like(grey)
-    noise = draw_noise(keys, h, w)
+    noise = random.noise(h, w, 0)
     noise = (0.4 * noise + 0.6 * smooth(noise)) * light.grain
     reach = (face.frame.length * 0.09).clamp_min(1.5)
     ground = (1 - face.outline / reach).clamp(0.0, 1.0)
@@ -152,8 +154,7 @@ def lay_over(
         shadow = layer.shadow * ground * hump(layer.distance.clamp_min(0.0) / reach)
         grey = grey * (1 - shadow) * (1 - cover) + drawn + noise * cover
         hidden = torch.maximum(hidden, layer.cover)
-    worn = (grey.clamp(0.0, 1.0) * 255).round().to(torch.uint8)
-    return worn, hidden < 0.5
+    return as_bytes(grey.clamp(0.0, 1.0)), hidden < 0.5
 
 
 def _defocus(plane: Plane, blur: Scalar) -> Plane:

@@ -17,6 +17,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder, write_text
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import MASK_RECORDS, archive_names, write_folder
+from ferturb.data.readers.images import Progress
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.masks.keyed_random import name_keys
 from ferturb.features.masks.wear import check_kind, wear
@@ -37,19 +38,24 @@ class MaskRecord:
 
 
 def mask_faces(
-    faces: Faces, kind: str, seed: int, landmarks: Landmarks | None = None
+    faces: Faces,
+    kind: str,
+    seed: int,
+    landmarks: Landmarks | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Faces, tuple[MaskRecord, ...]]:
     """The same faces wearing face masks, and one record a face.
 
     `kind` is one of `ferturb.features.masks.wear.KINDS`. What a face wears depends on the seed
     and its name alone, so that a split masked by itself is the split of the masked whole. Without
-    `landmarks` they are found. The result keeps its kind of dataset; its source, notes and
-    ``info["face_masks"]`` say what was put on.
+    `landmarks` they are found; `progress` takes (faces done, faces). The result keeps its kind of
+    dataset; its source, notes and ``info["face_masks"]`` say what was put on.
     """
     check_kind(kind, seed)
     if landmarks is None:
         landmarks = find_landmarks(faces.images)
-    worn = wear(faces.images, landmarks.points, kind, seed, name_keys(faces.names, seed))
+    keys = name_keys(faces.names, seed)
+    worn = wear(faces.images, landmarks.points, kind, seed, keys, progress)
     records = tuple(
         MaskRecord(name, worn_kind, seed, round(confidence, 4), source)
         for name, worn_kind, confidence, source in zip(
@@ -81,30 +87,6 @@ def write_mask_fer(faces: Faces, records: Sequence[MaskRecord], folder: Path) ->
     with atomic_folder(folder) as tree:
         write_folder(faces, tree)
         write_text(tree / MASK_RECORDS, _table(named))
-
-
-def read_records(folder: Path) -> tuple[MaskRecord, ...]:
-    """What `write_mask_fer` wrote into ``records.csv`` of this folder."""
-    path = folder / MASK_RECORDS
-    try:
-        text = path.read_text(encoding="utf-8")
-        return tuple(
-            MaskRecord(
-                row["name"],
-                row["kind"],
-                int(row["seed"]),
-                float(row["confidence"]),
-                row["landmarks"],
-            )
-            for row in csv.DictReader(io.StringIO(text))
-        )
-    except OSError as error:
-        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        columns = ", ".join(field.name for field in fields(MaskRecord))
-        raise FerturbError(
-            f"{path} is no record of face masks (expected columns {columns}); write it again"
-        ) from error
 
 
 def _table(records: Sequence[MaskRecord]) -> str:

@@ -7,12 +7,12 @@ by the face's own light, a layer each.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.masks.geometry import EYES, Place, Plane, Scalar
-from ferturb.features.masks.keyed_random import draw_lots, draw_noise
+from ferturb.features.masks.frame import Plane, Scalar
+from ferturb.features.masks.geometry import EYES, Place
+from ferturb.features.masks.keyed_random import KeyedRandom
 from ferturb.features.masks.light import Layer, Light, smooth
 
 Spot = tuple[Scalar, Scalar]
@@ -58,9 +58,9 @@ def segment_distance(x: Plane, y: Plane, start: Spot, end: Spot) -> Plane:
     return (qx * qx + qy * qy).sqrt()
 
 
-def glasses(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
+def glasses(face: Place, light: Light, random: KeyedRandom) -> tuple[Layer, ...]:
     """Dark glasses: two lenses over the eyes, a bridge and temples; a faint sheen."""
-    lot = draw_lots(keys, _GLASSES, purpose=3)
+    draws = random.uniform(_GLASSES, 3)
     unit = face.frame.length
     lens: Tensor | None = None
     inner: list[Spot] = []
@@ -70,11 +70,11 @@ def glasses(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer
         lids = face.points[:, list(eye)]
         low, high = lids.amin(dim=1), lids.amax(dim=1)
         cx, cy = ((low[:, i] + high[:, i]).view(-1, 1, 1) / 2 for i in range(2))
-        rx = (high[:, 0] - low[:, 0]).view(-1, 1, 1) / 2 + lot["wide"]
-        ry = torch.minimum((high[:, 1] - low[:, 1]).view(-1, 1, 1) / 2 + lot["tall"], rx * 0.95)
+        rx = (high[:, 0] - low[:, 0]).view(-1, 1, 1) / 2 + draws["wide"]
+        ry = torch.minimum((high[:, 1] - low[:, 1]).view(-1, 1, 1) / 2 + draws["tall"], rx * 0.95)
         ry = torch.maximum(ry, (high[:, 1] - low[:, 1]).view(-1, 1, 1) / 2 + 0.05)
-        cy = cy + lot["sink"]
-        shape = _box(face.X - cx, face.Y - cy, rx, ry, lot["round"] * ry)
+        cy = cy + draws["sink"]
+        shape = _box(face.X - cx, face.Y - cy, rx, ry, draws["round"] * ry)
         lens = shape if lens is None else torch.minimum(lens, shape)
         toward = torch.sign(middle - cx)
         inner.append((cx + toward * rx * 0.95, cy - 0.3 * ry))
@@ -86,30 +86,30 @@ def glasses(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer
         thin = 0.05 * (face.visible[:, side].view(-1, 1, 1) - 0.55)
         temple = segment_distance(face.X, face.Y, hinge, (px, py - 0.05)) - thin.clamp_max(0.018)
         shape = torch.minimum(shape, torch.maximum(temple, face.outline / unit))
-    sheen = lot["sheen"] * hump((face.X * 0.8 + face.Y + 0.1) / 0.22) * (lens < -0.03)
-    rim = lot["frame"] * hump((lens + 0.012) / 0.03)
-    albedo = lot["albedo"] + sheen + rim - 0.05 * (face.Y * 3).clamp(-1.0, 1.0)
+    sheen = draws["sheen"] * hump((face.X * 0.8 + face.Y + 0.1) / 0.22) * (lens < -0.03)
+    rim = draws["frame"] * hump((lens + 0.012) / 0.03)
+    albedo = draws["albedo"] + sheen + rim - 0.05 * (face.Y * 3).clamp(-1.0, 1.0)
     return (_layer(face, shape, light.grey(albedo.clamp_min(0.0)), 0.2),)
 
 
-def hand(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
+def hand(face: Place, light: Light, random: KeyedRandom) -> tuple[Layer, ...]:
     """A hand laid on the face: a palm and four fingers in the tone of its skin."""
-    lot = draw_lots(keys, _HAND, purpose=4)
+    draws = random.uniform(_HAND, 4)
     # the hand comes from below or from one side: its axis points to the finger tips
-    lean = torch.where(lot["side"] < 0.5, lot["lean"] - 0.9, lot["lean"] + 0.9)
+    lean = torch.where(draws["side"] < 0.5, draws["lean"] - 0.9, draws["lean"] + 0.9)
     length = (1 + lean * lean).sqrt()
     ax, ay = lean / length, -1 / length
-    dx, dy = (face.X - lot["x"]) / lot["size"], (face.Y - lot["y"]) / lot["size"]
+    dx, dy = (face.X - draws["x"]) / draws["size"], (face.Y - draws["y"]) / draws["size"]
     along, beside = dx * ax + dy * ay, dx * -ay + dy * ax
     tone = torch.zeros_like(along)
-    zero = 0 * lot["size"]
+    zero = 0 * draws["size"]
     palm = _box(beside, along + 0.36, along.new_tensor(0.25), along.new_tensor(0.32), 0.2)
     arm = segment_distance(beside, along, (zero, zero - 0.6), (zero, zero - 2.0)) - 0.19
     shape = torch.minimum(palm, arm)
     fingers = ((0.34, -1.5), (0.46, -0.5), (0.43, 0.5), (0.28, 1.5), (0.02, 2.9))
     for reach, middle in fingers:
         root, low = middle * 0.115 + zero, -0.1 if middle < 2 else -0.45
-        tip = (root + middle * lot["spread"], reach + zero)
+        tip = (root + middle * draws["spread"], reach + zero)
         finger = segment_distance(beside, along, (root * 0.9, zero + low), tip) - 0.064
         edge = ((finger + 0.064) / 0.064).clamp(0.0, 1.0) ** 2
         tone = torch.where((finger < 0) & (along > -0.12), -0.16 * edge * edge, tone)
@@ -117,24 +117,24 @@ def hand(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, .
     for crease in (0.12, 0.26):
         tone = tone - 0.08 * hump((along - crease) / 0.02)
     rim = 0.12 * hump((shape + 0.01) / 0.04)
-    grey = light.skin * lot["tone"] * (1 + tone - rim) * (0.97 + 0.1 * (along + 0.3))
-    return (_layer(face, shape * lot["size"], grey.clamp_min(0.0), 0.45),)
+    grey = light.skin * draws["tone"] * (1 + tone - rim) * (0.97 + 0.1 * (along + 0.3))
+    return (_layer(face, shape * draws["size"], grey.clamp_min(0.0), 0.45),)
 
 
-def random_occluder(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
+def random_occluder(face: Place, light: Light, random: KeyedRandom) -> tuple[Layer, ...]:
     """A box, a disc or anything between, of any tone, somewhere on the face."""
-    lot = draw_lots(keys, _RANDOM, purpose=5)
-    half = (lot["area"] / 4).sqrt()
-    stretch = (1 + lot["aspect"].abs()) ** 0.5
-    rx = torch.where(lot["aspect"] > 0, half * stretch, half / stretch)
-    ry = torch.where(lot["aspect"] > 0, half / stretch, half * stretch)
-    norm = (1 + lot["turn"] * lot["turn"]).sqrt()
-    dx, dy = (face.X - lot["x"]) / norm, (face.Y - lot["y"]) / norm
-    px, py = dx - lot["turn"] * dy, dy + lot["turn"] * dx
-    shape = _box(px, py, rx, ry, lot["round"] * torch.minimum(rx, ry))
+    draws = random.uniform(_RANDOM, 5)
+    half = (draws["area"] / 4).sqrt()
+    stretch = (1 + draws["aspect"].abs()) ** 0.5
+    rx = torch.where(draws["aspect"] > 0, half * stretch, half / stretch)
+    ry = torch.where(draws["aspect"] > 0, half / stretch, half * stretch)
+    norm = (1 + draws["turn"] * draws["turn"]).sqrt()
+    dx, dy = (face.X - draws["x"]) / norm, (face.Y - draws["y"]) / norm
+    px, py = dx - draws["turn"] * dy, dy + draws["turn"] * dx
+    shape = _box(px, py, rx, ry, draws["round"] * torch.minimum(rx, ry))
     h, w = face.X.shape[1:]
-    texture = lot["texture"] * smooth(draw_noise(keys, h, w, purpose=5)) * 2.5
-    albedo = lot["albedo"] * (1 + lot["slope"] * (px + py) / half) + texture
+    texture = draws["texture"] * smooth(random.noise(h, w, 5)) * 2.5
+    albedo = draws["albedo"] * (1 + draws["slope"] * (px + py) / half) + texture
     return (_layer(face, shape, light.grey(albedo.clamp_min(0.0)), 0.3),)
 
 

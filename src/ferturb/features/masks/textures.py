@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ferturb.data.drawn.geometry import hump
-from ferturb.features.masks.geometry import Place, Plane, Scalar, Seat
-from ferturb.features.masks.keyed_random import Lots
+from ferturb.features.masks.frame import Plane, Scalar
+from ferturb.features.masks.geometry import Place, Seat
+from ferturb.features.masks.keyed_random import Draws
 
 
 @dataclass(frozen=True)
@@ -120,48 +121,50 @@ def relief(c: Cloth) -> Plane:
     return around * under + ridge - beside
 
 
-def surgical(c: Cloth, lot: Lots) -> Plane:
+def surgical(c: Cloth, draws: Draws) -> Plane:
     """Three pleats that fold downwards, a wire over the nose, a bound edge."""
     shade = torch.zeros_like(c.v)
     for k in range(3):
-        offset = c.v - (lot["pleat"] + k * lot["spacing"]) - 0.02 * c.across * c.across
+        offset = c.v - (draws["pleat"] + k * draws["spacing"]) - 0.02 * c.across * c.across
         shade = shade - 0.17 * c.line(offset - 0.012, 0.035)
         shade = shade + 0.07 * c.line(offset + 0.035, 0.05)
-    shade = shade * lot["depth"]
+    shade = shade * draws["depth"]
     wire = hump(c.across / 0.55)
-    shade = shade + lot["wire"] * wire * 0.06 * c.line(c.v - 0.055, 0.03)
-    shade = shade - lot["wire"] * wire * 0.11 * c.line(c.v - 0.105, 0.025)
+    shade = shade + draws["wire"] * wire * 0.06 * c.line(c.v - 0.055, 0.03)
+    shade = shade - draws["wire"] * wire * 0.11 * c.line(c.v - 0.105, 0.025)
     shade = shade - 0.07 * c.line(c.distance * c.pixel + 0.06, 0.02)
-    return lot["albedo"] + shade
+    return draws["albedo"] + shade
 
 
-def stitched(c: Cloth, lot: Lots) -> Plane:
+def stitched(c: Cloth, draws: Draws) -> Plane:
     """Plain, striped, checked or dotted cloth with a seam down the middle and hems."""
-    albedo, second = lot["albedo"], _second(lot["albedo"], lot["second"])
-    share = _pattern(c, lot)
+    albedo, second = draws["albedo"], _second(draws["albedo"], draws["second"])
+    share = _pattern(c, draws)
     shade = albedo + (second - albedo) * share
-    seam = lot["seam"] * hump((c.v - 0.5) / 0.62)
+    seam = draws["seam"] * hump((c.v - 0.5) / 0.62)
     shade = shade * (1 - 0.34 * seam * c.line(c.u * 0.6, 0.018))
     shade = shade + 0.06 * seam * (c.line(c.u * 0.6 - 0.04, 0.03) + c.line(c.u * 0.6 + 0.04, 0.03))
     hem = c.distance * c.pixel
     return shade * (1 - 0.2 * c.line(hem + 0.065, 0.018))
 
 
-def _second(albedo: Scalar, lot: Scalar) -> Scalar:
+def _second(albedo: Scalar, draw: Scalar) -> Scalar:
     """The pattern's other tone: at least 0.2 away, lighter or darker where there is room."""
-    darker = albedo - 0.2 - lot * (albedo - 0.25).clamp_min(0.0)
-    lighter = albedo + 0.2 + lot * (0.7 - albedo).clamp_min(0.0)
+    darker = albedo - 0.2 - draw * (albedo - 0.25).clamp_min(0.0)
+    lighter = albedo + 0.2 + draw * (0.7 - albedo).clamp_min(0.0)
     return torch.where(albedo > 0.5, darker, lighter).clamp(0.02, 1.0)
 
 
-def _pattern(c: Cloth, lot: Lots) -> Plane:
-    """Share of the second tone: patterns by lot, plain for almost half of the masks."""
+def _pattern(c: Cloth, draws: Draws) -> Plane:
+    """Share of the second tone: a pattern at random, plain for almost half of the masks."""
     x, y = c.u * 0.62, c.v * 0.8
-    kind = lot["pattern"]
-    turn = torch.where(kind < 0.72, lot["turn"].round() * 0.0 + lot["turn"] * 0.3, lot["turn"])
+    kind = draws["pattern"]
+    turn = torch.where(
+        kind < 0.72, draws["turn"].round() * 0.0 + draws["turn"] * 0.3, draws["turn"]
+    )
     x, y = x + turn * y, y - turn * x
-    p, q = x / lot["period"] + lot["phase"], y / lot["period"] + lot["phase"]
-    blunt = (lot["period"] / c.pixel / 3).clamp(0.6, 3.0)
+    p, q = x / draws["period"] + draws["phase"], y / draws["period"] + draws["phase"]
+    blunt = (draws["period"] / c.pixel / 3).clamp(0.6, 3.0)
     bars, rows = _wave(p, blunt), _wave(q, blunt)
     near_p, near_q = _to_middle(p), _to_middle(q)
     dots = ((0.3 - (near_p * near_p + near_q * near_q).sqrt()) * 3 * blunt + 0.5).clamp(0.0, 1.0)
@@ -183,24 +186,24 @@ def _wave(x: Plane, blunt: Scalar) -> Plane:
     return ((_to_middle(x).abs() - 0.25) * 2 * blunt + 0.5).clamp(0.0, 1.0)
 
 
-def cup(c: Cloth, lot: Lots) -> Plane:
+def cup(c: Cloth, draws: Draws) -> Plane:
     """A stiff cup: bright before the mouth and darker to its rim, a clip over the nose."""
     out = (c.across / 0.85) ** 2 + ((c.v - 0.5) / 0.62) ** 2
-    shade = lot["albedo"] * (1.02 - 0.22 * out.clamp_max(1.3))
+    shade = draws["albedo"] * (1.02 - 0.22 * out.clamp_max(1.3))
     rim = c.distance * c.pixel
     shade = shade * (1 - 0.13 * c.line(rim + 0.085, 0.022)) + 0.05 * c.line(rim + 0.03, 0.03)
-    fold = (lot["fold"] > 0.2) * hump(c.across / 0.9)
+    fold = (draws["fold"] > 0.2) * hump(c.across / 0.9)
     shade = shade * (1 - fold * 0.2 * c.line(c.v - 0.5, 0.022))
     shade = shade + fold * 0.07 * c.line(c.v - 0.45, 0.04)
     clip = ((0.34 - c.across.abs()) * 8).clamp(0.0, 1.0) * c.line(c.v - 0.11, 0.035)
-    shade = shade + (lot["clip"] - shade) * 0.7 * clip
-    return shade + (0.72 - shade) * _valve(c, lot)
+    shade = shade + (draws["clip"] - shade) * 0.7 * clip
+    return shade + (0.72 - shade) * _valve(c, draws)
 
 
-def _valve(c: Cloth, lot: Lots) -> Plane:
+def _valve(c: Cloth, draws: Draws) -> Plane:
     """A breathing valve on one side of some masks: a disc with a dark rim."""
-    x, y = (c.u - lot["valve"]) * 0.62, (c.v - 0.55) * 0.8
+    x, y = (c.u - draws["valve"]) * 0.62, (c.v - 0.55) * 0.8
     far = (x * x + y * y).sqrt()
-    there = (lot["valve"] > -0.45).float() * (lot["valve"].abs() > 0.2)
+    there = (draws["valve"] > -0.45).float() * (draws["valve"].abs() > 0.2)
     disc = ((0.1 - far) / c.pixel * 1.2 + 0.5).clamp(0.0, 1.0)
     return there * (0.25 * disc + 0.75 * c.line(far - 0.1, 0.022))

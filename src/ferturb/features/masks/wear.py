@@ -3,24 +3,28 @@
 The idea is MaskTheFace's (Anwar and Raychowdhury, "Masked Face Recognition for Secure
 Authentication", arXiv 2008.11104), which the paper makes its MaskFer with: a picture of a mask is
 warped onto the landmarks of faces that a detector found. Here the mask is drawn instead
-(`ferturb.features.masks.geometry`, `mask_textures`) and lit by the face's own light
-(`mask_light`), on every face: none is left out.
+(`ferturb.features.masks.geometry`, `textures`) and lit by the face's own light
+(`light`), on every face: none is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from ferturb.base.config import unknown
 from ferturb.base.errors import FerturbError
 from ferturb.features.masks import occluders
-from ferturb.features.masks.geometry import Cut, Place, Plane, Seat, place, seat
-from ferturb.features.masks.keyed_random import Lots, draw_lots, draw_noise, index_keys
+from ferturb.features.masks.frame import Plane
+from ferturb.features.masks.geometry import Cut, Place, Seat, place, seat
+from ferturb.features.masks.keyed_random import Draws, KeyedRandom, draw_uniform, index_keys
 from ferturb.features.masks.light import Layer, Light, lay_over, measure
+from ferturb.features.masks.straps import ear_loops, head_bands
 from ferturb.features.masks.textures import (
     CLOTH,
     N95,
@@ -34,8 +38,8 @@ from ferturb.features.masks.textures import (
     surgical,
 )
 
-Drawer = Callable[[Place, Light, Int64[Tensor, " n"]], tuple[Layer, ...]]
-"""(where the faces are, their light, their keys) -> what is laid over them."""
+Drawer = Callable[[Place, Light, KeyedRandom], tuple[Layer, ...]]
+"""(where the faces are, their light, their random numbers) -> what is laid over them."""
 
 
 @dataclass(frozen=True)
@@ -52,92 +56,39 @@ class Worn:
     kinds: tuple[str, ...]
 
 
-def _mask(
-    face: Place,
-    light: Light,
-    keys: Int64[Tensor, " n"],
-    ranges: Mapping[str, tuple[float, float]],
-    texture: Callable[[Cloth, Lots], Plane],
-    straps: Callable[[Place, Light, Lots, Seat], Layer],
-    rounding: int,
-) -> tuple[Layer, ...]:
-    lot = draw_lots(keys, ranges, purpose=1)
-    cut = Cut(
-        lot["bridge"],
-        lot["corner"],
-        lot["reach"],
-        lot["drop"],
-        lot["pad"],
-        lot["under_eye"],
-        rounding,
-    )
+@dataclass(frozen=True)
+class _Make:
+    """How one kind of face mask is made."""
+
+    ranges: Mapping[str, tuple[float, float]]
+    """What varies from mask to mask."""
+    texture: Callable[[Cloth, Draws], Plane]
+    straps: Callable[[Place, Light, Draws, Seat], Layer]
+    rounding: int
+    """How round its corners are, see `Cut`."""
+
+
+def _mask(face: Place, light: Light, random: KeyedRandom, make: _Make) -> tuple[Layer, ...]:
+    draws = random.uniform(make.ranges, 1)
+    edge = draws["bridge"], draws["corner"], draws["reach"], draws["drop"]
+    cut = Cut(*edge, draws["pad"], draws["under_eye"], make.rounding)
     placed = seat(face, cut)
     surface = cloth(face, placed)
-    crumple = lot["crumple"] * _crumples(keys, surface)
-    lit = light.grey(texture(surface, lot)) * (relief(surface) + crumple)
+    crumple = draws["crumple"] * _crumples(random, surface)
+    lit = light.grey(make.texture(surface, draws)) * (relief(surface) + crumple)
     cover = (0.5 - 2 * surface.distance).clamp(0.0, 1.0)
     field = 0.15 + 0.85 * light.field
     worn = Layer(halve(cover), halve(lit * cover) * field, placed.distance)
-    return straps(face, light, lot, placed), worn
+    return make.straps(face, light, draws, placed), worn
 
 
-def _crumples(keys: Int64[Tensor, " n"], c: Cloth) -> Plane:
+def _crumples(random: KeyedRandom, c: Cloth) -> Plane:
     """Soft unevenness of worn cloth, about ±1."""
     h, w = c.v.shape[1:]
     coarse = torch.nn.functional.interpolate(
-        draw_noise(keys, 9, 6, purpose=1)[:, None], (h, w), mode="bilinear", align_corners=False
+        random.noise(9, 6, 1)[:, None], (h, w), mode="bilinear", align_corners=False
     )
     return coarse[:, 0]
-
-
-def _loops(face: Place, light: Light, lot: Lots, placed: Seat) -> Layer:
-    """Ear loops: two thin cords on each side, from the corners to the root of the ear."""
-    ears = torch.stack([face.points[:, [0, 2]], face.points[:, [16, 14]]], dim=1)
-    return _cords(face, light, placed, ears, 0.010, lot["albedo"] * 0.8)
-
-
-def _bands(face: Place, light: Light, lot: Lots, placed: Seat) -> Layer:
-    """The straps of an N95: wider, up over the ear and down to the neck."""
-    p = face.points
-    high = torch.stack([p[:, 0], p[:, 16]], dim=1)
-    low = torch.stack([p[:, 3], p[:, 13]], dim=1)
-    lift = high.new_tensor([0.0, 0.12])
-    ears = torch.stack([high - lift, low - 0.3 * lift], dim=2)
-    tone = torch.where(lot["tint"] < 0.5, 0.25 + 0.3 * lot["tint"], 0.6 + 0.3 * lot["tint"])
-    return _cords(face, light, placed, ears, 0.022, tone)
-
-
-def _cords(
-    face: Place, light: Light, placed: Seat, ends: Tensor, width: float, albedo: Tensor
-) -> Layer:
-    """Cords from the mask's corners to other points (n, 2 sides, 2, 2).
-
-    They are drawn on the face alone, fade on a cheek that turns away, and spare the eyes.
-    """
-    unit = face.frame.length
-    cover = torch.zeros_like(face.X)
-    for side in range(2):
-        seen = face.visible[:, side].view(-1, 1, 1)
-        for k in range(2):
-            a, b = placed.corners[:, side, k], ends[:, side, k]
-            ax, ay, bx, by = (t.view(-1, 1, 1) for t in (*a.T, *b.T))
-            far = occluders.segment_distance(face.X, face.Y, (ax, ay), (bx, by)) - width
-            cover = torch.maximum(cover, seen * (0.55 - far * unit).clamp(0.0, 0.8))
-    cover = cover * (1.0 - face.outline).clamp(0.0, 1.0) * (0.5 - placed.eyes).clamp(0.0, 1.0)
-    grey = light.grey(albedo) * light.field * cover
-    return Layer(cover, grey, torch.full_like(cover, 99.0), shadow=0.0)
-
-
-def _surgical(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
-    return _mask(face, light, keys, SURGICAL, surgical, _loops, 1)
-
-
-def _cloth(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
-    return _mask(face, light, keys, CLOTH, stitched, _loops, 2)
-
-
-def _n95(face: Place, light: Light, keys: Int64[Tensor, " n"]) -> tuple[Layer, ...]:
-    return _mask(face, light, keys, N95, cup, _bands, 5)
 
 
 FACE_MASKS: tuple[str, ...] = ("surgical", "cloth", "n95")
@@ -146,15 +97,15 @@ SHARES: tuple[float, ...] = (0.5, 0.3, 0.2)
 """How often "mixed" draws each."""
 
 KINDS: dict[str, Drawer | None] = {
-    "surgical": _surgical,
-    "cloth": _cloth,
-    "n95": _n95,
+    "surgical": partial(_mask, make=_Make(SURGICAL, surgical, ear_loops, 1)),
+    "cloth": partial(_mask, make=_Make(CLOTH, stitched, ear_loops, 2)),
+    "n95": partial(_mask, make=_Make(N95, cup, head_bands, 5)),
     "mixed": None,
     "glasses": occluders.glasses,
     "hand": occluders.hand,
     "random": occluders.random_occluder,
 }
-"""What a face can wear. "mixed" is one of `FACE_MASKS`, by lot for each face."""
+"""What a face can wear. "mixed" is one of `FACE_MASKS`, drawn for each face."""
 
 _CHUNK_PIXELS = 48 * 48 * 24
 
@@ -165,14 +116,15 @@ def wear(
     kind: str,
     seed: int,
     keys: Int64[Tensor, " n"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Worn:
     """Put something on each face.
 
     `points` are 68 or more landmarks in pixels, the first 68 in the iBUG order, image left first,
     (0, 0) the centre of the top left pixel. What face i wears depends on the face, the seed and i
     alone, or on its key instead of i where `keys` are given
-    (`ferturb.features.masks.keyed_random.name_keys`). Raises `FerturbError` for an unknown kind, a
-    negative seed or other points.
+    (`ferturb.features.masks.keyed_random.name_keys`). `progress` takes (faces done, n). Raises
+    `FerturbError` for an unknown kind, a negative seed or other points.
     """
     _check(images, points, kind, seed)
     n, h, w = images.shape
@@ -180,35 +132,45 @@ def wear(
     kinds = _kinds(keys.cpu(), kind)
     keys, points = keys.to(images.device), points.to(images.device)
     out, kept = images.clone(), torch.ones_like(images, dtype=torch.bool)
-    step = max(1, _CHUNK_PIXELS // max(1, h * w))
+    step, done = max(1, _CHUNK_PIXELS // max(1, h * w)), 0
     for name in dict.fromkeys(kinds):
         drawer = KINDS[name]
         assert drawer is not None
         members = torch.tensor([i for i, k in enumerate(kinds) if k == name], device=images.device)
         for part in torch.split(members, step):
-            out[part], kept[part] = _wear(images[part], points[part], drawer, keys[part])
+            random = KeyedRandom(keys[part])
+            out[part], kept[part] = put_on(images[part], points[part], drawer, random)
+            done += len(part)
+            if progress is not None:
+                progress(done, n)
     return Worn(out, kept, kinds)
 
 
-def _wear(images: Tensor, points: Tensor, drawer: Drawer, keys: Tensor) -> tuple[Tensor, Tensor]:
+def put_on(
+    images: UInt8[Tensor, "n h w"],
+    points: Float[Tensor, "n p 2"],
+    drawer: Drawer,
+    random: KeyedRandom,
+) -> tuple[UInt8[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
+    """The faces with what a drawer draws on them, and which of their pixels are still visible."""
     face = place(points.float(), images.shape[1], images.shape[2])
     light = measure(images, face)
-    return lay_over(images, drawer(face, light, keys), light, face, keys)
+    return lay_over(images, drawer(face, light, random), light, face, random)
 
 
 def _kinds(keys: Int64[Tensor, " n"], kind: str) -> tuple[str, ...]:
-    """The kind of each face: itself, or one of the face masks by lot."""
+    """The kind of each face: itself, or one of the face masks at random."""
     if KINDS[kind] is not None:
         return (kind,) * len(keys)
-    lot = draw_lots(keys, {"kind": (0.0, 1.0)}, purpose=2)["kind"].flatten()
+    chance = draw_uniform(keys, {"kind": (0.0, 1.0)}, purpose=2)["kind"].flatten()
     bounds = torch.tensor(SHARES).cumsum(0)[:-1]
-    return tuple(FACE_MASKS[i] for i in torch.bucketize(lot, bounds, right=True).tolist())
+    return tuple(FACE_MASKS[i] for i in torch.bucketize(chance, bounds, right=True).tolist())
 
 
 def check_kind(kind: str, seed: int) -> None:
     """Raise `FerturbError` unless the kind is one of `KINDS` and the seed is 0 or more."""
     if kind not in KINDS:
-        raise FerturbError(f"unknown kind of face mask {kind!r}; known: {', '.join(KINDS)}")
+        raise FerturbError(unknown("kind of face mask", kind, KINDS))
     if seed < 0:
         raise FerturbError(f"the seed must be 0 or more, got {seed}")
 

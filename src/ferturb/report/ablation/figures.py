@@ -18,7 +18,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ferturb.data.drawn.synthetic import draw_with, units
+from ferturb.data.drawn.action_units import units
+from ferturb.data.drawn.synthetic import draw_with
 from ferturb.evaluation.ablation.matrix import ALL, Cell
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove

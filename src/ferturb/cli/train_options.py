@@ -1,0 +1,154 @@
+"""The options of `ferturb train` by what they are about; each field is a flag of its name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tyro.conf import Suppress
+
+from ferturb.base.config import (
+    RECIPES,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+    choose,
+)
+from ferturb.cli.options import Device, absolute
+
+
+@dataclass(frozen=True)
+class FacesOptions:
+    """The faces, and what is done to them first."""
+
+    data: str = "synthetic"
+    """A path, or `synthetic`."""
+    clean: bool = False
+    """Leave out validation and test faces that have an exact copy in training."""
+    fer_plus: Path | None = None
+    """fer2013new.csv, for the FER+ labels."""
+    training_faces: int | None = None
+    """Train on this many of the training faces, drawn at random."""
+    subset_seed: int = 0
+    """Of that draw."""
+    face_masks: str | None = None
+    """Train and test on faces that wear face masks: `surgical`, `cloth`, `n95`, `mixed`, or
+    `glasses`, `hand`, `random`."""
+    left_out: str | None = None
+    """Train and test on faces without this facial feature, e.g. `mouth`."""
+    left_out_fill: str = "mean"
+    """What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`."""
+    left_out_control: bool = False
+    """Leave out a random region of the same area in its place."""
+    alteration_seed: int = 0
+    """Of face masks, noise and random regions."""
+
+    def config(self) -> DatasetConfig:
+        """The dataset of a run; raises `FerturbError` for unknown names."""
+        options = asdict(self)
+        options["source"] = absolute(options.pop("data"))
+        options["fer_plus"] = None if self.fer_plus is None else str(self.fer_plus)
+        return DatasetConfig(**options)
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The network, where its weights start, and what teaches it beside the labels."""
+
+    model: str = "compact"
+    """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
+    start_from: Path | None = None
+    """A finished run of the same network whose weights this one starts from."""
+    teachers: tuple[Path, ...] = ()
+    """Finished runs whose ensemble teaches this one."""
+    distillation: float = 0.7
+    """Weight of what the teachers predict against the labels, 0 to 1."""
+    distillation_views: int = 0
+    """Repeat this many augmentations of each face, so that the teachers are asked about each but
+    once; 0 draws new ones every epoch and asks every time."""
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """The recipe, and what is different from it."""
+
+    recipe: str = "fast"
+    """`fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with mixup
+    and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see what a method
+    adds) or `paper`."""
+    epochs: int | None = None
+    """In place of the recipe's."""
+    learning_rate: float | None = None
+    """In place of the recipe's."""
+    small_faces: float | None = None
+    """Share of the epochs, the first ones, that train on faces of 32 × 32 pixels at half the
+    time, in place of the recipe's; 0 for none."""
+    attention_epochs: int | None = None
+    """Epochs of phase 1 (default: a third of the epochs)."""
+
+    def config(self) -> RecipeConfig:
+        """The recipe with the changes; raises `FerturbError` for an unknown one."""
+        recipe = choose("recipe", self.recipe, RECIPES)
+        if self.epochs is not None:
+            recipe = replace(recipe, epochs=self.epochs)
+        if self.learning_rate is not None:
+            recipe = replace(recipe, learning_rate=self.learning_rate)
+        if self.small_faces is not None:
+            recipe = replace(recipe, sizes=((self.small_faces, 32),) if self.small_faces else ())
+        return recipe
+
+
+@dataclass(frozen=True)
+class MethodOptions(MethodConfig):
+    """The options of a method, without its name, which is `--method`."""
+
+    name: Suppress[str] = "baseline"
+
+    def config(self, name: str) -> MethodConfig:
+        """The method of this name with the options."""
+        return MethodConfig(**(asdict(self) | {"name": name}))
+
+
+@dataclass(frozen=True)
+class ProcessOptions:
+    """How the training is done."""
+
+    resume: Path | None = None
+    """A run folder to go on with; all options but `--threads`, `--device` and `--quiet` are
+    ignored."""
+    threads: int | None = None
+    """Threads of torch."""
+    device: Device = "cpu"
+    quiet: bool = False
+    """Say nothing but errors."""
+
+
+def run_config(
+    method: MethodConfig,
+    seed: int,
+    out: Path,
+    faces: FacesOptions,
+    network: NetworkOptions,
+    recipe: RecipeConfig,
+) -> RunConfig:
+    """The run that the options ask for, its other runs named relative to `out`."""
+    if network.teachers:
+        recipe = replace(
+            recipe,
+            distillation=network.distillation,
+            distillation_views=network.distillation_views,
+        )
+    return RunConfig(
+        faces.config(),
+        ModelConfig(network.model, attention=method.name == "attention"),
+        method,
+        recipe,
+        seed,
+        teachers=tuple(os.path.relpath(teacher, out) for teacher in network.teachers),
+        initial_weights=None
+        if network.start_from is None
+        else os.path.relpath(network.start_from, out),
+    )

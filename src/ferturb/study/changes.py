@@ -1,0 +1,26 @@
+"""What a user wants otherwise than a study's preset has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is studied, in place of what the preset says; empty or None keeps the preset's."""
+
+    data: str = "synthetic"
+    """A path, or `synthetic`."""
+    clean: bool = False
+    """Leave out validation and test faces that have an exact copy in training."""
+    models: tuple[str, ...] = ()
+    """In place of the preset's."""
+    methods: tuple[str, ...] = ()
+    """In place of the preset's, by name."""
+    epochs: int | None = None
+    """In place of the recipe's."""
+    seeds: int | None = None
+    """How many (0, 1, …), in place of the preset's."""
+    face_masks: tuple[str, ...] = ()
+    """What the faces wear that is trained on, each in turn, in place of the preset's; `none` is
+    nothing, e.g. `none mixed`."""
