@@ -84,7 +84,7 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
         ),
         9,
         teachers=("a", "../other/b"),
-        start="first",
+        initial_weights="first",
     )
 
 

@@ -12,10 +12,10 @@ from ferturb.perturb.clusters import (
     cluster_maps,
     coordinates,
     intensity,
-    matched,
     uninformative,
     unit_range,
 )
+from ferturb.perturb.matching import matched
 
 
 def test_squared_distances_are_equation_1() -> None:

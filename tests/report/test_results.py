@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferturb.base.config import SaliencyOptions
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.evaluation.saliency.mass import explain_run
@@ -45,7 +46,7 @@ def test_logits_on_other_faces_are_read(trained: Path) -> None:
 @pytest.mark.usefixtures("tiny_networks")
 def test_analyses_are_read(study: Study, trained_faces: Faces) -> None:
     run = Run(study(models=("compact",)) / "runs" / "compact-baseline-s0")
-    explain_run(run, trained_faces, "gradient", n=1)
+    explain_run(run, trained_faces, SaliencyOptions("gradient", faces=1))
     assert list(read_run(run).explanations) == ["saliency-gradient"]
 
 

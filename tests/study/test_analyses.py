@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
@@ -24,7 +25,6 @@ from ferturb.study.analyses import (
     analyse,
     missing,
 )
-from ferturb.study.changes import Changes
 from ferturb.study.plan import PRESETS, Study, adapt, datasets, plan
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ferturb.base.config import DatasetConfig, MethodConfig
+from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.runs.run import run_folder_name
-from ferturb.study.changes import Changes
 from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
 
 

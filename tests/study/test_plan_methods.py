@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ferturb.base.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunConfig
+from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, epochs_within, needs_attention, passes
-from ferturb.study.changes import Changes
 from ferturb.study.plan import adapt, chain, choose_preset, plan
 
 

@@ -8,7 +8,8 @@ from torch import nn
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.perturb.cluster_maps import FACE_SEED, clustered, named
+from ferturb.perturb.cluster_maps import clustered, face_draws
+from ferturb.perturb.clusters import by_intensity
 from ferturb.web.attention import GRAPH, AttentionFinder, attention_clusters
 
 
@@ -16,8 +17,8 @@ def trained_clusters(attention: np.ndarray, k: int) -> np.ndarray:
     """The clusters that a training finds and the report shows, most attended first."""
     config = MethodConfig("perturb-face", clusters=k, leaves="most-attended", views="sample")
     values = torch.from_numpy(attention)
-    maps = clustered(values, config, torch.Generator().manual_seed(FACE_SEED)).maps
-    return named(maps, values, maps[0], config).numpy()
+    maps = clustered(values, config, face_draws()).maps.numpy()
+    return by_intensity(maps, values.nan_to_num().numpy(), k)
 
 
 def varied(n: int) -> np.ndarray:

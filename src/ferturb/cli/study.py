@@ -10,9 +10,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import RunConfig
+from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
-from ferturb.study.changes import Changes
 
 
 def register(app: SubcommandApp) -> None:

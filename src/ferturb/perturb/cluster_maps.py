@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.clusters import by_intensity, cluster_maps, matched, uninformative
+from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
+from ferturb.perturb.matching import matched
 from ferturb.perturb.views import resized
 
 M = TypeVar("M", bound=nn.Module)

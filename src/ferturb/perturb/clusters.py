@@ -8,7 +8,7 @@ first, which the paper leaves open. The intensity is the attention map; attentio
 `threshold` of its range counts as 0 there (the author's released program).
 
 K-means names clusters at random. A shared map's clusters are named by where they lie
-(`by_position`), every other map's by their overlap with it (`matched`).
+(`by_position`), every other map's by their overlap with it (`matching.py`).
 
 The training, the report and the web page all take their clusters from here, so the same attention
 gives the same clusters in each.
@@ -17,11 +17,14 @@ gives the same clusters in each.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
 
 from ferturb.perturb.kmeans import kmeans
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int64
 
 FLAT = 1e-4
 """Attention with a smaller range is flat: float noise of a gate."""
@@ -122,40 +125,25 @@ def by_intensity(
     return renumbered(labels, np.where(np.isnan(means), np.inf, -means))
 
 
-def matched(
-    labels: Int64[np.ndarray, "b h w"], reference: Int64[np.ndarray, "h w"], k: int
-) -> Int64[np.ndarray, "b h w"]:
-    """Rename each map's clusters so that they overlap most with the reference's of the same name.
-
-    So cluster j is the same part of the face in every map, also where a cluster's middle lies
-    near the face's and its angle (`by_position`) says little. Needs SciPy.
-    """
-    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
-
-    pairs = labels * k + reference
-    overlaps = _sums(pairs, ONES, k * k).reshape(-1, k, k)
-    names = np.array([linear_sum_assignment(o, maximize=True)[1] for o in overlaps], np.int64)
-    return _renamed(labels, names.reshape(-1, k))
-
-
 def cluster_means(
     labels: Int64[np.ndarray, "b h w"], values: Float[np.ndarray, "*shape"], k: int
 ) -> Float[np.ndarray, "b k"]:
     """The mean of `values` (broadcast to the maps) over each cluster, in float64; nan if empty."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(_sums(labels, values, k) / _sums(labels, ONES, k))
+        return np.asarray(sums_over(labels, values, k) / sums_over(labels, ONES, k))
 
 
 def renumbered(
     labels: Int64[np.ndarray, "b h w"], keys: Float[np.ndarray, "b k"]
 ) -> Int64[np.ndarray, "b h w"]:
     """Renumber the clusters of each map by rising key; of equal keys the first comes first."""
-    return _renamed(labels, keys.argsort(1, kind="stable").argsort(1))
+    return renamed(labels, keys.argsort(1, kind="stable").argsort(1))
 
 
-def _renamed(
+def renamed(
     labels: Int64[np.ndarray, "b h w"], names: Int64[np.ndarray, "b k"]
 ) -> Int64[np.ndarray, "b h w"]:
+    """Each map with name j in place of every pixel's label j."""
     return np.take_along_axis(names, labels.reshape(len(labels), -1), 1).reshape(labels.shape)
 
 
@@ -163,7 +151,7 @@ ONES = np.ones((1, 1, 1))
 """Summed over a cluster, this is its size."""
 
 
-def _sums(
+def sums_over(
     labels: Int64[np.ndarray, "b h w"], values: Float[np.ndarray, "*shape"], k: int
 ) -> Float[np.ndarray, "b k"]:
     """The sum of `values` (broadcast to the maps) over each cluster of each map, in float64."""

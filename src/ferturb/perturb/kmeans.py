@@ -21,12 +21,14 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
 
 from ferturb.base.errors import FerturbError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64, UInt8
 
 STARTS = 48
 """k-means++ starts of each set. With 32, one map in 2,000 is more than 1 % above the best known."""

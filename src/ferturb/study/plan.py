@@ -19,6 +19,7 @@ from ferturb.base.config import (
     RunConfig,
     choose,
 )
+from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import (
     epochs_at_equal_compute,
@@ -27,7 +28,6 @@ from ferturb.perturb.methods import (
     trained_as,
 )
 from ferturb.runs.run import run_folder_name
-from ferturb.study.changes import Changes
 
 BASELINE = METHOD_PRESETS["baseline"]
 PERTURB = METHOD_PRESETS["perturb"]

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import (
+    DatasetConfig,
+    FaithfulnessOptions,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+    SaliencyOptions,
+)
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
-from ferturb.evaluation.saliency.benchmark import judge_saliency, summarise
+from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
 from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
@@ -61,7 +69,7 @@ def items_of(run: Run, faces: Faces | None = None) -> tuple[Table | Picture, ...
 
 def test_tables_hold_what_is_kept_with_the_runs(run: Run, drawn: Faces) -> None:
     assert items_of(run) == ()
-    mass = mass_by_emotion(explain_run(run, drawn, "gradient", n=2))
+    mass = mass_by_emotion(explain_run(run, drawn, SaliencyOptions("gradient", faces=2)))
     heatmap, features, emotions = items_of(run)
     assert isinstance(heatmap, Picture)
     assert heatmap.png.startswith(PNG)
@@ -80,7 +88,9 @@ def test_tables_hold_what_is_kept_with_the_runs(run: Run, drawn: Faces) -> None:
 
 def test_faithfulness_says_what_was_judged(run: Run, drawn: Faces) -> None:
     assert items_of(run) == ()
-    rows = summarise(judge_saliency(run, drawn, ("gradient",), n=1))
+    rows = summarise(
+        benchmark_saliency(run, drawn, FaithfulnessOptions(methods=("gradient",), faces=1))
+    )
     table, curves = items_of(run)
     assert isinstance(table, Table)
     assert [row[1] for row in table.rows] == ["gradient", "random", "centre"]
@@ -158,7 +168,7 @@ def test_pictures_of_real_faces_are_private(run: Run, drawn: Faces) -> None:
 
 
 def test_items_are_written(run: Run, drawn: Faces, tmp_path: Path) -> None:
-    explain_run(run, drawn, "gradient", n=1)
+    explain_run(run, drawn, SaliencyOptions("gradient", faces=1))
     files = write_items(items_of(run, drawn), tmp_path / "out")
     assert [path.name for path in files] == [
         "saliency_faces.png",
