@@ -257,7 +257,7 @@ def main() -> None:
         epochs=1000,  # only the first is run
         batch_size=options.batch,
         precision=options.precision,
-        sizes=((1.0, options.side),),
+        progressive_sizes=((1.0, options.side),),
     )
     setting = Setting(
         RunConfig(model=ModelConfig(options.model), recipe=recipe),

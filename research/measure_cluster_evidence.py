@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     prepare_process("cpu", arguments.threads)
-    config = replace(METHOD_PRESETS["perturb"], clusters=CLUSTERS, leaves="most-attended")
+    config = replace(METHOD_PRESETS["perturb"], clusters=CLUSTERS, left_out_cluster="most-attended")
     training = synthetic_faces(TRAINED_ON, seed=TRAINING_SEED).split("train").images
     who, rows, first = subjects(arguments.faces), [], None
     for seed in arguments.seeds:

@@ -34,7 +34,7 @@ def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
         "views": c.method.views if c.method.name == "perturb" else "",
         "recipe": c.recipe.name,
         "epochs": record["epochs"],
-        "sizes": " ".join(f"{size}px<={share:g}" for share, size in c.recipe.sizes),
+        "sizes": " ".join(f"{size}px<={share:g}" for share, size in c.recipe.progressive_sizes),
         "seed": c.seed,
         "learning_rate": c.recipe.learning_rate,
         "starts_from": Path(c.initial_weights or c.evaluates or "").name,

@@ -40,7 +40,10 @@ ARMS: dict[str, tuple[MethodConfig, int]] = {
         MethodConfig("random-erasing", views="sample", fill="black", erased=(1 / 3, 1 / 3)),
         1,
     ),
-    "light": (MethodConfig("uniform-clusters", scope="fixed", views="sample", share=1 / 3), 1),
+    "light": (
+        MethodConfig("uniform-clusters", scope="fixed", views="sample", view_probability=1 / 3),
+        1,
+    ),
     "landmarks": (MethodConfig("landmark-regions", views="sample"), 1),
 }
 """Arm -> its method, and how many times the epochs of the others."""

@@ -228,7 +228,7 @@ def test_epochs_on_smaller_faces(
     common = ["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"]
     main([*common, "--small-faces", share])
     (run,) = (tmp_path / "runs").iterdir()
-    assert json.loads((run / "config.json").read_text())["recipe"]["sizes"] == sizes
+    assert json.loads((run / "config.json").read_text())["recipe"]["progressive_sizes"] == sizes
 
 
 def test_train_evaluate_and_go_on(

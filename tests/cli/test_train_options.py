@@ -78,7 +78,7 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
             BARE,
             epochs=2,
             learning_rate=0.5,
-            sizes=((0.25, 32),),
+            progressive_sizes=((0.25, 32),),
             distillation=0.5,
             distillation_views=3,
         ),
@@ -91,7 +91,7 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
 def test_recipes_by_name() -> None:
     assert RecipeOptions().config() == FAST
     assert RecipeOptions("paper").config() == PAPER
-    assert RecipeOptions(small_faces=0.0).config() == replace(FAST, sizes=())
+    assert RecipeOptions(small_faces=0.0).config() == replace(FAST, progressive_sizes=())
     with pytest.raises(FerturbError, match="did you mean 'fast'"):
         RecipeOptions("fats").config()
 

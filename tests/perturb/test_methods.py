@@ -288,7 +288,7 @@ def test_random_erasing_erases_rectangles_as_often_as_views_leave_out() -> None:
 def test_landmark_regions_divide_the_face_by_its_landmarks() -> None:
     cells = LandmarkCells(MethodConfig("landmark-regions"))
     blank = cells.of_faces(torch.zeros(1, 1, 48, 48))  # the mean shape
-    assert blank.degenerate.all()
+    assert blank.uninformative.all()
     mean = blank.maps[0]
     for side in (48, 32):
         empty, image = torch.zeros(1, 1, side, side), torch.zeros(1, side, side).byte()
@@ -325,7 +325,7 @@ def test_seldom_shows_most_faces_whole(attention: Classifier) -> None:
     seen = shown(views, 3, IMAGES.repeat(20, 1, 1))
     changed = (seen != FACES.repeat(20, 1, 1, 1)).flatten(1).any(1)
     assert 0.15 < changed.float().mean() < 0.35
-    never = views_for(replace(PERTURB, views="sample", share=0.0), attention)
+    never = views_for(replace(PERTURB, views="sample", view_probability=0.0), attention)
     assert torch.equal(shown(never, 3), FACES)
 
 
@@ -378,8 +378,8 @@ def test_degenerate_attention_is_counted_and_clustered_by_place() -> None:
     for i in (3, 5, 9):
         assert torch.equal(maps[i].long(), expected[i])
     views = views_for(config, None, images)
-    assert views.degenerate == 3
-    assert int(views.epoch_record()["degenerate"]) == 3
+    assert views.uninformative == 3
+    assert int(views.epoch_record()["uninformative"]) == 3
 
 
 def test_costs() -> None:
@@ -394,7 +394,7 @@ def test_costs() -> None:
     ("options", "message"),
     [
         ({"consistency": 1.0, "views": "sample"}, "views='sample' has one"),
-        ({"leaves": "most-attended", "views": "all"}, "views='all' draws none"),
+        ({"left_out_cluster": "most-attended", "views": "all"}, "views='all' draws none"),
         ({"consistency": -1.0}, "consistency must be at least 0"),
     ],
 )

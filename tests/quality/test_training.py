@@ -24,7 +24,7 @@ RECIPE = replace(
     epochs=8,
     batch_size=32,
     average=0.9,
-    sizes=(),
+    progressive_sizes=(),
     precision="float32",
     augment=AugmentConfig(flip=0.5),
     evaluate=("flip",),

@@ -38,7 +38,7 @@ def test_stored_logits_are_those_of_the_loaded_model(toy_faces: Faces, tmp_path:
     whole = logits_of(run.load_classifier(), images)
     assert not torch.allclose(whole, stored)
     tensors = load_tensors(run.folder / CLUSTERS)[0]
-    assert tensors["degenerate"].shape == (2,)
+    assert tensors["uninformative"].shape == (2,)
     assert tensors["maps"].shape == (2, 32, 32)
     shutil.rmtree(tmp_path / str(planned.attention_run))
     with pytest.raises(FerturbError, match="not a run folder"):

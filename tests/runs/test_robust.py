@@ -29,7 +29,7 @@ def weights(folder: Path, config: RunConfig, faces: Faces) -> torch.Tensor:
 def test_robust_trains_on_variants_of_the_faces_it_is_given_alone(
     toy_faces: Faces, tmp_path: Path
 ) -> None:
-    robust = replace(PLAIN, method=MethodConfig("robust", altered=1.0))
+    robust = replace(PLAIN, method=MethodConfig("robust", hidden_probability=1.0))
     found = weights(tmp_path, robust, toy_faces)
     elsewhere = replace(robust, dataset=DatasetConfig("no/such/data"))
     assert torch.equal(found, weights(tmp_path, elsewhere, toy_faces))

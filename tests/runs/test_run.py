@@ -20,7 +20,7 @@ from ferturb.runs.run import Run, find_runs
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL
 
-CONFIG = RunConfig(recipe=replace(PAPER, sizes=((0.5, 32),)), seed=3)
+CONFIG = RunConfig(recipe=replace(PAPER, progressive_sizes=((0.5, 32),)), seed=3)
 
 
 def test_a_folder_is_one_runs_forever(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_repeated_augmentations_ask_the_teacher_once_and_resume_to_the_same_bits
     teacher = prepare(tmp_path, PLAIN)
     execute_run(teacher, toy_faces)
     config = taught(teacher.name)
-    recipe = replace(config.recipe, epochs=4, distillation_views=2, sizes=((0.5, 24),))
+    recipe = replace(config.recipe, epochs=4, distillation_views=2, progressive_sizes=((0.5, 24),))
     asked = []
     logits = Teacher.logits
 

@@ -437,7 +437,7 @@ def test_steps_are_told(toy_faces: Faces, tmp_path: Path) -> None:
 
 
 def test_progressive_resizing() -> None:
-    recipe = RecipeConfig(epochs=10, sizes=((0.3, 24), (0.7, 32)))
+    recipe = RecipeConfig(epochs=10, progressive_sizes=((0.3, 24), (0.7, 32)))
     sides = [training_size(recipe, epoch, 48) for epoch in range(1, 11)]
     assert sides == [24] * 3 + [32] * 4 + [48] * 3
     assert training_size(RecipeConfig(), 1, 40) == 40

@@ -66,7 +66,7 @@ def test_the_share_is_the_area_that_is_left() -> None:
 
 def test_how_often_and_how_batches_are_mixed() -> None:
     assert draw_mixing(AugmentConfig(), 6, 48, rng()) is None
-    both = AugmentConfig(mixup=0.4, cutmix=1.0, mixed=0.5)
+    both = AugmentConfig(mixup=0.4, cutmix=1.0, mixing_probability=0.5)
     drawn = [draw_mixing(both, 6, 48, rng(seed)) for seed in range(400)]
     mixed = [m for m in drawn if m is not None]
     assert 150 < len(mixed) < 250
@@ -80,7 +80,7 @@ def test_how_often_and_how_batches_are_mixed() -> None:
 
 def test_a_recipe_that_mixes_is_another_recipe_and_bounds_are_checked() -> None:
     assert replace(FAST.augment, mixup=0.2) != FAST.augment
-    with pytest.raises(FerturbError, match="mixed"):
-        AugmentConfig(mixed=1.5)
+    with pytest.raises(FerturbError, match="mixing_probability"):
+        AugmentConfig(mixing_probability=1.5)
     with pytest.raises(FerturbError, match="mixup"):
         AugmentConfig(mixup=-0.1)

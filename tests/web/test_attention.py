@@ -15,7 +15,9 @@ from ferturb.web.attention import GRAPH, AttentionFinder, attention_clusters
 
 def trained_clusters(attention: np.ndarray, k: int) -> np.ndarray:
     """The clusters that a training finds and the report shows, most attended first."""
-    config = MethodConfig("perturb-face", clusters=k, leaves="most-attended", views="sample")
+    config = MethodConfig(
+        "perturb-face", clusters=k, left_out_cluster="most-attended", views="sample"
+    )
     values = torch.from_numpy(attention)
     maps = clustered(values, config, face_draws()).maps.numpy()
     return by_intensity(maps, values.nan_to_num().numpy(), k)

@@ -97,7 +97,9 @@ class RecipeOptions:
         if self.learning_rate is not None:
             recipe = replace(recipe, learning_rate=self.learning_rate)
         if self.small_faces is not None:
-            recipe = replace(recipe, sizes=((self.small_faces, 32),) if self.small_faces else ())
+            recipe = replace(
+                recipe, progressive_sizes=((self.small_faces, 32),) if self.small_faces else ()
+            )
         return recipe
 
 

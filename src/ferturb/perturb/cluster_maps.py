@@ -37,7 +37,7 @@ class FaceMaps(NamedTuple):
     """One cluster map for each face."""
 
     maps: Int64[Tensor, "b h w"]
-    degenerate: Bool[Tensor, " b"]
+    uninformative: Bool[Tensor, " b"]
     """Faces whose attention carried no information, or that show no face: clustered by place."""
 
 
@@ -123,9 +123,9 @@ class AttentionClusters(MapSource):
         values = mean_attention(self.intensity, chosen).unsqueeze(0)
         found = clustered(values, self.config, generator)
         maps = found.maps
-        if self.reference is not None or self.config.leaves == "most-attended":
+        if self.reference is not None or self.config.left_out_cluster == "most-attended":
             maps = self._renamed(maps, values)
-        return maps[0], int(found.degenerate.sum())
+        return maps[0], int(found.uninformative.sum())
 
     @torch.no_grad()
     def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
@@ -136,14 +136,14 @@ class AttentionClusters(MapSource):
     def of_values(self, values: Float[Tensor, "b h w"]) -> FaceMaps:
         """The clusters of maps of intensity, one by one; needs the reference."""
         found = clustered(values, self.config, face_draws())
-        return FaceMaps(self._renamed(found.maps, values), found.degenerate)
+        return FaceMaps(self._renamed(found.maps, values), found.uninformative)
 
     def _renamed(
         self, maps: Int64[Tensor, "b h w"], values: Float[Tensor, "b h w"]
     ) -> Int64[Tensor, "b h w"]:
         """By falling attention if the method goes by that, else as in the reference."""
         labels, k = maps.cpu().numpy(), self.config.clusters
-        if self.config.leaves == "most-attended":
+        if self.config.left_out_cluster == "most-attended":
             renamed = by_intensity(labels, values.nan_to_num().cpu().numpy(), k)
         elif self.reference is None:
             raise FerturbError("faces' clusters take their names from a reference map; give one")
@@ -204,11 +204,11 @@ def mean_attention(
 def maps_of_faces(
     source: MapSource, images: UInt8[Tensor, "n h w"], batch_size: int = 256
 ) -> tuple[UInt8[Tensor, "n h w"], int]:
-    """The cluster map of every face (uint8: K is at most 64), and how many were degenerate."""
+    """The cluster map of every face (uint8: K is at most 64), and how many were uninformative."""
     maps, count = torch.empty(images.shape, dtype=torch.uint8), 0
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
         found = source.of_faces(images[some].unsqueeze(1).float().div(255))
         maps[some] = found.maps.to(torch.uint8).cpu()
-        count += int(found.degenerate.sum())
+        count += int(found.uninformative.sum())
     return maps, count

@@ -44,7 +44,7 @@ class ClusterViews(TrainingInputs):
         self.config = config
         self.source = source
         self.images = training_images
-        self.degenerate = 0
+        self.uninformative = 0
         """Faces (scope `face`) or mean maps (0 or 1) whose attention carried no information."""
         self._map: Tensor | None = None
         self._face_maps: Tensor | None = None
@@ -60,16 +60,16 @@ class ClusterViews(TrainingInputs):
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Phase 2: this epoch's cluster map, or once for all that of every face."""
         c, source = self.config, self.source
-        self._strength = strength(c.schedule, progress) * c.share
+        self._strength = strength(c.schedule, progress) * c.view_probability
         if source.reference is None:
-            source.reference, self.degenerate = source.find_reference(self.images)
+            source.reference, self.uninformative = source.find_reference(self.images)
         reference = source.reference
         if source.by_face(c):
             self._map = reference
             if self._face_maps is None:
-                self._face_maps, self.degenerate = maps_of_faces(source, self.images)
+                self._face_maps, self.uninformative = maps_of_faces(source, self.images)
         elif c.scope == "epoch":
-            shared, self.degenerate = source.shared(self.images, generator)
+            shared, self.uninformative = source.shared(self.images, generator)
             self._map = source.redrawn(shared[None], generator)[0]
         else:
             self._map = source.redrawn(reference[None], face_draws())[0]
@@ -84,7 +84,7 @@ class ClusterViews(TrainingInputs):
             return batch.augmented()
         faces, maps = self._augmented(batch)
         drawn = self._drawn(len(faces), draws)
-        return views_of(faces, maps, c.clusters, c.shows, c.fill, draws, drawn).flatten(0, 1)
+        return views_of(faces, maps, c.clusters, c.view_kind, c.fill, draws, drawn).flatten(0, 1)
 
     def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Augmented faces, and one map for all of them or their own that moved with them."""
@@ -103,7 +103,7 @@ class ClusterViews(TrainingInputs):
             drawn = torch.cat([about, torch.full((b, 1), k)], 1)
         else:
             drawn = torch.randint(k + 1, (b, 1), generator=generator)
-        if c.leaves == "most-attended":
+        if c.left_out_cluster == "most-attended":
             drawn = torch.where(drawn < k, 0, drawn)
         if self._strength < 1:
             drawn = torch.where(
@@ -125,7 +125,7 @@ class ClusterViews(TrainingInputs):
     def epoch_record(self) -> Mapping[str, Tensor]:
         """The current map (h, w), and how many attention maps carried no information."""
         maps = self.cluster_map.to(torch.uint8)
-        return {"maps": maps, "degenerate": torch.tensor(self.degenerate)}
+        return {"maps": maps, "uninformative": torch.tensor(self.uninformative)}
 
 
 def strength(schedule: str, progress: float) -> float:

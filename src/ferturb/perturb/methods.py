@@ -47,7 +47,7 @@ def _whole_faces(*_: object) -> TrainingInputs:
 
 def _variants(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
     images = faces.split("train").images
-    return HiddenVariants(images, training_variants(faces), config.altered)
+    return HiddenVariants(images, training_variants(faces), config.hidden_probability)
 
 
 def _from_maps(

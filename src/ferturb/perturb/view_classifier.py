@@ -33,7 +33,7 @@ class ViewClassifier(nn.Module):
         """Summed logits."""
         c = self.config
         maps = self.cluster_map[None] if self.source is None else self.source(faces)
-        views = views_of(faces, maps, c.clusters, c.shows, c.fill)
+        views = views_of(faces, maps, c.clusters, c.view_kind, c.fill)
         logits: Tensor = self.classifier(views.flatten(0, 1))
         return logits.float().view(faces.shape[0], c.clusters + 1, logits.shape[-1]).sum(1)
 

@@ -102,7 +102,7 @@ PRESETS: dict[str, Study] = {
             batch_size=32,
             learning_rate=0.03,
             average=0.98,
-            sizes=(),
+            progressive_sizes=(),
             augment=AugmentConfig(flip=0.5, rotate=5.0, shift=0.03, erase=0.2),
         ),
         attention_epochs=2,

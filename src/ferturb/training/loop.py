@@ -121,7 +121,7 @@ def validate(training: Training, network: nn.Module) -> tuple[float, float]:
 
 def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
     """The side in pixels at which an epoch (from 1) trains: progressive resizing, else `side`."""
-    for share, size in recipe.sizes:
+    for share, size in recipe.progressive_sizes:
         if epoch <= share * recipe.epochs:
             return size
     return side

@@ -67,7 +67,7 @@ def draw_mixing(
         return None
     seed = int(torch.randint(2**62, (1,), generator=generator))
     rng = np.random.default_rng(seed)
-    if rng.random() >= config.mixed:
+    if rng.random() >= config.mixing_probability:
         return None
     kind, alpha = kinds[int(rng.integers(len(kinds)))]
     share = float(rng.beta(alpha, alpha))

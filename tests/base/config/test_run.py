@@ -26,7 +26,7 @@ ODD = RunConfig(
     DatasetConfig("faces.zip", clean=True, fer_plus="new.csv"),
     ModelConfig("vgg16", attention=True, dropout=0.3),
     MethodConfig("perturb", clusters=5, views="sample", test_views=False),
-    dataclasses.replace(PAPER, sizes=((0.25, 24), (0.5, 32)), evaluate=("ten-crop",)),
+    dataclasses.replace(PAPER, progressive_sizes=((0.25, 24), (0.5, 32)), evaluate=("ten-crop",)),
     seed=7,
     attention_run="phase-1",
 )
@@ -42,8 +42,10 @@ def test_config_goes_to_json_and_back_without_loss(config: RunConfig) -> None:
 
 def test_missing_keys_take_the_default() -> None:
     assert RunConfig.from_dict({}) == RunConfig()
-    data = {"model": {"name": "vgg16"}, "recipe": {"sizes": [[0.5, 32]]}}
-    expected = RunConfig(model=ModelConfig("vgg16"), recipe=RecipeConfig(sizes=((0.5, 32),)))
+    data = {"model": {"name": "vgg16"}, "recipe": {"progressive_sizes": [[0.5, 32]]}}
+    expected = RunConfig(
+        model=ModelConfig("vgg16"), recipe=RecipeConfig(progressive_sizes=((0.5, 32),))
+    )
     assert RunConfig.from_dict(data) == expected
 
 
@@ -83,7 +85,14 @@ def test_a_field_that_is_added_changes_no_fingerprint_at_its_default() -> None:
     assert RunConfig(Grown("faces.zip", True, added=("x",))).fingerprint() != plain.fingerprint()
 
 
-SHARES = {"mixed", "share", "label_smoothing", "attention_threshold", "altered", "distillation"}
+SHARES = {
+    "mixing_probability",
+    "view_probability",
+    "label_smoothing",
+    "attention_threshold",
+    "hidden_probability",
+    "distillation",
+}
 """Fields from 0 to 1."""
 NAMED: dict[str, object] = {
     "face_masks": "n95",
@@ -158,7 +167,7 @@ def test_presets_are_the_papers_and_ours() -> None:
     p = PAPER  # section 4.2
     assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)
     assert (p.schedule, p.plateau_factor, p.plateau_patience) == ("plateau", 0.75, 5)
-    assert (p.label_smoothing, p.average, p.sizes) == (0.0, 0.0, ())
+    assert (p.label_smoothing, p.average, p.progressive_sizes) == (0.0, 0.0, ())
     assert p.augment == AugmentConfig(flip=0.5, erase=0.5, crop=40)
     assert "ten-crop" in p.evaluate
 
@@ -184,7 +193,7 @@ def test_choose_gives_the_named_or_the_nearest_names() -> None:
         ("recipe", "epochs", "12"),
         ("recipe", "epochs", 12.5),
         ("recipe", "schedule", "zigzag"),
-        ("recipe", "sizes", 36),
+        ("recipe", "progressive_sizes", 36),
         ("method", "test_views", 1),
         ("dataset", "fer_plus", 3),
     ],

@@ -33,10 +33,10 @@ class AugmentConfig:
     """α of mixup (two faces averaged, Zhang et al.); 0 is off."""
     cutmix: float = 0.0
     """α of CutMix (a rectangle of another face, Yun et al.); 0 is off."""
-    mixed: float = 1.0
+    mixing_probability: float = 1.0
     """Share of the batches that are mixed, if either is on."""
 
     def __post_init__(self) -> None:
         in_range("mixup", self.mixup, 0.0, None)
         in_range("cutmix", self.cutmix, 0.0, None)
-        in_range("mixed", self.mixed, 0.0, 1.0)
+        in_range("mixing_probability", self.mixing_probability, 0.0, 1.0)

@@ -39,10 +39,26 @@ def unknown(kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) ->
     return f"unknown {kind} {name!r}{hint} known: {', '.join(known)}"
 
 
+RENAMED = {
+    "start": "initial_weights",
+    "shows": "view_kind",
+    "leaves": "left_out_cluster",
+    "share": "view_probability",
+    "altered": "hidden_probability",
+    "sizes": "progressive_sizes",
+    "mixed": "mixing_probability",
+}
+"""What fields of configs were called before -> now."""
+
+
 def build(cls: type[T], data: Mapping[str, Any]) -> T:
-    """A config dataclass from JSON; missing keys take the default, other keys are an error."""
+    """A config dataclass from JSON; missing keys take the default, other keys are an error.
+
+    Keys of run folders written before a field was renamed are read as `RENAMED` says.
+    """
     hints = get_type_hints(cls)
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    data = {key if key in names else RENAMED.get(key, key): data[key] for key in data}
     extra = set(data) - names
     if extra:
         raise FerturbError(

@@ -43,17 +43,17 @@ class MethodConfig:
     """The attention map: the mean of the stage gates, or one gate on the input alone."""
     scope: Literal["epoch", "face", "fixed"] = "epoch"
     """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
-    shows: Literal["leave-one-out", "keep-one"] = "leave-one-out"
+    view_kind: Literal["leave-one-out", "keep-one"] = "leave-one-out"
     """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
     fill: Literal["black", "mean", "blur", "noise"] = "black"
     """What stands where a view leaves pixels out."""
-    leaves: Literal["any", "most-attended"] = "any"
+    left_out_cluster: Literal["any", "most-attended"] = "any"
     """Which cluster a drawn view is about: any, or the one with the highest mean intensity."""
     schedule: Literal["constant", "rising", "falling"] = "constant"
     """How the share of faces that lose something goes over the training: as drawn; rising from
     none at the start to all that are drawn; or falling to none, the last quarter on whole faces.
     """
-    share: float = 1.0
+    view_probability: float = 1.0
     """The share of drawn views that are used, 0 … 1; in place of the others the whole face is
     shown."""
     consistency: float = 0.0
@@ -61,7 +61,7 @@ class MethodConfig:
     prediction); 0 is off. Needs `views` "all" or "pair"."""
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
-    altered: float = 0.5
+    hidden_probability: float = 0.5
     """Method `robust`: the share of training faces that are shown with something hidden."""
 
     def __post_init__(self) -> None:
@@ -73,8 +73,8 @@ class MethodConfig:
         in_range("distance_weight", self.distance_weight, 0.0, None)
         in_range("intensity_weight", self.intensity_weight, 0.0, None)
         in_range("consistency", self.consistency, 0.0, None)
-        in_range("altered", self.altered, 0.0, 1.0)
-        in_range("share", self.share, 0.0, 1.0)
+        in_range("hidden_probability", self.hidden_probability, 0.0, 1.0)
+        in_range("view_probability", self.view_probability, 0.0, 1.0)
         low, high = self.erased
         in_range("the least share erased", low, 0.0, high)
         in_range("the largest share erased", high, low, 1.0)
@@ -83,9 +83,9 @@ class MethodConfig:
                 "consistency compares a face's views, and views='sample' has one a face; "
                 "use views='pair' or 'all'"
             )
-        if self.leaves == "most-attended" and self.views == "all":
+        if self.left_out_cluster == "most-attended" and self.views == "all":
             raise FerturbError(
-                "leaves='most-attended' is about drawn views, and views='all' draws none; "
+                "left_out_cluster='most-attended' is about drawn views; views='all' draws none; "
                 "use views='sample' or 'pair'"
             )
 
@@ -113,12 +113,17 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
         "views": "sample",
-        "leaves": "most-attended",
+        "left_out_cluster": "most-attended",
         "schedule": "rising",
         "test_views": False,
     },
     "anneal": {"views": "sample", "schedule": "falling", "test_views": False},
-    "perturb-seldom": {"views": "sample", "share": 1 / 3, "fill": "noise", "test_views": False},
+    "perturb-seldom": {
+        "views": "sample",
+        "view_probability": 1 / 3,
+        "fill": "noise",
+        "test_views": False,
+    },
     "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
 }
 """What the name of a method settles."""

@@ -32,7 +32,7 @@ class RecipeConfig:
     """Decay per step of the exponential moving average of the weights; 0 is off."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """`auto` is bfloat16 where the processor computes in it, float32 elsewhere."""
-    sizes: tuple[tuple[float, int], ...] = ()
+    progressive_sizes: tuple[tuple[float, int], ...] = ()
     """Progressive resizing: (share of the epochs up to which, side in pixels), in order."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     evaluate: tuple[str, ...] = ("none", "flip")
@@ -55,7 +55,7 @@ class RecipeConfig:
         in_range("epochs", self.epochs, 1, None)
         in_range("batch_size", self.batch_size, 2, None)
         in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
-        for until, side in self.sizes:
+        for until, side in self.progressive_sizes:
             in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
             in_range("the side of smaller faces", side, 16, None)
         in_range("validate_every", self.validate_every, 1, None)
@@ -85,7 +85,7 @@ PAPER = RecipeConfig(
 FAST = RecipeConfig(
     name="fast",
     average=0.998,
-    sizes=((0.67, 32),),
+    progressive_sizes=((0.67, 32),),
     augment=AugmentConfig(
         flip=0.5,
         rotate=12.0,
@@ -99,13 +99,13 @@ FAST = RecipeConfig(
 )
 """The recipe with the best validation accuracy per CPU minute that was found."""
 
-FULL_SIZE = replace(FAST, name="full-size", sizes=())
+FULL_SIZE = replace(FAST, name="full-size", progressive_sizes=())
 """`fast` without its epochs on smaller faces."""
 
 MIXED = replace(
     FULL_SIZE,
     name="mixed",
-    augment=replace(FULL_SIZE.augment, mixup=0.2, cutmix=1.0, mixed=0.5),
+    augment=replace(FULL_SIZE.augment, mixup=0.2, cutmix=1.0, mixing_probability=0.5),
 )
 """`full-size` with two faces in half of its inputs: for training that is long enough to overfit."""
 

@@ -54,12 +54,8 @@ class RunConfig:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> RunConfig:
-        """The inverse of `to_dict`; unknown keys are an error, missing ones take the default.
-
-        `start` is what `initial_weights` was called before.
-        """
-        known = {"initial_weights" if key == "start" else key: data[key] for key in data}
-        return build(RunConfig, known)
+        """The inverse of `to_dict`; unknown keys are an error, missing ones take the default."""
+        return build(RunConfig, data)
 
     def fingerprint(self) -> str:
         """Twelve hex digits that are the same exactly when the configs are the same.
