@@ -151,3 +151,14 @@ def test_intensity_weight_zero_is_place_alone() -> None:
     place = cluster_maps(attention * 0, 3, 1)
     assert np.array_equal(cluster_maps(attention, 3, 1, intensity_weight=0.0), place)
     assert not np.array_equal(cluster_maps(attention, 3, 1, intensity_weight=5.0), place)
+
+
+def test_by_place_alone_three_clusters_are_an_upright_y_whatever_the_seed() -> None:
+    """As in the paper's Figure 4: two parts above, one below."""
+    nothing = np.zeros((1, 48, 48), np.float32)
+    first = cluster_maps(nothing, 3, 0, intensity_weight=0.0)[0]
+    assert len(np.unique(first[0])) == 2
+    assert len(np.unique(first[-1])) == 1
+    for seed in range(1, 6):
+        other = cluster_maps(nothing, 3, seed, intensity_weight=0.0)[0]
+        assert (other == first).mean() > 0.95  # but for its mirror image along the seams

@@ -5,7 +5,8 @@
 This is the Euclidean distance between points (λ·row, λ·column, α·intensity), so K-means on
 those coordinates is the paper's clustering. Rows, columns and intensity are scaled to [0, 1]
 first, which the paper leaves open. The intensity is the attention map; attention below
-`threshold` of its range counts as 0 there (the author's released program).
+`threshold` of its range counts as 0 there. (The released program's threshold acts on a sum over a
+batch, which is always above it: in effect it has none.)
 
 K-means names clusters at random. A shared map's clusters are named by where they lie
 (`by_position`), every other map's by their overlap with it (`matching.py`).
@@ -92,11 +93,30 @@ def cluster_maps(
     """
     _, h, w = attention.shape
     attention = attention.astype(np.float32, copy=False)
-    informative = ~uninformative(attention, threshold)[:, None, None]
-    values = intensity(np.where(informative, attention, 0), threshold)
+    informative = ~uninformative(attention, threshold)
+    values = intensity(np.where(informative[:, None, None], attention, 0), threshold)
     points = coordinates(values, distance_weight, intensity_weight)
     found = kmeans(points, k, seed, picture=(h, w), threads=threads)
-    return by_position(found.labels.reshape(-1, h, w), k)
+    labels = found.labels.reshape(-1, h, w)
+    for i in np.flatnonzero(~informative | (intensity_weight == 0)):
+        labels[i] = upright(labels[i])
+    return by_position(labels, k)
+
+
+def upright(labels: Int64[np.ndarray, "h w"]) -> Int64[np.ndarray, "h w"]:
+    """Of a map's four rotations that with most clusters in the top row and fewest in the bottom.
+
+    By place alone the rotations of a square's best clustering are as good. Upright, three clusters
+    are a Y with an eye in each upper part and the mouth in the lower one, as in the paper's
+    Figure 4. A map that is not square stays as it is.
+
+    >>> upright(np.array([[0, 1], [0, 2]])).tolist()
+    [[1, 2], [0, 0]]
+    """
+    if labels.shape[0] != labels.shape[1]:
+        return labels
+    turned = [np.rot90(labels, quarter) for quarter in range(4)]
+    return max(turned, key=lambda one: len(np.unique(one[0])) - len(np.unique(one[-1])))
 
 
 def by_position(labels: Int64[np.ndarray, "b h w"], k: int) -> Int64[np.ndarray, "b h w"]:
