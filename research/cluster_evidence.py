@@ -59,7 +59,7 @@ class Covered:
     precision: float
     random: Interval
     """Coverage by random regions. A shared map: the mean and the central 95 % of the draws; a map
-    of one's own: the interval of the mean over the faces."""
+    of its own: the interval of the mean over the faces."""
     p: float
     """That the cluster covers what random regions of its area do."""
     p_holm: float = math.nan

@@ -144,7 +144,7 @@ def chance_row(who: DrawnSubjects) -> dict[str, Any]:
     inside = np.pad(who.carries, ((0, 0), (0, 1)))
     at = np.take_along_axis(inside, who.parts.flatten(1).numpy(), 1).mean()
     return {
-        "method": "drawn by lot",
+        "method": "drawn at random",
         "faces": len(who.labels),
         "names": f"{who.carries.mean():.4f}",
         "points": f"{at:.4f}",
