@@ -19,6 +19,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import AttentionClusters, MapSource
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.controls import LandmarkCells, RandomRegions
+from ferturb.perturb.grids import GridMask, HideAndSeek
 from ferturb.perturb.hidden_variants import HiddenVariants
 from ferturb.perturb.random_erasing import RandomErasing
 from ferturb.training.inputs import TrainingInputs
@@ -71,6 +72,10 @@ METHODS: dict[str, Method] = {
     "random-erasing": Method(
         "control: random rectangles", lambda config, *_: RandomErasing(config), has_views=True
     ),
+    "hide-and-seek": Method(
+        "rival: cells of a grid hidden", lambda config, *_: HideAndSeek(config)
+    ),
+    "grid-mask": Method("rival: squares of a grid hidden", lambda config, *_: GridMask(config)),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
         "control: views in training, whole faces at test time", trains_as="perturb"

@@ -109,6 +109,8 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "test-views-only": {"train_views": False, "test_views": True},
     "uniform-clusters": {"intensity_weight": 0.0},
     "random-erasing": {"test_views": False},
+    "hide-and-seek": {"test_views": False},
+    "grid-mask": {"test_views": False},
     "perturb-face": {"scope": "face"},
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
@@ -138,6 +140,8 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("uniform-clusters", views="sample"),
         MethodConfig("landmark-regions", views="sample"),
         MethodConfig("random-erasing", views="sample", fill="noise"),
+        MethodConfig("hide-and-seek", fill="mean"),
+        MethodConfig("grid-mask", fill="mean"),
         MethodConfig("extra-epochs", views="all"),
         MethodConfig("train-views-only", views="sample"),
         MethodConfig("test-views-only", views="sample"),
