@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig, FaithfulnessOptions, SaliencyOptions
 from ferturb.cli.options import Device, Json, absolute, read_faces
@@ -22,12 +21,6 @@ Data = Annotated[
     arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
 ]
 Threads = Annotated[int | None, arg(help="Threads of torch.")]
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(explain)
-    app.command(faithfulness)
 
 
 def explain(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Json
@@ -40,12 +39,6 @@ class Shown:
 
 
 SHOWN = Shown()
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(predict)
-    app.command(export)
 
 
 def predict(
@@ -107,7 +100,6 @@ def export(
         out: The file to write.
         format: `float32`; `float16`, half the size; or `int8`, a quarter, and fast.
         data: A dataset to calibrate and compare on.
-        json: Print the comparison as JSON.
     """
     from ferturb.cli import terminal
     from ferturb.export.onnx import export_with_data
