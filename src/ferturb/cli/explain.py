@@ -57,10 +57,8 @@ def explain(
     method, split = saliency.method, saliency.split
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: {method}", json) as progress:
-            found[name, method] = explain_run(
-                run, source, saliency, device=chosen, on_progress=progress
-            )
+        with terminal.working(f"{run.name}: {method}", json) as bar:
+            found[name, method] = explain_run(run, source, saliency, device=chosen, on_progress=bar)
     mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
     if out is not None:
         results = [read_run(run) for run in opened]
@@ -114,10 +112,8 @@ def faithfulness(
     opened, source = _open(runs, data, json)
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: faithfulness", json) as progress:
-            found[name] = benchmark_saliency(
-                run, source, benchmark, device=chosen, on_progress=progress
-            )
+        with terminal.working(f"{run.name}: faithfulness", json) as bar:
+            found[name] = benchmark_saliency(run, source, benchmark, device=chosen, on_progress=bar)
     rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
     files = write_items(judged_items(found), out) if out is not None else []
     if json:

@@ -170,7 +170,7 @@ class _StudyBars:
             if job.state == "running":
                 if name not in self.tasks:
                     self.tasks[name] = self.bars.add_task(name, total=None, info="starting")
-                progress = job.progress()
+                progress = job.run.progress()
                 if progress:
                     _advance(self.bars, self.tasks[name], progress)
             elif name in self.tasks:
