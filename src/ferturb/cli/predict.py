@@ -7,6 +7,7 @@ import json as json_format
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,6 @@ from ferturb.cli.options import Json
 from ferturb.predict.reading import READING, Reading
 
 if TYPE_CHECKING:
-    from ferturb.predict.predictor import Predictor
     from ferturb.predict.results import PhotoPrediction
     from ferturb.predict.shipped import PretrainedModel
 
@@ -75,7 +75,9 @@ def predict(
     files = list(files_of(paths))
     keep = shown.annotate is not None
     with terminal.reading(shown.quiet or webcam is not None) as progress:
-        found = _predictions(predictor, files, webcam, reading, keep)
+        found = predictor.predict_files(files, reading, keep)
+        if webcam is not None:
+            found = chain(found, predictor.predict_video(webcam, reading, keep))
         _show(_counted(found, len(files), shown.annotate, progress), len(files), shown)
 
 
@@ -120,14 +122,6 @@ def opened(model: str) -> str | PretrainedModel:
     from ferturb.export.torch_models import load_calibrated
 
     return load_calibrated(model)
-
-
-def _predictions(
-    predictor: Predictor, files: list[Path], webcam: int | None, reading: Reading, keep: bool
-) -> Iterator[PhotoPrediction]:
-    yield from predictor.predict_files(files, reading, keep)
-    if webcam is not None:
-        yield from predictor.predict_video(webcam, reading, keep)
 
 
 def _counted(

@@ -52,9 +52,18 @@ def execute_run(
     """
     if run.done:
         return True
-    device = device or torch.device("cpu")
+    config, device = run.config, device or torch.device("cpu")
     with alone(run.folder, "training"):
-        training = _training(run, faces, device)
+        training = Training(
+            _first_classifier(run),
+            faces,
+            training_inputs(config.method, faces, run.load_attention()),
+            config.recipe,
+            config.seed,
+            run.training_files(),
+            device,
+            _teacher(run, device),
+        )
         remove_leftovers(run.folder)
         run.begin(describe_software())
         evaluated = run.evaluated()
@@ -63,7 +72,7 @@ def execute_run(
         else:
             history = train(training, _reporting(run, on_step), pause_after)
         run.write_history(history)
-        if evaluated is None and len(history) < run.config.recipe.epochs:
+        if evaluated is None and len(history) < config.recipe.epochs:
             return False
         _finish(run, training, history)
     return True
@@ -92,20 +101,6 @@ def new_classifier(config: RunConfig) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.seed, "weights"))
         return Classifier(config.model)
-
-
-def _training(run: Run, faces: Faces, device: torch.device) -> Training:
-    config = run.config
-    return Training(
-        _first_classifier(run),
-        faces,
-        training_inputs(config.method, faces, run.load_attention()),
-        config.recipe,
-        config.seed,
-        run.training_files(),
-        device,
-        _teacher(run, device),
-    )
 
 
 def _first_classifier(run: Run) -> Classifier:

@@ -221,10 +221,7 @@ class Run:
         return other
 
     def store_analysis(
-        self,
-        name: str,
-        arrays: Mapping[str, NDArray[np.generic]],
-        record: Mapping[str, Any],
+        self, name: str, arrays: Mapping[str, NDArray[np.generic]], record: Mapping[str, Any]
     ) -> None:
         """Keep what an analysis of this run found, and the record of what it is of, in one file.
 

@@ -12,13 +12,7 @@ from functools import partial
 
 import torch
 
-from ferturb.base.config import (
-    SALIENCY,
-    AblationOptions,
-    DatasetConfig,
-    SaliencyOptions,
-    choose,
-)
+from ferturb.base.config import SALIENCY, AblationOptions, DatasetConfig, SaliencyOptions, choose
 from ferturb.base.errors import first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
