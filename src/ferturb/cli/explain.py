@@ -12,6 +12,8 @@ from ferturb.base.config import DatasetConfig, FaithfulnessOptions, SaliencyOpti
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
+    import torch
+
     from ferturb.data.faces import Faces
     from ferturb.runs.run import Run
 
@@ -46,14 +48,12 @@ def explain(
     """
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
-    from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
     from ferturb.report.run_results import read_run, run_names
     from ferturb.report.saliency.explain import explain_figure
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
 
-    chosen = prepare_process(device, threads)
-    opened, source = _open(runs, data, json)
+    opened, source, chosen = _open(runs, data, threads, device, json)
     method, split = saliency.method, saliency.split
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
@@ -103,13 +103,11 @@ def faithfulness(
     """
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
-    from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
     from ferturb.report.run_results import run_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
 
-    chosen = prepare_process(device, threads)
-    opened, source = _open(runs, data, json)
+    opened, source, chosen = _open(runs, data, threads, device, json)
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
         with terminal.working(f"{run.name}: faithfulness", json) as bar:
@@ -126,10 +124,14 @@ def faithfulness(
         terminal.facts({"written": ", ".join(map(str, files))})
 
 
-def _open(folders: tuple[Path, ...], data: str | None, quiet: bool) -> tuple[list[Run], Faces]:
-    """The runs, and the faces to look at them with."""
+def _open(
+    folders: tuple[Path, ...], data: str | None, threads: int | None, device: str, quiet: bool
+) -> tuple[list[Run], Faces, torch.device]:
+    """The runs, the faces to look at them with, and the device."""
+    from ferturb.models.device import prepare_process
     from ferturb.runs.run import finished_runs
 
+    chosen = prepare_process(device, threads)
     runs = finished_runs(folders)
     config = runs[0].config.dataset if data is None else DatasetConfig(absolute(data))
-    return runs, read_faces(config, quiet)
+    return runs, read_faces(config, quiet), chosen

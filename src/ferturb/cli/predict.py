@@ -74,7 +74,7 @@ def predict(
     predictor = Predictor(opened(model), detector, threads=threads)
     files = list(files_of(paths))
     keep = shown.annotate is not None
-    with terminal.reading(shown.quiet or webcam is not None) as progress:
+    with terminal.working("reading faces", shown.quiet or webcam is not None) as progress:
         found = predictor.predict_files(files, reading, keep)
         if webcam is not None:
             found = chain(found, predictor.predict_video(webcam, reading, keep))

@@ -8,7 +8,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -92,11 +91,6 @@ def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], No
         task = bars.add_task(title, total=None, info="")
         yield lambda done, total: bars.update(task, completed=done, total=total)
         bars.remove_task(task)
-
-
-def reading(quiet: bool = False) -> AbstractContextManager[Callable[[int, int], None]]:
-    """A progress bar for reading a source; call it with (done, total)."""
-    return working("reading faces", quiet)
 
 
 @contextlib.contextmanager

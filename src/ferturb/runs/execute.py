@@ -174,16 +174,17 @@ def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], No
 
 def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, NDArray[np.generic]]:
     model = run.load_model().to(device)
+    models = {"": model}
+    if isinstance(model, ViewClassifier):
+        models["whole_"] = model.classifier
     arrays: dict[str, NDArray[np.generic]] = {}
     for split in ("validation", "test"):
         chosen = faces.split(split)
         arrays[f"labels_{split}"] = chosen.labels.numpy()
         for name in run.config.recipe.evaluate:
-            logits = predict_logits(model, chosen.images, name, device=device)
-            arrays[f"{split}_{name}"] = logits.numpy()
-            if isinstance(model, ViewClassifier):
-                logits = predict_logits(model.classifier, chosen.images, name, device=device)
-                arrays[f"whole_{split}_{name}"] = logits.numpy()
+            for prefix, one in models.items():
+                logits = predict_logits(one, chosen.images, name, device=device)
+                arrays[f"{prefix}{split}_{name}"] = logits.numpy()
     return arrays
 
 

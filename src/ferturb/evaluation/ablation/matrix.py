@@ -121,11 +121,8 @@ def matrix(
 
 def named(cells: Iterable[Cell]) -> dict[str, frozenset[str]]:
     """Emotion (or "all") -> the features that the matrix names for it."""
-    found: dict[str, set[str]] = {emotion: set() for emotion in COLUMNS}
-    for cell in cells:
-        if cell.needed:
-            found[cell.emotion].add(cell.feature)
-    return {emotion: frozenset(features) for emotion, features in found.items()}
+    needed = [cell for cell in cells if cell.needed]
+    return {e: frozenset(cell.feature for cell in needed if cell.emotion == e) for e in COLUMNS}
 
 
 def paired_p(differences: Float[Array, " n"]) -> float:
