@@ -25,7 +25,7 @@ from ferturb.cli.train import train
 commands = SubcommandApp()
 commands.command(train)
 commands.command(evaluate)
-commands.command(leave_out, name="leave-out")
+commands.command(name="leave-out")(leave_out)
 for verb in (mask, study, report, ablate, explain, faithfulness, predict, export, app):
     commands.command(verb)
 commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")

@@ -145,6 +145,7 @@ def _counted(
 def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
     """Print every prediction as it comes; a single file that can't be read is an error."""
     from ferturb.cli import terminal
+    from ferturb.predict.annotation import sentence
 
     failed: list[str] = []
     good = 0
@@ -165,7 +166,9 @@ def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
     elif shown.csv:
         _print_csv(readable())
     else:
-        _print_lines(readable())
+        for photo in readable():
+            if photo.error is None:
+                terminal.out.print(sentence(photo), markup=False, soft_wrap=True)
     if failed and not good:
         more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
         raise FerturbError(failed[0] + more)
@@ -193,12 +196,3 @@ def _print_csv(photos: Iterable[PhotoPrediction]) -> None:
             writer.writeheader()
         writer.writerows(rows_of(photo))
         sys.stdout.flush()
-
-
-def _print_lines(photos: Iterable[PhotoPrediction]) -> None:
-    from ferturb.cli import terminal
-    from ferturb.predict.annotation import sentence
-
-    for photo in photos:
-        if photo.error is None:
-            terminal.out.print(sentence(photo), markup=False, soft_wrap=True)

@@ -90,6 +90,16 @@ ARCHITECTURES = (
 )
 """The paper's five architectures as far as a CPU can afford them, and the compact network."""
 
+CPU = Study(
+    "cpu",
+    "all five architectures, reduced for CPUs, and their ensemble, in hours on two cores",
+    models=ARCHITECTURES,
+    methods=(BASELINE, PERTURB),
+    recipe=FAST,
+    attention_epochs=4,
+    dataset=DatasetConfig(synthetic_faces=20000),
+    analyses=EVERY_ANALYSIS,
+)
 PRESETS: dict[str, Study] = {
     "quick": Study(
         "quick",
@@ -110,26 +120,13 @@ PRESETS: dict[str, Study] = {
         analyses=("ablation", "saliency"),
         effort="light",
     ),
-    "cpu": Study(
-        "cpu",
-        "all five architectures, reduced for CPUs, and their ensemble, in hours on two cores",
-        models=ARCHITECTURES,
-        methods=(BASELINE, PERTURB),
-        recipe=FAST,
-        attention_epochs=4,
-        dataset=DatasetConfig(synthetic_faces=20000),
-        analyses=EVERY_ANALYSIS,
-    ),
-    "masks": Study(
-        "masks",
-        "table 1: trained on faces with and without face masks, each tested on both",
-        models=ARCHITECTURES,
+    "cpu": CPU,
+    "masks": replace(
+        CPU,
+        preset="masks",
+        about="table 1: trained on faces with and without face masks, each tested on both",
         methods=(BASELINE,),
-        recipe=FAST,
-        attention_epochs=4,
-        dataset=DatasetConfig(synthetic_faces=20000),
         face_masks=(None, "mixed"),
-        analyses=EVERY_ANALYSIS,
     ),
     "clusters": Study(
         "clusters",
