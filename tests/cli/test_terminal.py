@@ -122,7 +122,7 @@ def test_quiet_says_nothing(monkeypatch: pytest.MonkeyPatch, live: bool, tmp_pat
     text = recorded(monkeypatch, live)
     with terminal.training("x", quiet=True) as on_step:
         on_step(step(2, 5, 0.5))
-    with terminal.reading(quiet=True) as on_progress:
+    with terminal.working("reading faces", quiet=True) as on_progress:
         on_progress(1, 2)
     with terminal.study(quiet=True) as (on_change, on_analysis):
         on_change([Job(Run(tmp_path / "a"))])

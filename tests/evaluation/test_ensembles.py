@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ensembles import choose_members
+from ferturb.evaluation.scores import choose_members
 
 RIGHT = np.eye(7, dtype=np.float32)
 

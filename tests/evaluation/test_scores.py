@@ -8,9 +8,8 @@ from sklearn.metrics import f1_score, recall_score
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.ensembles import choose_members
 from ferturb.evaluation.other_data import Pair
-from ferturb.evaluation.scores import score, score_runs
+from ferturb.evaluation.scores import choose_members, score, score_runs
 
 LABELS = np.arange(140) % 7
 

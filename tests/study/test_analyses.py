@@ -15,11 +15,9 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
-from ferturb.study import analyses
 from ferturb.study.analyses import (
     ANALYSES,
     Analysis,
-    FacesCache,
     OnProgress,
     Setting,
     analyse,
@@ -45,7 +43,7 @@ def setting(toy_faces: Faces) -> Setting:
     """Faces that stand in for those of the study: the masked ones are darker."""
     dark = replace(toy_faces, images=toy_faces.images // 2)
     whole, masked = datasets(STUDY)
-    known = FacesCache({whole: toy_faces, masked: dark})
+    known = {whole: toy_faces, masked: dark}
     return Setting(STUDY, known, torch.device("cpu"))
 
 
@@ -53,7 +51,7 @@ def setting(toy_faces: Faces) -> Setting:
 def runs(tiny: str, setting: Setting, tmp_path: Path) -> list[Run]:
     made = [prepare(tmp_path, config) for config in plan(STUDY)]
     for run in made:
-        execute_run(run, setting.faces.of(run.config.dataset))
+        execute_run(run, setting.faces[run.config.dataset])
     return made
 
 
@@ -73,7 +71,7 @@ def test_each_run_is_tested_on_the_faces_it_was_not_trained_on(
     assert missing(STUDY, runs) == []
     dark = runs[0].analysis("on-maskfer")
     assert dark is not None
-    assert dark[1]["data"]["hash"] == setting.faces.known[datasets(STUDY)[1]].content_hash()
+    assert dark[1]["data"]["hash"] == setting.faces[datasets(STUDY)[1]].content_hash()
 
 
 def test_one_that_fails_does_not_stop_the_others(
@@ -106,20 +104,6 @@ def test_a_study_of_masks_trains_on_both_kinds_of_faces() -> None:
     ]
     only = adapt(PRESETS["masks"], Changes(face_masks=("none", "n95")))
     assert only.face_masks == (None, "n95")
-
-
-def test_faces_are_loaded_once(monkeypatch: pytest.MonkeyPatch, toy_faces: Faces) -> None:
-    loaded: list[DatasetConfig] = []
-
-    def load(config: DatasetConfig) -> Faces:
-        loaded.append(config)
-        return toy_faces
-
-    monkeypatch.setattr(analyses, "load_dataset", load)
-    cache = FacesCache()
-    for config in datasets(STUDY) * 2:
-        cache.of(config)
-    assert loaded == list(datasets(STUDY))
 
 
 def test_attention_runs_are_not_analysed(runs: Sequence[Run], tmp_path: Path) -> None:

@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import AblationOptions, DatasetConfig
 from ferturb.cli.options import Device, Json, absolute, read_faces
-
-
-def register(app: SubcommandApp) -> None:
-    """Add this verb to the command line."""
-    app.command(ablate)
 
 
 def ablate(
@@ -41,8 +35,6 @@ def ablate(
         run: A run folder.
         data: A path, or `synthetic` (default: the faces the run was trained on).
         threads: Threads of torch.
-        device: `cpu`, `cuda`, …
-        json: Print every cell as JSON in place of the table.
         out: Folder for the heatmaps, and the tables as CSV and LaTeX.
     """
     from ferturb.cli import terminal

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from tyro.extras import SubcommandApp
-
-
-def register(commands: SubcommandApp) -> None:
-    """Add this verb to the command line."""
-    commands.command(app)
-
 
 def app(
     *,

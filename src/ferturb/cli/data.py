@@ -14,11 +14,6 @@ from ferturb.cli.options import Json, Source, read_faces
 data = SubcommandApp()
 
 
-def register(commands: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
-
-
 @data.command
 def info(source: Positional[Source], /, *, json: Json = False, clean: bool = False) -> None:
     """Count the faces of a source, by split and emotion.
@@ -30,7 +25,6 @@ def info(source: Positional[Source], /, *, json: Json = False, clean: bool = Fal
 
     Args:
         source: A path, or `synthetic`.
-        json: Print JSON for a script in place of tables.
         clean: Leave out validation and test faces that have an exact copy in training.
     """
     from ferturb.base.emotions import EMOTIONS
@@ -73,7 +67,6 @@ def audit(
 
     Args:
         source: A path, or `synthetic`.
-        json: Print everything, names included, as JSON.
         write_clean: Also write the clean variant (no validation or test face has an exact copy in
             training) into this new folder, in FER2013's layout.
     """
@@ -111,7 +104,6 @@ def fetch(
         name: The dataset.
         source: Where to get it.
         out: A new folder (default: data/NAME).
-        json: Print the offer and the folder as JSON.
     """
     from ferturb.cli import terminal
     from ferturb.data.hub import fetch, offer

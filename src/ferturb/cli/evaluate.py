@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
@@ -46,11 +45,6 @@ class EvaluateOptions:
     """Keep with the runs what had to be measured, so that it need not be measured again."""
 
 
-def register(app: SubcommandApp) -> None:
-    """Add this verb to the command line."""
-    app.command(evaluate)
-
-
 def evaluate(
     runs: Positional[tuple[Path, ...]],
     /,
@@ -68,8 +62,6 @@ def evaluate(
 
     Args:
         runs: Run folders.
-        json: Print JSON for a script in place of tables.
-        device: `cpu`, `cuda`, …
     """
     from ferturb.base.config import choose
     from ferturb.base.emotions import EMOTIONS

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig, FaithfulnessOptions, SaliencyOptions
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
 if TYPE_CHECKING:
+    import torch
+
     from ferturb.data.faces import Faces
     from ferturb.runs.run import Run
 
@@ -22,12 +23,6 @@ Data = Annotated[
     arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
 ]
 Threads = Annotated[int | None, arg(help="Threads of torch.")]
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(explain)
-    app.command(faithfulness)
 
 
 def explain(
@@ -53,21 +48,17 @@ def explain(
     """
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
-    from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
     from ferturb.report.run_results import read_run, run_names
     from ferturb.report.saliency.explain import explain_figure
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
 
-    chosen = prepare_process(device, threads)
-    opened, source = _open(runs, data, json)
+    opened, source, chosen = _open(runs, data, threads, device, json)
     method, split = saliency.method, saliency.split
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: {method}", json) as progress:
-            found[name, method] = explain_run(
-                run, source, saliency, device=chosen, on_progress=progress
-            )
+        with terminal.working(f"{run.name}: {method}", json) as bar:
+            found[name, method] = explain_run(run, source, saliency, device=chosen, on_progress=bar)
     mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
     if out is not None:
         results = [read_run(run) for run in opened]
@@ -112,19 +103,15 @@ def faithfulness(
     """
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
-    from ferturb.models.device import prepare_process
     from ferturb.report.form.files import write_items
     from ferturb.report.run_results import run_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
 
-    chosen = prepare_process(device, threads)
-    opened, source = _open(runs, data, json)
+    opened, source, chosen = _open(runs, data, threads, device, json)
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: faithfulness", json) as progress:
-            found[name] = benchmark_saliency(
-                run, source, benchmark, device=chosen, on_progress=progress
-            )
+        with terminal.working(f"{run.name}: faithfulness", json) as bar:
+            found[name] = benchmark_saliency(run, source, benchmark, device=chosen, on_progress=bar)
     rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
     files = write_items(judged_items(found), out) if out is not None else []
     if json:
@@ -137,10 +124,14 @@ def faithfulness(
         terminal.facts({"written": ", ".join(map(str, files))})
 
 
-def _open(folders: tuple[Path, ...], data: str | None, quiet: bool) -> tuple[list[Run], Faces]:
-    """The runs, and the faces to look at them with."""
+def _open(
+    folders: tuple[Path, ...], data: str | None, threads: int | None, device: str, quiet: bool
+) -> tuple[list[Run], Faces, torch.device]:
+    """The runs, the faces to look at them with, and the device."""
+    from ferturb.models.device import prepare_process
     from ferturb.runs.run import finished_runs
 
+    chosen = prepare_process(device, threads)
     runs = finished_runs(folders)
     config = runs[0].config.dataset if data is None else DatasetConfig(absolute(data))
-    return runs, read_faces(config, quiet)
+    return runs, read_faces(config, quiet), chosen

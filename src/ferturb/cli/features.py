@@ -5,16 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tyro.conf import Positional
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
 from ferturb.cli.options import Source, read_faces
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(name="leave-out")(leave_out)
-    app.command(mask)
 
 
 def leave_out(

@@ -12,11 +12,23 @@ from tyro.conf import FlagCreatePairsOff
 from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli import ablate, app, data, evaluate, explain, features, predict, study, train
+from ferturb.cli.ablate import ablate
+from ferturb.cli.app import app
+from ferturb.cli.data import data
+from ferturb.cli.evaluate import evaluate
+from ferturb.cli.explain import explain, faithfulness
+from ferturb.cli.features import leave_out, mask
+from ferturb.cli.predict import export, predict
+from ferturb.cli.study import report, study
+from ferturb.cli.train import train
 
 commands = SubcommandApp()
-for verb in (train, evaluate, features, study, ablate, explain, predict, app, data):
-    verb.register(commands)
+commands.command(train)
+commands.command(evaluate)
+commands.command(name="leave-out")(leave_out)
+for verb in (mask, study, report, ablate, explain, faithfulness, predict, export, app):
+    commands.command(verb)
+commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 
 
 def main(arguments: list[str] | None = None) -> None:

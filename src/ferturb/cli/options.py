@@ -29,5 +29,5 @@ def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
     from ferturb.cli import terminal
     from ferturb.features.altered import load_dataset
 
-    with terminal.reading(quiet) as progress:
+    with terminal.working("reading faces", quiet) as progress:
         return load_dataset(config, progress=progress)

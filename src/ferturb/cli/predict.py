@@ -7,18 +7,17 @@ import json as json_format
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Json
 from ferturb.predict.reading import READING, Reading
 
 if TYPE_CHECKING:
-    from ferturb.predict.predictor import Predictor
     from ferturb.predict.results import PhotoPrediction
     from ferturb.predict.shipped import PretrainedModel
 
@@ -40,12 +39,6 @@ class Shown:
 
 
 SHOWN = Shown()
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(predict)
-    app.command(export)
 
 
 def predict(
@@ -81,8 +74,10 @@ def predict(
     predictor = Predictor(opened(model), detector, threads=threads)
     files = list(files_of(paths))
     keep = shown.annotate is not None
-    with terminal.reading(shown.quiet or webcam is not None) as progress:
-        found = _predictions(predictor, files, webcam, reading, keep)
+    with terminal.working("reading faces", shown.quiet or webcam is not None) as progress:
+        found = predictor.predict_files(files, reading, keep)
+        if webcam is not None:
+            found = chain(found, predictor.predict_video(webcam, reading, keep))
         _show(_counted(found, len(files), shown.annotate, progress), len(files), shown)
 
 
@@ -107,7 +102,6 @@ def export(
         out: The file to write.
         format: `float32`; `float16`, half the size; or `int8`, a quarter, and fast.
         data: A dataset to calibrate and compare on.
-        json: Print the comparison as JSON.
     """
     from ferturb.cli import terminal
     from ferturb.export.onnx import export_with_data
@@ -128,14 +122,6 @@ def opened(model: str) -> str | PretrainedModel:
     from ferturb.export.torch_models import load_calibrated
 
     return load_calibrated(model)
-
-
-def _predictions(
-    predictor: Predictor, files: list[Path], webcam: int | None, reading: Reading, keep: bool
-) -> Iterator[PhotoPrediction]:
-    yield from predictor.predict_files(files, reading, keep)
-    if webcam is not None:
-        yield from predictor.predict_video(webcam, reading, keep)
 
 
 def _counted(
@@ -159,6 +145,7 @@ def _counted(
 def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
     """Print every prediction as it comes; a single file that can't be read is an error."""
     from ferturb.cli import terminal
+    from ferturb.predict.annotation import sentence
 
     failed: list[str] = []
     good = 0
@@ -179,7 +166,9 @@ def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
     elif shown.csv:
         _print_csv(readable())
     else:
-        _print_lines(readable())
+        for photo in readable():
+            if photo.error is None:
+                terminal.out.print(sentence(photo), markup=False, soft_wrap=True)
     if failed and not good:
         more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
         raise FerturbError(failed[0] + more)
@@ -207,12 +196,3 @@ def _print_csv(photos: Iterable[PhotoPrediction]) -> None:
             writer.writeheader()
         writer.writerows(rows_of(photo))
         sys.stdout.flush()
-
-
-def _print_lines(photos: Iterable[PhotoPrediction]) -> None:
-    from ferturb.cli import terminal
-    from ferturb.predict.annotation import sentence
-
-    for photo in photos:
-        if photo.error is None:
-            terminal.out.print(sentence(photo), markup=False, soft_wrap=True)

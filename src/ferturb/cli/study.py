@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import RunConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
-
-
-def register(app: SubcommandApp) -> None:
-    """Add these verbs to the command line."""
-    app.command(study)
-    app.command(report)
 
 
 def study(
@@ -47,10 +40,8 @@ def study(
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
         workers: Runs at a time.
-        device: `cpu`, `cuda`, …
         dry_run: Show what would be run, and run nothing.
         quiet: Say nothing but errors.
-        json: Print the plan's outcome as JSON.
     """
     from ferturb.cli import terminal
     from ferturb.study.plan import adapt, choose_preset, datasets, plan
@@ -98,7 +89,6 @@ def report(folder: Positional[Path], /, *, json: Json = False) -> None:
 
     Args:
         folder: The folder that `ferturb study --out` wrote.
-        json: Print the page's path as JSON.
     """
     from ferturb.cli import terminal
     from ferturb.study.study import rebuild_report

@@ -8,7 +8,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -94,11 +93,6 @@ def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], No
         bars.remove_task(task)
 
 
-def reading(quiet: bool = False) -> AbstractContextManager[Callable[[int, int], None]]:
-    """A progress bar for reading a source; call it with (done, total)."""
-    return working("reading faces", quiet)
-
-
 @contextlib.contextmanager
 def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]:
     """A progress bar over the steps of a training; a line an epoch where there is no terminal."""
@@ -170,7 +164,7 @@ class _StudyBars:
             if job.state == "running":
                 if name not in self.tasks:
                     self.tasks[name] = self.bars.add_task(name, total=None, info="starting")
-                progress = job.progress()
+                progress = job.run.progress()
                 if progress:
                     _advance(self.bars, self.tasks[name], progress)
             elif name in self.tasks:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
-from tyro.extras import SubcommandApp
 
 from ferturb.cli.options import read_faces
 from ferturb.cli.train_options import (
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 
     from ferturb.data.faces import Faces
     from ferturb.runs.run import Run
-
-
-def register(app: SubcommandApp) -> None:
-    """Add this verb to the command line."""
-    app.command(train)
 
 
 def train(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tyro.conf import Suppress
 
@@ -92,15 +93,10 @@ class RecipeOptions:
     def config(self) -> RecipeConfig:
         """The recipe with the changes; raises `FerturbError` for an unknown one."""
         recipe = choose("recipe", self.recipe, RECIPES)
-        if self.epochs is not None:
-            recipe = replace(recipe, epochs=self.epochs)
-        if self.learning_rate is not None:
-            recipe = replace(recipe, learning_rate=self.learning_rate)
+        changes: dict[str, Any] = {"epochs": self.epochs, "learning_rate": self.learning_rate}
         if self.small_faces is not None:
-            recipe = replace(
-                recipe, progressive_sizes=((self.small_faces, 32),) if self.small_faces else ()
-            )
-        return recipe
+            changes["progressive_sizes"] = ((self.small_faces, 32),) if self.small_faces else ()
+        return replace(recipe, **{k: v for k, v in changes.items() if v is not None})
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,7 @@ def stratified(labels: Int64[Tensor, " m"], n: int, seed: int = 0) -> Int64[Tens
 
 
 def landmarks_at(
-    landmarks: Landmarks | None,
-    faces: Faces,
-    split: str,
-    index: Int64[Tensor, " m"] | None = None,
+    landmarks: Landmarks | None, faces: Faces, split: str, index: Int64[Tensor, " m"] | None = None
 ) -> Landmarks | None:
     """Of the landmarks of all faces, those of a split, or of these places in it; None of None.
 

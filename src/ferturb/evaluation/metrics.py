@@ -127,7 +127,7 @@ def accuracy_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r"]:
 
 def per_emotion_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r 7"]:
     """Per-emotion accuracy from the means of `count_columns`; nan without faces."""
-    return _ratio(means[..., :K], means[..., K : 2 * K])
+    return ratio(means[..., :K], means[..., K : 2 * K])
 
 
 def balanced_accuracy_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r"]:
@@ -137,7 +137,7 @@ def balanced_accuracy_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r"]:
 
 def macro_f1_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r"]:
     """Macro-F1 from the means of `count_columns`: F1 = 2 hits / (labels + predictions)."""
-    return _mean_present(_ratio(2 * means[..., :K], means[..., K : 2 * K] + means[..., 2 * K :]))
+    return _mean_present(ratio(2 * means[..., :K], means[..., K : 2 * K] + means[..., 2 * K :]))
 
 
 def calibration_columns(labels: Labels, logits: Logits, bins: int = BINS) -> Float[Array, "n bins"]:
@@ -184,7 +184,8 @@ def _confidence(
     return confidence, (z.argmax(1) == y).astype(np.float64), index
 
 
-def _ratio(above: Float[Array, "*r 7"], below: Float[Array, "*r 7"]) -> Float[Array, "*r 7"]:
+def ratio(above: Float[Array, "*r k"], below: Float[Array, "*r k"]) -> Float[Array, "*r k"]:
+    """above / below; nan where there is nothing below."""
     return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
 
 

@@ -109,13 +109,12 @@ def paired_bootstrap(
             f"{sides[0].shape} and {sides[1].shape}; compare runs on the same data only"
         )
     metric = statistic or _first
-    estimates, draws = zip(
-        *(seed_draws(side, metric, seed=seed, resamples=resamples, arm=i)
-          for i, side in enumerate(sides)),
-        strict=True,
-    )  # fmt: skip
-    estimate = float(np.mean(estimates[1]) - np.mean(estimates[0]))
-    return percentile_interval(estimate, draws[1] - draws[0], level)
+    (one, one_draws), (other, other_draws) = (
+        seed_draws(side, metric, seed=seed, resamples=resamples, arm=arm)
+        for arm, side in enumerate(sides)
+    )
+    estimate = float(np.mean(other) - np.mean(one))
+    return percentile_interval(estimate, other_draws - one_draws, level)
 
 
 def seed_draws(

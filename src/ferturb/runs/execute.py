@@ -52,30 +52,35 @@ def execute_run(
     """
     if run.done:
         return True
+    config, device = run.config, device or torch.device("cpu")
     with alone(run.folder, "training"):
-        return _execute(run, faces, device or torch.device("cpu"), on_step, pause_after)
-
-
-def _execute(
-    run: Run,
-    faces: Faces,
-    device: torch.device,
-    on_step: Callable[[Step], None],
-    pause_after: int,
-) -> bool:
-    config = run.config
-    training = _training(run, faces, device)
-    remove_leftovers(run.folder)
-    run.begin(describe_software())
-    evaluated = run.evaluated()
-    if evaluated is not None:
-        history = [_evaluate(training, evaluated.best_epoch())]
-    else:
-        history = train(training, _reporting(run, on_step), pause_after)
-        if len(history) < config.recipe.epochs:
-            run.write_history(history)
+        training = Training(
+            _first_classifier(run),
+            faces,
+            training_inputs(config.method, faces, run.load_attention()),
+            config.recipe,
+            config.seed,
+            run.training_files(),
+            device,
+            _teacher(run, device),
+        )
+        remove_leftovers(run.folder)
+        run.begin(describe_software())
+        evaluated = run.evaluated()
+        if evaluated is not None:
+            history = [_evaluate(training, evaluated.best_epoch())]
+        else:
+            history = train(training, _reporting(run, on_step), pause_after)
+        run.write_history(history)
+        if evaluated is None and len(history) < config.recipe.epochs:
             return False
-    run.write_history(history)
+        _finish(run, training, history)
+    return True
+
+
+def _finish(run: Run, training: Training, history: list[Epoch]) -> None:
+    """Write down how the training went, and what its best epoch predicts."""
+    config, faces, device = run.config, training.faces, training.device
     best = best_epoch(history, config.recipe.keep)
     record = run.record() | {
         "parameters": training.classifier.parameter_count,
@@ -89,7 +94,6 @@ def _execute(
     }
     run.write_record(record)
     run.finish(_stored_logits(run, faces, device))
-    return True
 
 
 def new_classifier(config: RunConfig) -> Classifier:
@@ -97,20 +101,6 @@ def new_classifier(config: RunConfig) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.seed, "weights"))
         return Classifier(config.model)
-
-
-def _training(run: Run, faces: Faces, device: torch.device) -> Training:
-    config = run.config
-    return Training(
-        _first_classifier(run),
-        faces,
-        training_inputs(config.method, faces, run.load_attention()),
-        config.recipe,
-        config.seed,
-        run.training_files(),
-        device,
-        _teacher(run, device),
-    )
 
 
 def _first_classifier(run: Run) -> Classifier:
@@ -175,15 +165,8 @@ def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], No
             last = now
             if step.history:
                 run.write_history(step.history)
-            run.write_progress(
-                {
-                    "epoch": step.epoch,
-                    "epochs": step.epochs,
-                    "step": step.step,
-                    "steps": step.steps,
-                    "faces_per_second": step.faces_per_second,
-                }
-            )
+            shown = ("epoch", "epochs", "step", "steps", "faces_per_second")
+            run.write_progress({name: getattr(step, name) for name in shown})
         on_step(step)
 
     return report
@@ -191,16 +174,17 @@ def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], No
 
 def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, NDArray[np.generic]]:
     model = run.load_model().to(device)
+    models = {"": model}
+    if isinstance(model, ViewClassifier):
+        models["whole_"] = model.classifier
     arrays: dict[str, NDArray[np.generic]] = {}
     for split in ("validation", "test"):
         chosen = faces.split(split)
         arrays[f"labels_{split}"] = chosen.labels.numpy()
         for name in run.config.recipe.evaluate:
-            logits = predict_logits(model, chosen.images, name, device=device)
-            arrays[f"{split}_{name}"] = logits.numpy()
-            if isinstance(model, ViewClassifier):
-                logits = predict_logits(model.classifier, chosen.images, name, device=device)
-                arrays[f"whole_{split}_{name}"] = logits.numpy()
+            for prefix, one in models.items():
+                logits = predict_logits(one, chosen.images, name, device=device)
+                arrays[f"{prefix}{split}_{name}"] = logits.numpy()
     return arrays
 
 

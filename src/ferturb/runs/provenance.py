@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def describe_software() -> dict[str, Any]:
         | {name: _version(name) for name in names},
         "commit": commit,
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+    }
+
+
+def describe_analysis(faces: Faces, started: float) -> dict[str, Any]:
+    """Data, software and the seconds since `started` (of `time.monotonic`) of an analysis."""
+    return {
+        "data": describe_data(faces),
+        "software": describe_software(),
+        "seconds": round(time.monotonic() - started, 1),
     }
 
 

@@ -63,14 +63,13 @@ class Run:
         overwritten.
         """
         run = Run(folder)
-        if (folder / "config.json").exists():
-            if run.config != config:
-                raise FerturbError(
-                    f"{folder} already holds another run ({run.config.fingerprint()}, not "
-                    f"{config.fingerprint()}); give another folder or remove that one"
-                )
-        else:
+        if not (folder / "config.json").exists():
             write_json(folder / "config.json", config.to_dict())
+        elif run.config != config:
+            raise FerturbError(
+                f"{folder} already holds another run ({run.config.fingerprint()}, not "
+                f"{config.fingerprint()}); give another folder or remove that one"
+            )
         return run
 
     @staticmethod
@@ -221,10 +220,7 @@ class Run:
         return other
 
     def store_analysis(
-        self,
-        name: str,
-        arrays: Mapping[str, NDArray[np.generic]],
-        record: Mapping[str, Any],
+        self, name: str, arrays: Mapping[str, NDArray[np.generic]], record: Mapping[str, Any]
     ) -> None:
         """Keep what an analysis of this run found, and the record of what it is of, in one file.
 

@@ -6,26 +6,19 @@ study that was stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from ferturb.base.config import (
-    SALIENCY,
-    AblationOptions,
-    DatasetConfig,
-    SaliencyOptions,
-    choose,
-)
+from ferturb.base.config import SALIENCY, AblationOptions, DatasetConfig, SaliencyOptions, choose
 from ferturb.base.errors import first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
 from ferturb.evaluation.other_data import altered_name, measure_on
 from ferturb.evaluation.saliency.benchmark import benchmark_saliency
 from ferturb.evaluation.saliency.mass import explain_run
-from ferturb.features.altered import load_dataset
 from ferturb.runs.run import Run
 from ferturb.study.plan import Study, datasets
 
@@ -40,24 +33,11 @@ FACES_BY_EFFORT = {"light": 10, "full": 30}
 
 
 @dataclass(frozen=True)
-class FacesCache:
-    """Faces by the dataset config they are of, each loaded once."""
-
-    known: dict[DatasetConfig, Faces] = field(default_factory=dict)
-
-    def of(self, config: DatasetConfig) -> Faces:
-        """The faces of a dataset."""
-        if config not in self.known:
-            self.known[config] = load_dataset(config)
-        return self.known[config]
-
-
-@dataclass(frozen=True)
 class Setting:
     """What all analyses of a study share."""
 
     study: Study
-    faces: FacesCache
+    faces: Mapping[DatasetConfig, Faces]
     device: torch.device
 
 
@@ -127,58 +107,43 @@ def _others(run: Run, study: Study) -> dict[str, DatasetConfig]:
     return {name: config for name, config in every.items() if config != run.config.dataset}
 
 
-def _of_first_seed(run: Run, study: Study, name: str, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """One seed shows where networks look, and one method a network is enough for most."""
-    first = run.config.seed == study.seeds[0]
-    return (name,) if first and run.config.method.name in methods else ()
+def _once(name: str, *methods: str) -> Callable[[Run, Study], tuple[str, ...]]:
+    """This name for the first seed of these methods: one seed shows where networks look."""
+
+    def names(run: Run, study: Study) -> tuple[str, ...]:
+        first = run.config.seed == study.seeds[0]
+        return (name,) if first and run.config.method.name in methods else ()
+
+    return names
 
 
 def _other_data(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    faces = setting.faces.of(_others(run, setting.study)[name])
+    faces = setting.faces[_others(run, setting.study)[name]]
     measure_on(run, faces, name, device=setting.device, on_progress=on_progress)
 
 
 def _ablation(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    ablate_run(
-        run,
-        setting.faces.of(run.config.dataset),
-        AblationOptions(
-            controls=REGIONS_BY_EFFORT[setting.study.effort],
-            precision=setting.study.recipe.precision,
-        ),
-        device=setting.device,
-        on_progress=on_progress,
-    )
+    study, faces = setting.study, setting.faces[run.config.dataset]
+    regions, precision = REGIONS_BY_EFFORT[study.effort], study.recipe.precision
+    options = AblationOptions(controls=regions, precision=precision)
+    ablate_run(run, faces, options, device=setting.device, on_progress=on_progress)
 
 
 def _saliency(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    explain_run(
-        run,
-        setting.faces.of(run.config.dataset),
-        SaliencyOptions(faces=FACES_BY_EFFORT[setting.study.effort]),
-        device=setting.device,
-        on_progress=on_progress,
-    )
+    faces = setting.faces[run.config.dataset]
+    options = SaliencyOptions(faces=FACES_BY_EFFORT[setting.study.effort])
+    explain_run(run, faces, options, device=setting.device, on_progress=on_progress)
 
 
 def _faithfulness(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    faces = setting.faces.of(run.config.dataset)
+    faces = setting.faces[run.config.dataset]
     benchmark_saliency(run, faces, device=setting.device, on_progress=on_progress)
 
 
 ANALYSES: dict[str, Analysis] = {
     "transfer": Analysis(lambda run, study: tuple(_others(run, study)), _other_data),
-    "ablation": Analysis(
-        lambda run, study: _of_first_seed(run, study, "ablation", ("baseline",)), _ablation
-    ),
-    "saliency": Analysis(
-        lambda run, study: _of_first_seed(
-            run, study, f"saliency-{SALIENCY}", ("baseline", "perturb")
-        ),
-        _saliency,
-    ),
-    "faithfulness": Analysis(
-        lambda run, study: _of_first_seed(run, study, "faithfulness", ("baseline",)), _faithfulness
-    ),
+    "ablation": Analysis(_once("ablation", "baseline"), _ablation),
+    "saliency": Analysis(_once(f"saliency-{SALIENCY}", "baseline", "perturb"), _saliency),
+    "faithfulness": Analysis(_once("faithfulness", "baseline"), _faithfulness),
 }
 """Name -> analysis."""

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ferturb.runs.run import Run
 
@@ -28,10 +27,6 @@ class Job:
     state: str = "waiting"
     error: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    def progress(self) -> dict[str, Any]:
-        """What the run's process last said of itself."""
-        return self.run.progress() if self.state == "running" else {}
 
 
 def default_workers(device: str) -> int:

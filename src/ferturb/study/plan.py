@@ -90,6 +90,16 @@ ARCHITECTURES = (
 )
 """The paper's five architectures as far as a CPU can afford them, and the compact network."""
 
+CPU = Study(
+    "cpu",
+    "all five architectures, reduced for CPUs, and their ensemble, in hours on two cores",
+    models=ARCHITECTURES,
+    methods=(BASELINE, PERTURB),
+    recipe=FAST,
+    attention_epochs=4,
+    dataset=DatasetConfig(synthetic_faces=20000),
+    analyses=EVERY_ANALYSIS,
+)
 PRESETS: dict[str, Study] = {
     "quick": Study(
         "quick",
@@ -110,26 +120,13 @@ PRESETS: dict[str, Study] = {
         analyses=("ablation", "saliency"),
         effort="light",
     ),
-    "cpu": Study(
-        "cpu",
-        "all five architectures, reduced for CPUs, and their ensemble, in hours on two cores",
-        models=ARCHITECTURES,
-        methods=(BASELINE, PERTURB),
-        recipe=FAST,
-        attention_epochs=4,
-        dataset=DatasetConfig(synthetic_faces=20000),
-        analyses=EVERY_ANALYSIS,
-    ),
-    "masks": Study(
-        "masks",
-        "table 1: trained on faces with and without face masks, each tested on both",
-        models=ARCHITECTURES,
+    "cpu": CPU,
+    "masks": replace(
+        CPU,
+        preset="masks",
+        about="table 1: trained on faces with and without face masks, each tested on both",
         methods=(BASELINE,),
-        recipe=FAST,
-        attention_epochs=4,
-        dataset=DatasetConfig(synthetic_faces=20000),
         face_masks=(None, "mixed"),
-        analyses=EVERY_ANALYSIS,
     ),
     "clusters": Study(
         "clusters",
@@ -187,6 +184,8 @@ def adapt(study: Study, changes: Changes) -> Study:
     chosen = tuple(m for name in changes.methods for m in choose("method", name, known))
     epochs = study.recipe.epochs if changes.epochs is None else changes.epochs
     share = study.attention_epochs / study.recipe.epochs
+    # How many faces are drawn counts only where they are: a study shares its runs on any others.
+    dataset = study.dataset if changes.data == DatasetConfig().source else DatasetConfig()
     masks = tuple(None if kind == "none" else kind for kind in changes.face_masks)
     return replace(
         study,
@@ -195,7 +194,7 @@ def adapt(study: Study, changes: Changes) -> Study:
         recipe=replace(study.recipe, epochs=epochs),
         attention_epochs=max(1, round(share * epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
-        dataset=_dataset(study, changes.data, changes.clean),
+        dataset=replace(dataset, source=changes.data, clean=changes.clean),
         face_masks=masks or study.face_masks,
     )
 
@@ -204,14 +203,6 @@ def datasets(study: Study) -> tuple[DatasetConfig, ...]:
     """The faces a study trains on: the dataset, with each of its face masks."""
     worn = dict.fromkeys(study.face_masks)
     return tuple(replace(study.dataset, face_masks=kind) for kind in worn)
-
-
-def _dataset(study: Study, source: str, clean: bool) -> DatasetConfig:
-    """The source; how many faces the preset draws counts only where they are drawn, so that a
-    study and `ferturb train` share their runs on any other."""
-    if source != DatasetConfig().source:
-        return DatasetConfig(source=source, clean=clean)
-    return replace(study.dataset, source=source, clean=clean)
 
 
 def plan(study: Study) -> list[RunConfig]:

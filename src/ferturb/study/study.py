@@ -24,7 +24,7 @@ from ferturb.report.build import build_report
 from ferturb.runs.execute import prepare
 from ferturb.runs.provenance import describe_hardware, describe_software
 from ferturb.runs.run import find_runs
-from ferturb.study.analyses import FacesCache, OnAnalysis, Setting, analyse, missing
+from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
 from ferturb.study.local import Job, default_workers, execute_all
 from ferturb.study.plan import Study, datasets, plan
 
@@ -59,32 +59,20 @@ def run_study(
     folder in which another process runs a study raises `FerturbError`.
     """
     with alone(folder, "running the study in"):
-        return _run_study(study, folder, faces, device, workers, on_change, on_analysis)
-
-
-def _run_study(
-    study: Study,
-    folder: Path,
-    faces: Faces,
-    device: str,
-    workers: int | None,
-    on_change: Callable[[Sequence[Job]], None],
-    on_analysis: OnAnalysis,
-) -> Outcome:
-    chosen = prepare_process(device)
-    configs = plan(study)
-    missing(study, ())  # an unknown analysis fails at once
-    known = FacesCache({study.dataset: faces})
-    for config in datasets(study):  # once and here, not in every run's process
-        known.of(config)
-    runs = [prepare(folder / "runs", config) for config in configs]
-    _write_study(study, folder, [run.name for run in runs], device)
-    jobs = execute_all(runs, workers or default_workers(device), device, on_change)
-    failed = {job.run.name: job.error for job in jobs if job.state != "done"}
-    tasks = missing(study, [job.run for job in jobs if job.state == "done"])
-    failed |= analyse(tasks, Setting(study, known, chosen), on_analysis)
-    page = build_report(folder, faces)
-    return Outcome(page, tuple(job.run.name for job in jobs if job.state == "done"), failed)
+        chosen = prepare_process(device)
+        configs = plan(study)
+        missing(study, ())  # an unknown analysis fails at once
+        known = {study.dataset: faces}
+        for config in datasets(study):  # once and here, not in every run's process
+            if config not in known:
+                known[config] = load_dataset(config)
+        runs = [prepare(folder / "runs", config) for config in configs]
+        _write_study(study, folder, [run.name for run in runs], device)
+        jobs = execute_all(runs, workers or default_workers(device), device, on_change)
+        done = [job.run for job in jobs if job.state == "done"]
+        failed = {job.run.name: job.error for job in jobs if job.state != "done"}
+        failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)
+        return Outcome(build_report(folder, faces), tuple(run.name for run in done), failed)
 
 
 def rebuild_report(folder: Path) -> Path:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy import stats
 
 from ferturb.base.config import choose
@@ -108,12 +108,10 @@ def matrix(
     draws = value(ablation.controls, ablation.labels)
     control = draws.mean(1) if draws.shape[1] else np.full_like(without, np.nan)
     differences = np.stack([without - whole, control - whole, without - control])
-    columns = []
-    for emotion in COLUMNS:
-        who = _who(ablation, emotion)
-        columns.append(
-            _column(ablation, measure, emotion, whole[who], differences[..., who], seed, resamples)
-        )
+    columns = [
+        _column(ablation, measure, emotion, whole, differences, seed, resamples)
+        for emotion in COLUMNS
+    ]
     cells = [column[i] for i in range(len(ablation.features)) for column in columns]
     tested = [i for i, cell in enumerate(cells) if not math.isnan(cell.p)]
     for i, p in zip(tested, holm([cells[i].p for i in tested]), strict=True):
@@ -123,11 +121,8 @@ def matrix(
 
 def named(cells: Iterable[Cell]) -> dict[str, frozenset[str]]:
     """Emotion (or "all") -> the features that the matrix names for it."""
-    found: dict[str, set[str]] = {emotion: set() for emotion in COLUMNS}
-    for cell in cells:
-        if cell.needed:
-            found[cell.emotion].add(cell.feature)
-    return {emotion: frozenset(features) for emotion, features in found.items()}
+    needed = [cell for cell in cells if cell.needed]
+    return {e: frozenset(cell.feature for cell in needed if cell.emotion == e) for e in COLUMNS}
 
 
 def paired_p(differences: Float[Array, " n"]) -> float:
@@ -148,44 +143,28 @@ def paired_p(differences: Float[Array, " n"]) -> float:
 def to_dict(cell: Cell) -> dict[str, Any]:
     """A cell as JSON has it: numbers that do not exist are None."""
 
-    def number(value: float) -> float | None:
-        return None if math.isnan(value) else value
+    def ready(value: Any) -> Any:
+        if isinstance(value, Interval):
+            return [ready(v) for v in (value.estimate, value.low, value.high)]
+        return None if isinstance(value, float) and math.isnan(value) else value
 
-    def interval(value: Interval) -> list[float | None]:
-        return [number(v) for v in (value.estimate, value.low, value.high)]
-
-    return {
-        "feature": cell.feature,
-        "emotion": cell.emotion,
-        "measure": cell.measure,
-        "n": cell.n,
-        "pixels": number(cell.pixels),
-        "whole": number(cell.whole),
-        "change": interval(cell.change),
-        "control": interval(cell.control),
-        "excess": interval(cell.excess),
-        "p": number(cell.p),
-        "p_holm": number(cell.p_holm),
-        "few": cell.few,
-    }
-
-
-def _who(ablation: Ablation, emotion: str) -> Bool[Array, " n"]:
-    if emotion == ALL:
-        return np.ones(len(ablation.labels), dtype=bool)
-    return np.asarray(ablation.labels == EMOTIONS.index(emotion))
+    return {name: ready(value) for name, value in vars(cell).items()} | {"few": cell.few}
 
 
 def _column(
     ablation: Ablation,
     measure: str,
     emotion: str,
-    whole: Float[Array, " m"],
-    differences: Float[Array, "3 f m"],
+    whole: Float[Array, " n"],
+    differences: Float[Array, "3 f n"],
     seed: int,
     resamples: int,
 ) -> list[Cell]:
     """The cells of one emotion, one for each feature."""
+    own = (
+        np.full(len(whole), True) if emotion == ALL else ablation.labels == EMOTIONS.index(emotion)
+    )
+    whole, differences = whole[own], differences[..., own]
     count, m = len(ablation.features), len(whole)
     estimates = np.full((3, count), np.nan)
     draws = np.full((resamples, 3, count), np.nan)
@@ -194,7 +173,7 @@ def _column(
         estimates = differences.mean(2)
         flat = differences.reshape(3 * count, m).T
         draws = resampled_means(flat, seed=seed, resamples=resamples).reshape(-1, 3, count)
-        area = ablation.area[:, _who(ablation, emotion)].mean(1)
+        area = ablation.area[:, own].mean(1)
     cells = []
     for i, feature in enumerate(ablation.features):
         change, control, excess = (
@@ -202,10 +181,6 @@ def _column(
         )
         p = math.nan if m < FEW else paired_p(differences[2, i])
         base = float(whole.mean()) if m else math.nan
-        cells.append(
-            Cell(
-                *(feature, emotion, measure, m, float(area[i]), base),
-                *(change, control, excess, p, math.nan),
-            )
-        )
+        about = (feature, emotion, measure, m, float(area[i]), base)
+        cells.append(Cell(*about, change, control, excess, p, math.nan))
     return cells

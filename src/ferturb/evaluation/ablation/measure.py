@@ -35,7 +35,7 @@ from ferturb.features.regions import FEATURES, regions
 from ferturb.features.removal import FILLS, remove
 from ferturb.models.test_time import AUGMENTATIONS, predict_logits
 from ferturb.runs.analyses import Stored
-from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.provenance import describe_analysis
 from ferturb.runs.run import Run
 
 Array = np.ndarray
@@ -156,13 +156,10 @@ def ablate_run(
     model = run.load_model().to(device or torch.device("cpu"))
     measured = ablate(model, chosen.images, chosen.labels, found, options, device, on_progress)
     record = asdict(options) | {
-        "data": describe_data(faces),
         "features": list(features),
         "mean_shape": sum(source == "mean shape" for source in found.source),
-        "software": describe_software(),
-        "seconds": round(time.monotonic() - started, 1),
     }
-    measured = replace(measured, record=record)
+    measured = replace(measured, record=record | describe_analysis(faces, started))
     measured.store(run, analysis_name(run, faces, options))
     return measured
 
@@ -202,16 +199,13 @@ def _variants(
     found = regions(points, size, dict.fromkeys((*features, "face")))
     for name in features:
         region, key = found[name], (options.seed, name, start)
-        left_out = [
-            region,
-            *(
-                control_regions(region, found["face"], seed_of(*key, j, "control"))
-                for j in range(options.controls)
-            ),
-        ]
+        controls = (
+            control_regions(region, found["face"], seed_of(*key, j, "control"))
+            for j in range(options.controls)
+        )
         shown = [
             _leave_out(images, one, options.fill, generator_of(*key, j, "fill"))
-            for j, one in enumerate(left_out)
+            for j, one in enumerate((region, *controls))
         ]
         yield torch.cat(shown), region.flatten(1).sum(1).numpy()
 

@@ -12,15 +12,13 @@ of the faces, not the luck of the training, which differs between the runs that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from ferturb.base.config import DatasetConfig
+from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation.measure import Ablation, Outcomes, outcomes
 from ferturb.features.regions import FEATURES
@@ -52,7 +50,7 @@ def find_retrained(runs: Iterable[Run]) -> list[Retrained]:
     """
     done = [run for run in runs if run.done]
     baselines = {_key(run): run for run in done if run.config.dataset.left_out is None}
-    found: dict[tuple[str, str], dict[tuple[str, bool], Run]] = {}
+    found: dict[tuple[RunConfig, str], dict[tuple[str, bool], Run]] = {}
     for run in done:
         data = run.config.dataset
         if data.left_out is not None and _key(run) in baselines:
@@ -72,46 +70,48 @@ def retrained(group: Retrained, split: str = "test", augmentation: str = "none")
     were tested on other faces, or did not store these logits.
     """
     labels, logits = _logits(group.baseline, split, augmentation)
-    whole = outcomes(labels, logits)
     n, features = len(labels), tuple(group.without)
-    nothing = Outcomes(np.full(n, np.nan, np.float32), np.full(n, -1, np.int8))
 
-    def said(runs: Mapping[str, Run]) -> list[Outcomes]:
-        return [
-            outcomes(labels, _same_faces(runs[f], group.baseline, labels, split, augmentation))
-            if f in runs
-            else nothing
-            for f in features
-        ]
+    def predicted(runs: Mapping[str, Run]) -> Outcomes:
+        found = Outcomes(
+            np.full((len(features), n), np.nan, np.float32),
+            np.full((len(features), n), -1, np.int8),
+        )
+        for i, feature in enumerate(features):
+            if feature in runs:
+                theirs, logits = _logits(runs[feature], split, augmentation)
+                if not np.array_equal(theirs, labels):
+                    raise FerturbError(
+                        f"{runs[feature].name} was tested on other {split} faces than "
+                        f"{group.baseline.name}; compare runs on the same dataset"
+                    )
+                one = outcomes(labels, logits)
+                found.probability[i], found.predicted[i] = one.probability, one.predicted
+        return found
 
-    without, controls = _stack(said(group.without)), _stack(said(group.controls))
+    controls = predicted(group.controls)
     return Ablation(
         features,
         labels,
-        whole,
-        without,
+        outcomes(labels, logits),
+        predicted(group.without),
         Outcomes(controls.probability[:, None], controls.predicted[:, None]),
         area=np.zeros((len(features), n), np.int32),
         record={"split": split, "augmentation": augmentation, "fill": group.fill},
     )
 
 
-def _key(run: Run) -> str:
+def _key(run: Run) -> RunConfig:
     """The config without what is left out of the faces, and without names of other runs."""
-    config: dict[str, Any] = run.config.to_dict() | {
-        "attention_run": None,
-        "teachers": [],
-        "start": None,
-    }
-    plain = DatasetConfig()
-    same: dict[str, Any] = {
-        "left_out": None,
-        "left_out_control": False,
-        "left_out_fill": plain.left_out_fill,
-    }
-    if config["dataset"]["face_masks"] is None:
-        same["alteration_seed"] = plain.alteration_seed
-    return json.dumps(config | {"dataset": config["dataset"] | same}, sort_keys=True)
+    plain, data = DatasetConfig(), run.config.dataset
+    whole = replace(
+        data,
+        left_out=None,
+        left_out_control=False,
+        left_out_fill=plain.left_out_fill,
+        alteration_seed=plain.alteration_seed if data.face_masks is None else data.alteration_seed,
+    )
+    return replace(run.config, dataset=whole, attention_run=None, teachers=(), initial_weights=None)
 
 
 def _of(group: Mapping[tuple[str, bool], Run], control: bool) -> dict[str, Run]:
@@ -129,21 +129,3 @@ def _logits(
             f"{run.folder} stored no logits for {split} with augmentation {augmentation!r}; "
             f"stored: {', '.join(run.augmentations())}"
         ) from error
-
-
-def _same_faces(
-    run: Run, baseline: Run, labels: Int64[Array, " n"], split: str, augmentation: str
-) -> Float32[Array, "n 7"]:
-    theirs, logits = _logits(run, split, augmentation)
-    if not np.array_equal(theirs, labels):
-        raise FerturbError(
-            f"{run.name} was tested on other {split} faces than {baseline.name}; compare runs "
-            "on the same dataset"
-        )
-    return logits
-
-
-def _stack(parts: list[Outcomes]) -> Outcomes:
-    return Outcomes(
-        np.stack([part.probability for part in parts]), np.stack([part.predicted for part in parts])
-    )

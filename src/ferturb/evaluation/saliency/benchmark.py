@@ -44,7 +44,7 @@ from ferturb.evaluation.significance import Interval, bootstrap
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.removal import FILLS
 from ferturb.runs.analyses import Stored
-from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.provenance import describe_analysis
 from ferturb.runs.run import Run
 
 Array = np.ndarray
@@ -144,9 +144,9 @@ def benchmark_saliency(
     some = stratified(chosen.labels, SANITY_FACES, options.seed)
     fresh = randomised(model, _as_input(chosen.images[some]), options.seed)
     rows = []
+    precision = run.config.recipe.precision
     for done, name in enumerate(methods):
         on_progress(done, len(methods))
-        precision = run.config.recipe.precision
         rows.append(_row(name, model, fresh, subjects, some, options, precision))
     on_progress(len(rows), len(rows))
     truth = planted(faces)
@@ -157,7 +157,16 @@ def benchmark_saliency(
         share_of_parts(as_mass(torch.ones(parts.shape)), parts).numpy(),
         **{key: np.stack([row[key] for row in rows]) for key in rows[0]},
         planted=np.zeros((0, len(PARTS)), bool) if truth is None else truth,
-        record=_record(faces, methods, options, time.monotonic() - started),
+        record=describe_analysis(faces, started)
+        | {
+            "methods": list(methods),
+            "parts": list(PARTS),
+            "split": options.split,
+            "faces_per_emotion": options.faces,
+            "randomised_faces_per_emotion": SANITY_FACES,
+            "fill": options.fill,
+            "seed": options.seed,
+        },
     )
     base = Benchmark.KIND if options.fill == "mean" else f"{Benchmark.KIND}-{options.fill}"
     found.store(run, name_of(run, faces, base, options.split))
@@ -176,22 +185,20 @@ def summarise(benchmark: Benchmark) -> list[MethodScore]:
             return None
         return bootstrap(carries[np.arange(len(picked)), picked][tells].astype(float))
 
-    found = []
-    for i, method in enumerate(b.methods):
-        found.append(
-            MethodScore(
-                method,
-                len(b.labels),
-                bootstrap(_area(b.deletion[i])),
-                bootstrap(_area(b.insertion[i])),
-                bootstrap(landmark[b.pointed[i]].astype(float)),
-                right(b.pointed[i]),
-                right(b.named[i]),
-                _mean(b.correlation[i]),
-                _mean(b.similarity[i]),
-            )
+    return [
+        MethodScore(
+            method,
+            len(b.labels),
+            bootstrap(_area(b.deletion[i])),
+            bootstrap(_area(b.insertion[i])),
+            bootstrap(landmark[b.pointed[i]].astype(float)),
+            right(b.pointed[i]),
+            right(b.named[i]),
+            _mean(b.correlation[i]),
+            _mean(b.similarity[i]),
         )
-    return found
+        for i, method in enumerate(b.methods)
+    ]
 
 
 def chance_of_naming(benchmark: Benchmark) -> float | None:
@@ -250,23 +257,6 @@ def _row(
         similarity = structural_similarity(maps[some], again)
     scores = score_maps(maps, model, subjects, options.fill, seed, precision)
     return scores | {"correlation": correlation, "similarity": similarity}
-
-
-def _record(
-    faces: Faces, methods: tuple[str, ...], options: FaithfulnessOptions, seconds: float
-) -> dict[str, Any]:
-    return {
-        "data": describe_data(faces),
-        "methods": list(methods),
-        "parts": list(PARTS),
-        "split": options.split,
-        "faces_per_emotion": options.faces,
-        "randomised_faces_per_emotion": SANITY_FACES,
-        "fill": options.fill,
-        "seed": options.seed,
-        "software": describe_software(),
-        "seconds": round(seconds, 1),
-    }
 
 
 def _as_input(images: UInt8[Tensor, "n h w"]) -> Float32[Tensor, "n 1 h w"]:

@@ -46,8 +46,7 @@ def deletion(
     precision: str = "float32",
 ) -> Float32[Tensor, "n s"]:
     """Probability of the target with the first 0, 1/steps, …, all of the pixels left out."""
-    keep = ~_first(order, (faces.shape[-2], faces.shape[-1]), steps)
-    return _curve(model, faces, target, keep, fill, precision)
+    return _curve(model, faces, target, ~_first(order, faces, steps), fill, precision)
 
 
 def insertion(
@@ -60,18 +59,17 @@ def insertion(
     precision: str = "float32",
 ) -> Float32[Tensor, "n s"]:
     """Probability of the target with only the first 0, 1/steps, …, all of the pixels shown."""
-    keep = _first(order, (faces.shape[-2], faces.shape[-1]), steps)
-    return _curve(model, faces, target, keep, fill, precision)
+    return _curve(model, faces, target, _first(order, faces, steps), fill, precision)
 
 
 def _first(
-    order: Int64[Tensor, "n hw"], size: tuple[int, int], steps: int
+    order: Int64[Tensor, "n hw"], faces: Float[Tensor, "n 1 h w"], steps: int
 ) -> Bool[Tensor, "s n h w"]:
     """Which pixels are among the first 0, 1/steps, …, all of each order."""
     n, pixels = order.shape
     place = torch.empty_like(order).scatter_(1, order, torch.arange(pixels).expand(n, -1))
     counts = torch.tensor([round(step * pixels / steps) for step in range(steps + 1)])
-    return (place < counts[:, None, None]).view(-1, n, *size)
+    return (place < counts[:, None, None]).view(-1, n, *faces.shape[-2:])
 
 
 def _curve(

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -37,35 +36,14 @@ class GuidedReLUs(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
+        found = function(*args, **(kwargs or {}))
         if function in _RELUS:
             self.count += 1
-            return _rectified(*args, **kwargs)
-        if function in _RELUS_IN_PLACE:
-            self.count += 1
-            x = args[0] if args else kwargs["input"]
-            return x.copy_(_rectified(x))
-        return function(*args, **kwargs)
-
-
-class _Rectify(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        y = x.clamp_min(0)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (y,) = ctx.saved_tensors
-        found: Tensor = gradients[0].clamp_min(0) * (y > 0)
+            if found.requires_grad:  # torch's own rule follows: where the ReLU was open
+                found.register_hook(lambda gradient: gradient.clamp_min(0))
         return found
 
 
-def _rectified(input: Tensor, inplace: bool = False) -> Tensor:
-    out: Tensor = _Rectify.apply(input)
-    return out
-
-
-_RELUS: frozenset[Any] = frozenset((F.relu, torch.relu, torch.Tensor.relu))
-_RELUS_IN_PLACE: frozenset[Any] = frozenset((torch.relu_, torch.Tensor.relu_))
+_RELUS: frozenset[Any] = frozenset(
+    (F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_)
+)

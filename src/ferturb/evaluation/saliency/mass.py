@@ -24,12 +24,13 @@ from ferturb.base.config import SaliencyOptions, choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import chosen_faces, landmarks_at, name_of
+from ferturb.evaluation.metrics import ratio
 from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps, silent
 from ferturb.evaluation.saliency.parts import PARTS, parts_of, share_of_parts
 from ferturb.evaluation.significance import Interval, percentile_interval, resampled_means
 from ferturb.features.landmarks import Landmarks
 from ferturb.runs.analyses import Stored
-from ferturb.runs.provenance import describe_data, describe_software
+from ferturb.runs.provenance import describe_analysis
 from ferturb.runs.run import Run
 
 Array = np.ndarray
@@ -106,16 +107,14 @@ def explain_run(
         share_of_parts(maps, parts).numpy(),
         share_of_parts(as_mass(torch.ones_like(maps)), parts).numpy(),
         _mean_by_emotion(maps, labels),
-        {
-            "data": describe_data(faces),
+        describe_analysis(faces, started)
+        | {
             "method": method,
             "split": split,
             "faces_per_emotion": options.faces,
             "seed": options.seed,
             "parts": list(PARTS),
             "silent": int(silent(raw).sum()),
-            "software": describe_software(),
-            "seconds": round(time.monotonic() - started, 1),
         },
     )
     found.store(run, name_of(run, faces, f"{Explanation.KIND}-{method}", split))
@@ -133,7 +132,7 @@ def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> list[Mas
             continue
         means = resampled_means(np.concatenate([share, area], 1), resamples=resamples)
         shares, areas = means[:, : len(PARTS)], means[:, len(PARTS) :]
-        ratio, ratios = _over(share.mean(0), area.mean(0)), _over(shares, areas)
+        enriched, draws = ratio(share.mean(0), area.mean(0)), ratio(shares, areas)
         for i, part in enumerate(PARTS):
             found.append(
                 Mass(
@@ -142,16 +141,10 @@ def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> list[Mas
                     len(share),
                     float(area[:, i].mean()),
                     percentile_interval(float(share[:, i].mean()), shares[:, i]),
-                    percentile_interval(float(ratio[i]), ratios[:, i]),
+                    percentile_interval(float(enriched[i]), draws[:, i]),
                 )
             )
     return found
-
-
-def _over(share: Float[Array, "*r p"], area: Float[Array, "*r p"]) -> Float[Array, "*r p"]:
-    """share / area; nan where there is no area."""
-    out = np.full_like(share, np.nan)
-    return np.asarray(np.divide(share, area, out=out, where=area > 0))
 
 
 def _mean_by_emotion(

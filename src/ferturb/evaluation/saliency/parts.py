@@ -10,16 +10,7 @@ from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.regions import regions
 
-PARTS: tuple[str, ...] = (
-    "eyes",
-    "brows",
-    "nose",
-    "mouth",
-    "cheeks",
-    "forehead",
-    "jaw",
-    "outside",
-)
+PARTS: tuple[str, ...] = ("eyes", "brows", "nose", "mouth", "cheeks", "forehead", "jaw", "outside")
 """What a face is divided into: facial features, and what lies outside the face."""
 
 _FIRST: tuple[str, ...] = ("eyes", "brows", "mouth", "nose", "cheeks", "forehead", "jaw")

@@ -58,20 +58,14 @@ def rise(
     return (with_pixel - without).clamp_min(0)
 
 
-def rise_masks(
-    count: int, size: tuple[int, int], seed: int = 0, cells: int = CELLS, shown: float = SHOWN
-) -> Float[Tensor, "m h w"]:
+def rise_masks(count: int, size: tuple[int, int], seed: int = 0) -> Float[Tensor, "m h w"]:
     """Random smooth masks in [0, 1], 1 where the face is shown; the same seed, the same masks."""
     generator = torch.Generator().manual_seed(seed)
     h, w = size
-    cell_h, cell_w = math.ceil(h / cells), math.ceil(w / cells)
-    grid = (torch.rand(count, 1, cells, cells, generator=generator) < shown).float()
-    large = F.interpolate(
-        grid,
-        ((cells + 1) * cell_h, (cells + 1) * cell_w),
-        mode="bilinear",
-        align_corners=False,
-    )[:, 0]
+    cell_h, cell_w = math.ceil(h / CELLS), math.ceil(w / CELLS)
+    grid = (torch.rand(count, 1, CELLS, CELLS, generator=generator) < SHOWN).float()
+    enlarged = ((CELLS + 1) * cell_h, (CELLS + 1) * cell_w)
+    large = F.interpolate(grid, enlarged, mode="bilinear", align_corners=False)[:, 0]
     top = torch.randint(0, cell_h, (count,), generator=generator)
     left = torch.randint(0, cell_w, (count,), generator=generator)
     rows = top[:, None, None] + torch.arange(h)[None, :, None]

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import stdtr, stdtrit
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.replicates import paired_difference, slope_over
+from research.replicates import paired_difference, slope_over
 
 
 def test_a_hand_computed_case() -> None:
