@@ -75,14 +75,10 @@ class Faces:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of faces per split and emotion, e.g. ``counts()["train"]["happy"]``."""
-        table = torch.zeros(len(SPLITS), len(EMOTIONS), dtype=torch.int64)
-        table.index_put_(
-            (self.splits.long(), self.labels), torch.ones_like(self.labels), accumulate=True
-        )
-        return {
-            split: dict(zip(EMOTIONS, table[i].tolist(), strict=True))
-            for i, split in enumerate(SPLITS)
-        }
+        cells = self.splits.long() * len(EMOTIONS) + self.labels
+        table = torch.bincount(cells, minlength=len(SPLITS) * len(EMOTIONS)).view(len(SPLITS), -1)
+        rows = (dict(zip(EMOTIONS, row, strict=True)) for row in table.tolist())
+        return dict(zip(SPLITS, rows, strict=True))
 
     def grey(self) -> tuple[float, float]:
         """Mean and standard deviation of the training pixels, as shares of white."""

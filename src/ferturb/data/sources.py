@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.config import DatasetConfig
@@ -22,20 +22,7 @@ DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
 """The programs that drawn faces come from."""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """One form that faces come in: does a tree hold it, and read it."""
-
-    matches: Callable[[SourceTree], bool]
-    read: Callable[[SourceTree, Progress | None], Faces]
-
-
-READERS: dict[str, Reader] = {
-    "parquet": Reader(parquet.matches, parquet.read),
-    "csv": Reader(csv_tables.matches, csv_tables.read),
-    "fer2013": Reader(fer2013.matches, fer2013.read),
-    "folders": Reader(folders.matches, folders.read),
-}
+READERS = (parquet, csv_tables, fer2013, folders)
 """Tried in this order; the first whose content matches reads the source."""
 
 
@@ -58,8 +45,8 @@ def load_source(source: str | Path, progress: Progress | None = None) -> Faces:
     if str(source) == SYNTHETIC:
         return _synthetic(DatasetConfig().synthetic_faces)
     with open_tree(Path(source).expanduser()) as tree:
-        for reader in READERS.values():
-            if _matches(reader, tree):
+        for reader in READERS:
+            if _matches(reader.matches, tree):
                 return _recognised(reader.read(tree, progress))
         raise FerturbError(_nothing_found(tree))
 
@@ -91,15 +78,14 @@ def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | N
     return apply_fer_plus(faces, path, rows)
 
 
-def _matches(reader: Reader, tree: SourceTree) -> bool:
+def _matches(matches: Callable[[SourceTree], bool], tree: SourceTree) -> bool:
     try:
-        return reader.matches(tree)
+        return matches(tree)
     except FerturbError:
         raise
     except Exception as error:  # a damaged archive can fail in any way when a member is opened
-        reason = first_line(error)
         raise FerturbError(
-            f"can't read {tree.path}: {reason}; copy or download it again"
+            f"can't read {tree.path}: {first_line(error)}; copy or download it again"
         ) from error
 
 

@@ -13,10 +13,8 @@ face's height says).
   the eyes, halfway between them and the base of the nose. Leaving out the lower half leaves
   nothing of it.
 
-A convex hull is kept as its support function h(φ) = max over its points of p·n(φ), as in
-`hulls.py`: a pixel x is in the hull dilated by r where x·n(φ) ≤ h(φ) + r in all of 64 directions φ.
-No hull has to be walked around, so that a whole batch is one tensor expression; between two
-directions the outline is off by less than 1/40 of the hull's edge there.
+Hulls are support functions (`hulls.py`): a pixel x is in the hull dilated by r where
+x·n(φ) ≤ h(φ) + r in all of 64 directions φ.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.features.hulls import DIRECTIONS, NORMALS
 from ferturb.features.landmarks import complete
@@ -182,7 +181,7 @@ def regions(
     """
     names = tuple(dict.fromkeys(FEATURES if features is None else features))
     for name in names:
-        _known(name)
+        choose("facial feature", name, FEATURES)
     if points.shape[1:] == (IBUG, 2):
         points = complete(points)
     if points.shape[1:] != (COUNT, 2) or not bool(points.isfinite().all()):
@@ -204,11 +203,6 @@ def region(
 ) -> Bool[Tensor, "n h w"]:
     """The region of one facial feature in each face."""
     return regions(points, size, (feature,))[feature]
-
-
-def _known(feature: str) -> None:
-    if feature not in FEATURES:
-        raise FerturbError(f"unknown facial feature {feature!r}; known: {', '.join(FEATURES)}")
 
 
 def _direction(v: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree
+from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, parsing
 from ferturb.data.splits import split_code
 
 if TYPE_CHECKING:
@@ -58,26 +57,13 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     whole = [name for name, roles in tables.items() if set(COLUMNS) <= set(roles)]
     if whole:
         chosen = [min(whole, key=lambda name: (name.count("/"), name))]
+        reason = f"not read: {chosen[0]} has all of it"
     else:
         chosen = [name for name in tables if _is_labelled_part(tree, name, tables[name])]
-    notes = [f"{name} not read: {chosen[0]} has all of it" for name in tables if whole]
-    notes = [note for note in notes if not note.startswith(f"{chosen[0]} ")]
-    notes += [
-        f"{name} left out: it has no labels (no column emotion)"
-        for name, roles in tables.items()
-        if not whole and name not in chosen
-    ]
+        reason = "left out: it has no labels (no column emotion)"
+    notes = [f"{name} {reason}" for name in tables if name not in chosen]
     parts = [_read_table(tree, name, tables[name], progress) for name in chosen]
-    names = [name for part in parts for name in part[3]]
-    faces = Faces(
-        images=torch.from_numpy(np.concatenate([part[0] for part in parts])),
-        labels=torch.from_numpy(np.concatenate([part[1] for part in parts])),
-        splits=torch.from_numpy(np.concatenate([part[2] for part in parts])),
-        names=tuple(names),
-        source=tree.path.name,
-        notes=tuple(notes),
-        info={"form": "rows" if whole else "parts", "unreadable": []},
-    )
+    faces = fer2013.joined(parts, notes, {"form": "rows" if whole else "parts", "unreadable": []})
     form = "CSV" if whole else "CSV without Usage"
     return fer2013.finish(faces, form, str(tree.path), official=bool(whole))
 
@@ -183,23 +169,15 @@ def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch
     if tree.members[name] > MAX_TABLE_BYTES:
         raise FerturbError(f"{where} has {tree.members[name]:,} bytes; too large to read")
     columns = [str(i) for i in range(len(header(tree, name)))]
-    try:
-        with tree.open(name) as stream:
-            yield from arrow_csv.open_csv(
-                pa.PythonFile(stream),
-                arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=columns, skip_rows=1
-                ),
-                arrow_csv.ParseOptions(),
-                arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
-            )
-    except FerturbError:
-        raise
-    except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = first_line(error)[:160]
-        raise FerturbError(
-            f"{where} can't be read as CSV ({reason}); copy or download it again"
-        ) from error
+    with parsing(where, "CSV"), tree.open(name) as stream:
+        yield from arrow_csv.open_csv(
+            pa.PythonFile(stream),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=_BLOCK_BYTES, column_names=columns, skip_rows=1
+            ),
+            arrow_csv.ParseOptions(),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
+        )
 
 
 def _pixels(column: Any, where: str, row: int) -> UInt8[np.ndarray, "n 48 48"]:

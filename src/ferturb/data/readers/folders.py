@@ -8,7 +8,7 @@ the split; any folders above these do not matter. Classes that are none of the s
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,19 +63,15 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
         )
     splits = np.array([split or 0 for split in images.splits], np.uint8)
     faces = decode_images(tree, images, splits, progress)
-    kept = faces.splits.numpy()
-    completed, notes = complete_splits(faces.labels.numpy(), kept)
+    completed, notes = complete_splits(faces.labels.numpy(), faces.splits.numpy())
     absent = [EMOTIONS[i] for i in range(len(EMOTIONS)) if not (faces.labels == i).any()]
     if absent:
         notes += (f"no faces of {', '.join(absent)} in this source",)
-    return Faces(
-        images=faces.images,
-        labels=faces.labels,
+    return replace(
+        faces,
         splits=torch.from_numpy(completed),
-        names=faces.names,
         source=f"folders of images ({tree.path.name})",
         notes=faces.notes + notes,
-        info=faces.info,
     )
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool, UInt8
 
 from ferturb.base.decode import FACE_SIZE as FACE_SIZE
 from ferturb.base.decode import SUFFIXES, Limits, decode, face_of
+from ferturb.base.errors import first_line
 
 IMAGE_SUFFIXES = SUFFIXES
 LIMITS = Limits(frames=1)
@@ -59,8 +60,7 @@ def decode_faces(
                 faces[i] = decode_face(read(names[i]))
             except Exception as error:  # the rest of the files must still be read
                 readable[i] = False
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                failed.append({"name": names[i], "reason": reason})
+                failed.append({"name": names[i], "reason": first_line(error)})
         return failed
 
     starts = range(0, len(names), _CHUNK)

@@ -9,18 +9,19 @@ none, numbers 0 … 6 mean FER2013's order, and the notes say that this was assu
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from ferturb.base.emotions import EMOTIONS, emotion_label
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
-from ferturb.data.readers.source_tree import SourceTree
+from ferturb.data.readers.source_tree import SourceTree, parsing
 from ferturb.data.splits import split_code
 
 _IMAGES = ("image", "img", "jpg", "png")
@@ -67,45 +68,26 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
         )
     if info["unreadable"]:
         notes.append(unreadable_note(info["unreadable"]))
-    return _assemble(tree, parts, tuple(notes), info)
-
-
-def _assemble(
-    tree: SourceTree, parts: list[Any], notes: tuple[str, ...], info: dict[str, Any]
-) -> Faces:
-    images: UInt8[np.ndarray, "n 48 48"] = np.concatenate([part[0] for part in parts])
-    labels: Int64[np.ndarray, " n"] = np.concatenate([part[1] for part in parts])
-    splits: UInt8[np.ndarray, " n"] = np.concatenate([part[2] for part in parts])
+    faces = fer2013.joined(parts, notes, info)
     if any(note.startswith(_ASSUMED) for note in notes):
-        labels, more = _order_by_counts(labels, splits)
-        notes += more
-    faces = Faces(
-        images=torch.from_numpy(images),
-        labels=torch.from_numpy(labels),
-        splits=torch.from_numpy(splits),
-        names=tuple(name for part in parts for name in part[3]),
-        source=tree.path.name,
-        notes=notes,
-        info=info,
-    )
+        faces = _order_by_counts(faces)
     return fer2013.finish(faces, "parquet", str(tree.path), official=False)
 
 
-def _order_by_counts(
-    labels: Int64[np.ndarray, " n"], splits: UInt8[np.ndarray, " n"]
-) -> tuple[Int64[np.ndarray, " n"], tuple[str, ...]]:
+def _order_by_counts(faces: Faces) -> Faces:
     """FER2013's order, for copies that number the emotions otherwise (e.g. by the alphabet).
 
     No two emotions of FER2013 have the same number of training faces, so that the seven numbers
     tell which label means which emotion. Anything else comes back unchanged.
     """
-    counts = tuple(np.bincount(labels[splits == 0], minlength=len(EMOTIONS)).tolist())
+    counts = tuple(faces.counts()["train"].values())
     official = fer2013.TRAIN_COUNTS
     if counts == official or sorted(counts) != sorted(official):
-        return labels, ()
-    meaning = np.array([official.index(count) for count in counts])
+        return faces
+    meaning = torch.tensor([official.index(count) for count in counts])
     shown = ", ".join(f"{i} {EMOTIONS[label]}" for i, label in enumerate(meaning.tolist()))
-    return meaning[labels], (f"the training counts show another order of labels, used: {shown}",)
+    note = f"the training counts show another order of labels, used: {shown}"
+    return replace(faces, labels=meaning[faces.labels], notes=(*faces.notes, note))
 
 
 def _split(name: str) -> int:
@@ -124,7 +106,7 @@ def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray
     import pyarrow.parquet as pq
 
     where = name if name == tree.path.name else f"{tree.path.name} ({name})"
-    try:
+    with parsing(where, "parquet"):
         file = pq.ParquetFile(pa.BufferReader(tree.read(name)))
         image_column = _find(file.schema_arrow.names, _IMAGES, where, "image")
         label_column = _find(file.schema_arrow.names, _LABELS, where, "label")
@@ -136,13 +118,6 @@ def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray
             images = pa.chunked_array([chunk.field("bytes") for chunk in images.chunks])
         data = [value or b"" for value in images.cast(pa.large_binary()).to_pylist()]
         values = table.column(label_column).to_pylist()
-    except FerturbError:
-        raise
-    except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = first_line(error)[:160]
-        raise FerturbError(
-            f"{where} can't be read as parquet ({reason}); copy or download it again"
-        ) from error
     data = [value if len(value) <= MAX_IMAGE_BYTES else b"" for value in data]
     labels, notes = _labels(values, _class_names(file.schema_arrow.metadata, label_column), where)
     return data, labels, notes

@@ -6,15 +6,16 @@ of an archive is ever written to disk, so a member's name can do no harm.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 MAX_MEMBERS = 2_000_000
 """A tree with more files than this is taken for a mistake (or an attack) and refused."""
@@ -35,12 +36,8 @@ class SourceTree:
     path: Path
     members: dict[str, int]
     folders: frozenset[str]
-    opener: Callable[[str], io.BufferedIOBase] = field(repr=False)
-    closer: Callable[[], None] = field(repr=False, default=lambda: None)
-
-    def open(self, name: str) -> io.BufferedIOBase:
-        """A binary stream of one member."""
-        return self.opener(name)
+    open: Callable[[str], io.BufferedIOBase] = field(repr=False)
+    close: Callable[[], None] = field(repr=False, default=lambda: None)
 
     def read(self, name: str, limit: int = MAX_TABLE_BYTES) -> bytes:
         """All bytes of one member; one larger than `limit` bytes raises `FerturbError`."""
@@ -58,7 +55,21 @@ class SourceTree:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.closer()
+        self.close()
+
+
+@contextlib.contextmanager
+def parsing(where: str, form: str) -> Iterator[None]:
+    """Turn whatever a library or a damaged archive raises at a file into `FerturbError`."""
+    try:
+        yield
+    except FerturbError:
+        raise
+    except Exception as error:
+        raise FerturbError(
+            f"{where} can't be read as {form} ({first_line(error)[:160]}); "
+            "copy or download it again"
+        ) from error
 
 
 def open_tree(path: Path) -> SourceTree:
