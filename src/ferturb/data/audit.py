@@ -188,6 +188,8 @@ def _repeated(keys: Iterable[Hashable]) -> list[list[int]]:
 
 def blank_faces(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
     """True where a face's pixels are (nearly) all the same."""
+    if not len(images):
+        return torch.zeros(0, dtype=torch.bool)
     blocks = torch.split(images, _BLOCK)
     return torch.cat([b.flatten(1).float().std(1, correction=0) for b in blocks]) < BLANK_STD
 

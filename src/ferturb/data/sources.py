@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.config import DatasetConfig
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.base.storage import sources_version
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
@@ -15,7 +14,7 @@ from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus
 from ferturb.data.readers import csv_tables, fer2013, folders, parquet
 from ferturb.data.readers.images import Progress
-from ferturb.data.readers.source_tree import SourceTree, open_tree
+from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
 
 SYNTHETIC = "synthetic"
 DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
@@ -46,7 +45,9 @@ def load_source(source: str | Path, progress: Progress | None = None) -> Faces:
         return _synthetic(DatasetConfig().synthetic_faces)
     with open_tree(Path(source).expanduser()) as tree:
         for reader in READERS:
-            if _matches(reader.matches, tree):
+            with parsing(str(tree.path), "a dataset"):  # a damaged archive may fail in any way
+                found = reader.matches(tree)
+            if found:
                 return _recognised(reader.read(tree, progress))
         raise FerturbError(_nothing_found(tree))
 
@@ -76,17 +77,6 @@ def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | N
     if found and faces.info.get("form") == "images":
         rows = _load(str(found[0]), 0, cache, progress)
     return apply_fer_plus(faces, path, rows)
-
-
-def _matches(matches: Callable[[SourceTree], bool], tree: SourceTree) -> bool:
-    try:
-        return matches(tree)
-    except FerturbError:
-        raise
-    except Exception as error:  # a damaged archive can fail in any way when a member is opened
-        raise FerturbError(
-            f"can't read {tree.path}: {first_line(error)}; copy or download it again"
-        ) from error
 
 
 def _recognised(faces: Faces) -> Faces:

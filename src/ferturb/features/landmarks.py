@@ -152,8 +152,6 @@ def look(
         error = 1.5 * scales[:, inner].exp().mean(1).view(2, -1).mean(0)
         apart = (seen - mirrored)[:, inner].norm(dim=2).mean(1)
         parts.append(Found(((seen + mirrored) / 2).cpu(), error.cpu(), apart.cpu()))
-    if not parts:
-        return Found(torch.zeros(0, COUNT, 2), torch.zeros(0), torch.zeros(0))
     return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

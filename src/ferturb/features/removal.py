@@ -125,10 +125,6 @@ def leave_out(
     )
 
 
-def _black(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.zeros_like(faces)
-
-
 def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
     count = keep.sum((1, 2, 3), keepdim=True)
     mean = faces.sum((1, 2, 3), keepdim=True) / count.clamp_min(1)
@@ -190,7 +186,7 @@ def _neighbours(x: Tensor) -> Tensor:
 
 
 FILLS: dict[str, Fill] = {
-    "black": _black,
+    "black": lambda faces, keep, generator: torch.zeros_like(faces),
     "mean": _mean,
     "blur": _blur,
     "noise": _noise,

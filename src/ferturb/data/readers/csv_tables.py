@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -27,9 +27,6 @@ from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
 from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, parsing
 from ferturb.data.splits import split_code
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PIXELS = FACE_SIZE * FACE_SIZE
 COLUMNS = ("emotion", "pixels", "usage")
@@ -144,9 +141,8 @@ def _read_table(
     for batch in _batches(tree, name, where):
         columns = {role: batch.column(index) for role, index in roles.items()}
         images.append(_pixels(columns["pixels"], where, row))
-        labels += _codes(
-            columns["emotion"], _LABELS, f"an emotion from 0 to {_LABELS[-1]}", where, row
-        )
+        expected = f"an emotion from 0 to {_LABELS[-1]}"
+        labels += _codes(columns["emotion"], _LABELS, expected, where, row)
         if "usage" in columns:
             expected = f"Usage {', '.join(fer2013.USAGES)}"
             splits += _codes(columns["usage"], fer2013.USAGES, expected, where, row)
@@ -162,7 +158,7 @@ def _read_table(
     return np.concatenate(images), np.array(labels), np.array(splits, np.uint8), names
 
 
-def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch]:
+def _batches(tree: SourceTree, name: str, where: str) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -202,16 +198,11 @@ def _pixels_one_by_one(rows: list[str], where: str, first: int) -> UInt8[np.ndar
     for i, text in enumerate(rows):
         words = text.split()
         if len(words) != PIXELS:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected {PIXELS} pixels (48×48), got {len(words)}; "
-                "correct or remove the row"
-            )
+            raise _wrong(where, first + i, f"{PIXELS} pixels (48×48), got {len(words)}")
         for j, word in enumerate(words):
             if not (word.isascii() and word.isdigit() and int(word[:9]) <= 255):
-                raise FerturbError(
-                    f"{where}, row {first + i}: expected pixels from 0 to 255, got "
-                    f"{word[:20]!r} at position {j + 1}; correct or remove the row"
-                )
+                found = f"{word[:20]!r} at position {j + 1}"
+                raise _wrong(where, first + i, f"pixels from 0 to 255, got {found}")
         images[i] = np.array(words, dtype=np.int64)
     return images.reshape(-1, FACE_SIZE, FACE_SIZE)
 
@@ -223,9 +214,10 @@ def _codes(column: Any, known: Sequence[str], what: str, where: str, first: int)
     for i, text in enumerate(column.to_pylist()):
         code = codes.get(text.strip())
         if code is None:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected {what}, got {text[:20]!r}; "
-                "correct or remove the row"
-            )
+            raise _wrong(where, first + i, f"{what}, got {text[:20]!r}")
         found.append(code)
     return found
+
+
+def _wrong(where: str, row: int, what: str) -> FerturbError:
+    return FerturbError(f"{where}, row {row}: expected {what}; correct or remove the row")

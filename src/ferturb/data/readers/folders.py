@@ -90,7 +90,7 @@ def list_images(tree: SourceTree) -> ImageList:
     _require_classes(tree, labels)
     known = tuple(name for name in found if labels[name.rpartition("/")[0]] is not None)
     unknown = Counter(
-        name.rpartition("/")[0].rpartition("/")[2] for name in set(found) - set(known)
+        name.split("/")[-2] if "/" in name else "" for name in set(found) - set(known)
     )
     folders = [name.rpartition("/")[0] for name in known]
     return ImageList(

@@ -37,9 +37,7 @@ def decode_face(data: bytes, limits: Limits = LIMITS) -> UInt8[np.ndarray, "48 4
 
 
 def decode_faces(
-    read: Callable[[str], bytes],
-    sizes: Mapping[str, int],
-    progress: Progress | None = None,
+    read: Callable[[str], bytes], sizes: Mapping[str, int], progress: Progress | None = None
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], tuple[dict[str, str], ...]]:
     """Read and decode many images: (faces, which could be read, what could not and why).
 

@@ -9,6 +9,7 @@ none, numbers 0 … 6 mean FER2013's order, and the notes say that this was assu
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -52,20 +53,13 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     for name in files:
         data, labels, part_notes = _columns(tree, name)
         notes += [note for note in part_notes if note not in notes]
-        names = [f"{name}#{row}" for row in range(len(data))]
-        by_name = dict(zip(names, data, strict=True))
-        kept = [n for n, label in zip(names, labels, strict=True) if label >= 0]
-        sizes = {n: len(by_name[n]) for n in kept}
-        pixels, readable, unreadable = decode_faces(by_name.__getitem__, sizes, progress)
-        info["unreadable"] += list(unreadable)
-        parts.append(
-            (
-                pixels[readable],
-                labels[labels >= 0][readable],
-                np.full(int(readable.sum()), _split(name), np.uint8),
-                [n for n, ok in zip(kept, readable, strict=True) if ok],
-            )
-        )
+        known = {f"{name}#{row}": data[row] for row in np.flatnonzero(labels >= 0)}
+        sizes = {n: len(image) for n, image in known.items()}
+        pixels, readable, unreadable = decode_faces(known.__getitem__, sizes, progress)
+        info["unreadable"] += unreadable
+        names = [n for n, ok in zip(known, readable, strict=True) if ok]
+        splits = np.full(len(names), _split(name), np.uint8)
+        parts.append((pixels[readable], labels[labels >= 0][readable], splits, names))
     if info["unreadable"]:
         notes.append(unreadable_note(info["unreadable"]))
     faces = fer2013.joined(parts, notes, info)
@@ -93,11 +87,8 @@ def _order_by_counts(faces: Faces) -> Faces:
 def _split(name: str) -> int:
     """The split a parquet file's path names; train where it names none."""
     *folders, own = name.split("/")
-    for part in (own.partition("-")[0].partition(".")[0], *reversed(folders)):
-        code = split_code(part)
-        if code is not None:
-            return code
-    return 0
+    words = (own.partition("-")[0].partition(".")[0], *reversed(folders))
+    return next((code for code in map(split_code, words) if code is not None), 0)
 
 
 def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"], list[str]]:
@@ -146,7 +137,7 @@ def _labels(
     values: list[Any], names: list[str] | None, where: str
 ) -> tuple[Int64[np.ndarray, " n"], list[str]]:
     labels = np.empty(len(values), np.int64)
-    unknown: dict[str, int] = {}
+    unknown: Counter[str] = Counter()
     assumed = False
     if names is not None and all(name.isdigit() for name in names):
         names = None
@@ -156,7 +147,7 @@ def _labels(
         if isinstance(value, str):
             label = emotion_label(value)
             if label is None:
-                unknown[value] = unknown.get(value, 0) + 1
+                unknown[value] += 1
         elif isinstance(value, int) and 0 <= value < len(EMOTIONS):
             label, assumed = value, True
         else:
@@ -170,5 +161,5 @@ def _labels(
         notes.append(f"{_ASSUMED}: taken in FER2013's order ({', '.join(EMOTIONS)})")
     if unknown:
         shown = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-        notes.append(f"{sum(unknown.values())} images of unknown classes left out: {shown}")
+        notes.append(f"{unknown.total()} images of unknown classes left out: {shown}")
     return labels, notes

@@ -1,8 +1,7 @@
 """MaskFer: a dataset whose faces wear face masks, and what each of them wears.
 
 The paper trains on FER2013 with face masks ("MaskFer") against FER2013. `mask_faces` makes it of
-any `Faces`; labels, splits and names stay, so that face i of one is face i of the other, and no
-face is left out.
+any `Faces`: no face is left out, and face i of one is face i of the other.
 """
 
 from __future__ import annotations
