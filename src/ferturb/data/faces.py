@@ -111,8 +111,6 @@ class Faces:
                 f"{path} is not a faces file (expected format {FORMAT}, "
                 f"got {meta.get('format')!r}); write it again"
             )
-        return Faces(
-            **{name: tensors[name] for name in _TENSORS},
-            **{name: tuple(meta[name]) for name in ("names", "notes")},
-            **{name: meta[name] for name in ("source", "kind", "info")},
-        )
+        fields: dict[str, Any] = {name: tensors[name] for name in _TENSORS}
+        fields |= {name: tuple(meta[name]) for name in ("names", "notes")}
+        return Faces(**fields, source=meta["source"], kind=meta["kind"], info=meta["info"])

@@ -154,7 +154,7 @@ def _rows_by_pixels(faces: Faces, rows: Faces, path: Path) -> Int64[np.ndarray, 
     row_number = torch.tensor([int(name.rpartition("_")[2]) for name in rows.names])
     result = torch.full((len(faces),), -1, dtype=torch.int64)
     mine, theirs = (some.splits.long() * 7 + some.labels for some in (faces, rows))
-    for group in mine.unique():
+    for group in set(mine.tolist()):
         here, there = (torch.nonzero(codes == group).flatten() for codes in (mine, theirs))
         if not len(there):
             continue
@@ -168,7 +168,8 @@ def _rows_by_pixels(faces: Faces, rows: Faces, path: Path) -> Int64[np.ndarray, 
 def _nearest(a: Tensor, b: Tensor) -> Tensor:
     """For each face of `a` the face of `b` nearest in 12×12 pixels."""
     small_a, small_b = (avg_pool2d(x[:, None].float(), 4).flatten(1) for x in (a, b))
-    return torch.cat([torch.cdist(block, small_b).argmin(1) for block in small_a.split(2048)])
+    blocks = torch.split(small_a, 2048)
+    return torch.cat([torch.cdist(block, small_b).argmin(1) for block in blocks])
 
 
 def _check(faces: Faces, votes: Votes, row_of: Int64[np.ndarray, " n"], path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -41,31 +42,25 @@ _ORIGIN = (
     "photos are their owners'"
 )
 
-OFFERS: dict[str, dict[str, Offer]] = {
-    "fer2013": {
-        "kaggle": Offer(
-            name="fer2013",
-            source="kaggle",
-            handle="msambare/fer2013",
-            address="https://www.kaggle.com/datasets/msambare/fer2013",
-            size="about 60 MB",
-            contents="35,887 JPEG images in folders, official splits in the file names",
-            licence="as the page states it (Database Contents License when last looked at); "
-            "downloading accepts Kaggle's terms",
-            origin=_ORIGIN,
-        ),
-        "huggingface": Offer(
-            name="fer2013",
-            source="huggingface",
-            handle="AutumnQiu/fer2013",
-            address="https://huggingface.co/datasets/AutumnQiu/fer2013",
-            size="about 60 MB",
-            contents="35,887 images in parquet files train, valid and test",
-            licence="as the dataset card states it; a copy, so the original's terms hold too",
-            origin=_ORIGIN,
-        ),
-    }
-}
+_FER2013 = partial(Offer, name="fer2013", size="about 60 MB", origin=_ORIGIN)
+_SOURCES = (
+    _FER2013(
+        source="kaggle",
+        handle="msambare/fer2013",
+        address="https://www.kaggle.com/datasets/msambare/fer2013",
+        contents="35,887 JPEG images in folders, official splits in the file names",
+        licence="as the page states it (Database Contents License when last looked at); "
+        "downloading accepts Kaggle's terms",
+    ),
+    _FER2013(
+        source="huggingface",
+        handle="AutumnQiu/fer2013",
+        address="https://huggingface.co/datasets/AutumnQiu/fer2013",
+        contents="35,887 images in parquet files train, valid and test",
+        licence="as the dataset card states it; a copy, so the original's terms hold too",
+    ),
+)
+OFFERS: dict[str, dict[str, Offer]] = {"fer2013": {offer.source: offer for offer in _SOURCES}}
 """What `fetch` can download: name → source → offer."""
 
 

@@ -50,11 +50,7 @@ def load_dataset(
     Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
     so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
     """
-    return _subset(_altered_faces(config, cache, progress), config)
-
-
-def _subset(faces: Faces, config: DatasetConfig) -> Faces:
-    """The faces with as many training faces as the config asks for."""
+    faces = _altered_faces(config, cache, progress)
     if config.training_faces is None:
         return faces
     index = training_subset(faces.splits.numpy(), config.training_faces, config.subset_seed)

@@ -111,7 +111,13 @@ def decode_images(
         progress,
     )
     names = tuple(name for name, ok in zip(images.names, readable, strict=True) if ok)
-    _require_readable(tree, images.names, names, unreadable)
+    folders, whole = ({name.rpartition("/")[0] for name in some} for some in (images.names, names))
+    for lost in sorted(folders - whole):
+        reason = next(x["reason"] for x in unreadable if x["name"].startswith(f"{lost}/"))
+        raise FerturbError(
+            f"{tree.path}: none of the images in {lost} can be read ({reason}); "
+            "copy or download it again"
+        )
     notes: list[str] = []
     info: dict[str, Any] = {"form": "images", "unreadable": list(unreadable)}
     if unreadable:
@@ -152,19 +158,3 @@ def _require_classes(tree: SourceTree, labels: dict[str, int | None]) -> None:
         f"{tree.path}: {EXPECTED} with emotions {', '.join(EMOTIONS)}; "
         f"found {f'the class folders {shown}' if classes else 'images in no class folder'}"
     )
-
-
-def _require_readable(
-    tree: SourceTree,
-    listed: tuple[str, ...],
-    read: tuple[str, ...],
-    unreadable: tuple[dict[str, str], ...],
-) -> None:
-    folders = {name.rpartition("/")[0] for name in listed}
-    lost = sorted(folders - {name.rpartition("/")[0] for name in read})
-    if lost:
-        reason = next(x["reason"] for x in unreadable if x["name"].startswith(f"{lost[0]}/"))
-        raise FerturbError(
-            f"{tree.path}: none of the images in {lost[0]} can be read ({reason}); "
-            "copy or download it again"
-        )

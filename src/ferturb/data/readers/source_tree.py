@@ -26,7 +26,7 @@ MAX_TABLE_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class SourceTree:
+class SourceTree(contextlib.AbstractContextManager["SourceTree"]):
     """The files of a source: ``members`` maps a name to its size in bytes, sorted by name.
 
     ``folders`` are the names of all folders, empty ones too. ``open`` gives a binary stream of
@@ -50,9 +50,6 @@ class SourceTree:
     def with_suffix(self, *suffixes: str) -> tuple[str, ...]:
         """The members whose names end in one of these suffixes, any case, sorted."""
         return tuple(name for name in self.members if name.lower().endswith(suffixes))
-
-    def __enter__(self) -> SourceTree:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -80,7 +77,9 @@ def open_tree(path: Path) -> SourceTree:
     """
     try:
         if path.is_dir():
-            return _folder_tree(path)
+            files, folders = walk_files(path)
+            members = {name: files[name].st_size for name in sorted(files)}
+            return SourceTree(path, members, frozenset(folders), lambda n: (path / n).open("rb"))
         if not path.exists():
             raise FerturbError(
                 f"{path} does not exist; give the path of a zip, folder, CSV or parquet file, "
@@ -123,12 +122,6 @@ def walk_files(folder: Path) -> tuple[dict[str, os.stat_result], set[str]]:
                 f"{folder} holds more than {MAX_MEMBERS:,} files; give the folder of one dataset"
             )
     return files, folders
-
-
-def _folder_tree(path: Path) -> SourceTree:
-    files, folders = walk_files(path)
-    members = {name: files[name].st_size for name in sorted(files)}
-    return SourceTree(path, members, frozenset(folders), lambda name: (path / name).open("rb"))
 
 
 def _zip_tree(path: Path) -> SourceTree:

@@ -38,8 +38,6 @@ from ferturb.features.masks.frame import (
     Plane,
     Scalar,
     face_frame,
-    frame_points,
-    pixel_frame,
 )
 
 TIP = 30
@@ -214,8 +212,11 @@ def place(points: Float[Tensor, "n p 2"], height: int, width: int) -> Place:
     pixel.
     """
     frame = face_frame(points)
-    p = frame_points(frame, points)
-    x, y = pixel_frame(frame, height, width)
+    p_x, p_y = frame.to_frame(points[:, None, :68, 0], points[:, None, :68, 1])
+    p = torch.stack([p_x[:, 0], p_y[:, 0]], dim=2)
+    columns = torch.arange(width, dtype=torch.float32, device=points.device).view(1, 1, -1)
+    rows = torch.arange(height, dtype=torch.float32, device=points.device).view(1, -1, 1)
+    x, y = frame.to_frame(columns, rows)
     whole = support(p)
     left, right = _by_row(hull_sides(whole, -1), y), _by_row(hull_sides(whole, 1), y)
     center, half = (left + right) / 2, ((right - left) / 2).clamp_min(0.1)
