@@ -23,6 +23,9 @@ from ferturb.data.sources import load_faces
 from ferturb.features.points import FLIP, GROUPS, MESH
 
 SIDE = 48
+RIGHT_WITHIN = 2.0
+"""A face's landmarks are called right when its inner points are off by less than this on average,
+in pixels of a 48×48 face (a ninth of the distance between the eyes)."""
 _GRID = torch.stack(torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="xy"), 2)
 _LEFT, _RIGHT = list(GROUPS["left_eye"]), list(GROUPS["right_eye"])
 

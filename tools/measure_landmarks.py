@@ -36,13 +36,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from landmark_data import CONDITIONS, Labelled, load, moved, under
+from landmark_data import CONDITIONS, RIGHT_WITHIN, Labelled, load, moved, under
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
-from ferturb.features.landmarks import RIGHT_WITHIN, find_landmarks
+from ferturb.features.landmarks import find_landmarks
 from ferturb.features.masks.wear import FACE_MASKS, wear
 from ferturb.features.points import INNER
 from ferturb.features.regions import regions

@@ -21,21 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from landmark_data import CONDITIONS, Labelled, augmented, load, under
+from landmark_data import CONDITIONS, RIGHT_WITHIN, Labelled, augmented, load, under
 from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
-    RIGHT_WITHIN,
+    FORMAT,
     WEIGHTS,
     Calibration,
     Found,
     Model,
     confidence_of,
     look,
-    save_model,
 )
 from ferturb.features.points import COUNT, INNER
 from ferturb.models.inference import autocast
@@ -187,6 +186,22 @@ def finish(
     }
     save_model(arguments.out, Model(network, shape, calibration), about)
     print(f"wrote {arguments.out}: {arguments.out.stat().st_size:,} bytes, {calibration}")
+
+
+def save_model(path: Path, model: Model, about: dict[str, object]) -> None:
+    """Write a trained network (not folded): kernels as float16, the rest as float32."""
+    state = {
+        key: value.half() if value.ndim > 1 else value
+        for key, value in model.network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    meta = {
+        "format": FORMAT,
+        "points": COUNT,
+        "calibration": model.calibration._asdict(),
+        "about": about,
+    }
+    save_tensors(path, state | {"mean_shape": model.mean_shape}, meta)
 
 
 def inner_error(points: Tensor, labels: Tensor) -> Tensor:

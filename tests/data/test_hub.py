@@ -42,7 +42,7 @@ def test_kaggle(kaggle, tmp_path, small_faces, same_faces):
 def test_a_folder_in_use_is_not_touched(kaggle, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
-    with pytest.raises(FerturbError, match="already exists and is not empty"):
+    with pytest.raises(FerturbError, match="already exists and is not an empty folder"):
         fetch(out=tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine"]
     (tmp_path / "out" / "mine").unlink()
@@ -62,7 +62,7 @@ def test_a_failed_download_leaves_nothing(kaggle, tmp_path):
 
 def test_an_absent_client_names_its_extra(monkeypatch, tmp_path):
     for source, extra in (("kaggle", "kaggle"), ("huggingface", "hub")):
-        module = hub._CLIENTS[source].module
+        module = hub._CLIENTS[source][0]
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(FerturbError, match=rf"pip install 'ferturb\[{extra}\]'"):
             fetch("fer2013", source, tmp_path / "out")

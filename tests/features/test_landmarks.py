@@ -10,22 +10,22 @@ from torch import Tensor, nn
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import save_tensors
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.sources import load_faces
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
+    FORMAT,
     WEIGHTS,
     Calibration,
     Found,
     Landmarks,
-    Model,
     complete,
     confidence_of,
     find_landmarks,
     load_model,
     look,
     mirror,
-    save_model,
     shipped_model,
 )
 from ferturb.features.points import COUNT, IBUG, INNER, MESH
@@ -127,10 +127,11 @@ def test_a_saved_model_says_the_same_with_its_normalisations_folded_in(
 ) -> None:
     network = untrained(3)
     shape = torch.rand(COUNT, 2) * 48
-    save_model(
+    calibration = {"bias": 1.0, "error": -1.0, "mirror": 0.0, "least": 0.1}
+    save_tensors(
         tmp_path / "model.safetensors",
-        Model(network, shape, Calibration(1.0, -1.0, 0.0, 0.1)),
-        {"made_by": "a test"},
+        {**network.state_dict(), "mean_shape": shape},
+        {"format": FORMAT, "points": COUNT, "calibration": calibration},
     )
     loaded = load_model(tmp_path / "model.safetensors")
     assert not any(isinstance(m, nn.BatchNorm2d) for m in loaded.network.modules())
@@ -165,8 +166,6 @@ def test_bad_input_says_what_is_wrong(tmp_path: Path, no_shape_checks: None) -> 
         find_landmarks(torch.zeros(2, 48, 48))
     with pytest.raises(FerturbError, match="one confidence and one source a face"):
         Landmarks(torch.zeros(2, COUNT, 2), torch.zeros(1), ("network",))
-    from ferturb.base.storage import save_tensors
-
     save_tensors(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, {"format": "other"})
     with pytest.raises(FerturbError, match="no landmark network of this version"):
         load_model(tmp_path / "other.safetensors")

@@ -10,7 +10,7 @@ different people. So the count is one of sure cases: too low rather than too hig
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -162,49 +162,44 @@ def copied(faces: Faces) -> Bool[Tensor, " n"]:
 
 def exact_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
     """Positions of faces with the same pixels, groups of two and more, in order."""
-    positions: defaultdict[bytes, list[int]] = defaultdict(list)
-    for i, image in enumerate(images.contiguous().numpy()):
-        positions[image.tobytes()].append(i)
-    return [group for group in positions.values() if len(group) > 1]
+    return _repeated(image.tobytes() for image in images.contiguous().numpy())
 
 
 def near_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
     """Positions of near duplicates: connected groups of two and more, in order."""
     features = _features(images)
-    first, second = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, dtype=torch.int64)]
+    found = [torch.zeros(0, 2, dtype=torch.int64)]
     for start in range(0, len(images), _BLOCK):
         correlation = features[start : start + _BLOCK] @ features[start:].T
-        a, b = torch.nonzero(correlation >= NEAR_CORRELATION, as_tuple=True)
-        first.append(a + start)
-        second.append(b + start)
-    rows, columns = torch.cat(first).numpy(), torch.cat(second).numpy()
+        found.append(torch.nonzero(correlation >= NEAR_CORRELATION) + start)
+    rows, columns = torch.cat(found).T.numpy()
     size = (len(images), len(images))
     pairs = coo_array((np.ones(len(rows), bool), (rows, columns)), size)  # type: ignore[no-untyped-call]
-    _, component = connected_components(pairs, directed=False)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for i, label in enumerate(component.tolist()):
-        groups[label].append(i)
-    return [group for group in groups.values() if len(group) > 1]
+    return _repeated(connected_components(pairs, directed=False)[1].tolist())
+
+
+def _repeated(keys: Iterable[Hashable]) -> list[list[int]]:
+    """The positions of each key that comes more than once, in order."""
+    positions: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for i, key in enumerate(keys):
+        positions[key].append(i)
+    return [group for group in positions.values() if len(group) > 1]
 
 
 def blank_faces(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
     """True where a face's pixels are (nearly) all the same."""
-    parts = [part.flatten(1).float().std(1, correction=0) for part in _blocks(images)]
-    return torch.cat(parts) < BLANK_STD if parts else torch.zeros(0, dtype=torch.bool)
+    if not len(images):
+        return torch.zeros(0, dtype=torch.bool)
+    blocks = torch.split(images, _BLOCK)
+    return torch.cat([b.flatten(1).float().std(1, correction=0) for b in blocks]) < BLANK_STD
 
 
 def _features(images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n 144"]:
-    parts = [
-        adaptive_avg_pool2d(part[:, None].float(), NEAR_SIDE).flatten(1) for part in _blocks(images)
-    ]
-    small = torch.cat(parts) if parts else torch.zeros(0, NEAR_SIDE**2)
+    blocks = torch.split(images[:, None], _BLOCK)
+    small = torch.cat([adaptive_avg_pool2d(b.float(), NEAR_SIDE).flatten(1) for b in blocks])
     small = small - small.mean(1, keepdim=True)
     unit: Tensor = small / torch.linalg.vector_norm(small, dim=1, keepdim=True).clamp_min(1e-6)
     return unit
-
-
-def _blocks(images: UInt8[Tensor, "n h w"]) -> Iterator[Tensor]:
-    return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
 def _in_training(groups: Sequence[Sequence[int]], splits: list[int]) -> list[int]:

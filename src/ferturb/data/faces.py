@@ -18,6 +18,8 @@ from ferturb.base.storage import load_tensors, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""
+FORMAT = "ferturb-faces-1"
+_TENSORS = ("images", "labels", "splits")
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,9 @@ class Faces:
     """Whatever else JSON can hold about these faces (e.g. unreadable files by name)."""
 
     def __post_init__(self) -> None:
-        n = self.images.shape[0]
-        for name, length in (
-            ("labels", self.labels.shape[0]),
-            ("splits", self.splits.shape[0]),
-            ("names", len(self.names)),
-        ):
+        n = len(self)
+        for name in ("labels", "splits", "names"):
+            length = len(getattr(self, name))
             if length != n:
                 raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
 
@@ -75,14 +74,10 @@ class Faces:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of faces per split and emotion, e.g. ``counts()["train"]["happy"]``."""
-        table = torch.zeros(len(SPLITS), len(EMOTIONS), dtype=torch.int64)
-        table.index_put_(
-            (self.splits.long(), self.labels), torch.ones_like(self.labels), accumulate=True
-        )
-        return {
-            split: dict(zip(EMOTIONS, table[i].tolist(), strict=True))
-            for i, split in enumerate(SPLITS)
-        }
+        cells = self.splits.long() * len(EMOTIONS) + self.labels
+        table = torch.bincount(cells, minlength=len(SPLITS) * len(EMOTIONS)).view(len(SPLITS), -1)
+        rows = (dict(zip(EMOTIONS, row, strict=True)) for row in table.tolist())
+        return dict(zip(SPLITS, rows, strict=True))
 
     def grey(self) -> tuple[float, float]:
         """Mean and standard deviation of the training pixels, as shares of white."""
@@ -103,35 +98,19 @@ class Faces:
 
     def save(self, path: Path) -> None:
         """Write to one safetensors file, atomically."""
-        save_tensors(
-            path,
-            {"images": self.images, "labels": self.labels, "splits": self.splits},
-            {
-                "format": "ferturb-faces-1",
-                "names": list(self.names),
-                "source": self.source,
-                "kind": self.kind,
-                "notes": list(self.notes),
-                "info": dict(self.info),
-            },
-        )
+        tensors = {name: getattr(self, name) for name in _TENSORS}
+        words = {name: getattr(self, name) for name in ("names", "source", "kind", "notes")}
+        save_tensors(path, tensors, {"format": FORMAT, **words, "info": dict(self.info)})
 
     @staticmethod
     def load(path: Path) -> Faces:
         """Read what `save` wrote."""
         tensors, meta = load_tensors(path)
-        if meta.get("format") != "ferturb-faces-1" or {"images", "labels", "splits"} - set(tensors):
+        if meta.get("format") != FORMAT or set(_TENSORS) - set(tensors):
             raise FerturbError(
-                f"{path} is not a faces file (expected format ferturb-faces-1, "
+                f"{path} is not a faces file (expected format {FORMAT}, "
                 f"got {meta.get('format')!r}); write it again"
             )
-        return Faces(
-            images=tensors["images"],
-            labels=tensors["labels"],
-            splits=tensors["splits"],
-            names=tuple(meta["names"]),
-            source=meta["source"],
-            kind=meta["kind"],
-            notes=tuple(meta["notes"]),
-            info=meta["info"],
-        )
+        fields: dict[str, Any] = {name: tensors[name] for name in _TENSORS}
+        fields |= {name: tuple(meta[name]) for name in ("names", "notes")}
+        return Faces(**fields, source=meta["source"], kind=meta["kind"], info=meta["info"])

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int64
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ferturb.base.emotions import emotion_label
@@ -24,16 +25,8 @@ from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import USAGES
 
 VOTES: tuple[str, ...] = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "nf",
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "nf"),
 )
 LARGEST_DIFFERENCE = 6.0
 """Mean absolute difference in grey levels up to which a JPEG is the row it was made from. It was
@@ -158,29 +151,25 @@ def _rows_by_pixels(faces: Faces, rows: Faces, path: Path) -> Int64[np.ndarray, 
             f"can't match images to the rows of {path.name}: expected the faces of fer2013.csv, "
             f"got {rows.source}"
         )
-    row_number = np.array([int(name.rpartition("_")[2]) for name in rows.names], np.int64)
-    result = np.full(len(faces), -1, np.int64)
-    mine = (faces.splits.long() * 7 + faces.labels).numpy()
-    theirs = (rows.splits.long() * 7 + rows.labels).numpy()
-    for group in np.unique(mine):
-        here, there = np.nonzero(mine == group)[0], np.nonzero(theirs == group)[0]
+    row_number = torch.tensor([int(name.rpartition("_")[2]) for name in rows.names])
+    result = torch.full((len(faces),), -1, dtype=torch.int64)
+    mine, theirs = (some.splits.long() * 7 + some.labels for some in (faces, rows))
+    for group in set(mine.tolist()):
+        here, there = (torch.nonzero(codes == group).flatten() for codes in (mine, theirs))
         if not len(there):
             continue
-        near = _nearest(faces.images[torch.from_numpy(here)], rows.images[torch.from_numpy(there)])
-        a = faces.images[torch.from_numpy(here)].short()
-        b = rows.images[torch.from_numpy(there[near])].short()
-        same = ((a - b).abs().float().mean((1, 2)) <= LARGEST_DIFFERENCE).numpy()
-        result[here[same]] = row_number[there[near[same]]]
-    return result
+        near = there[_nearest(faces.images[here], rows.images[there])]
+        apart = (faces.images[here].short() - rows.images[near].short()).abs().float()
+        same = apart.mean((1, 2)) <= LARGEST_DIFFERENCE
+        result[here[same]] = row_number[near[same]]
+    return result.numpy()
 
 
-def _nearest(a: torch.Tensor, b: torch.Tensor) -> Int64[np.ndarray, " n"]:
+def _nearest(a: Tensor, b: Tensor) -> Tensor:
     """For each face of `a` the face of `b` nearest in 12×12 pixels."""
-    small_a = avg_pool2d(a[:, None].float(), 4).flatten(1)
-    small_b = avg_pool2d(b[:, None].float(), 4).flatten(1)
-    blocks = range(0, len(small_a), 2048)
-    parts = [torch.cdist(small_a[i : i + 2048], small_b).argmin(1) for i in blocks]
-    return torch.cat(parts).numpy()
+    small_a, small_b = (avg_pool2d(x[:, None].float(), 4).flatten(1) for x in (a, b))
+    blocks = torch.split(small_a, 2048)
+    return torch.cat([torch.cdist(block, small_b).argmin(1) for block in blocks])
 
 
 def _check(faces: Faces, votes: Votes, row_of: Int64[np.ndarray, " n"], path: Path) -> None:

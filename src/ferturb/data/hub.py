@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.storage import atomic_folder
 
 
 @dataclass(frozen=True)
@@ -42,31 +42,25 @@ _ORIGIN = (
     "photos are their owners'"
 )
 
-OFFERS: dict[str, dict[str, Offer]] = {
-    "fer2013": {
-        "kaggle": Offer(
-            name="fer2013",
-            source="kaggle",
-            handle="msambare/fer2013",
-            address="https://www.kaggle.com/datasets/msambare/fer2013",
-            size="about 60 MB",
-            contents="35,887 JPEG images in folders, official splits in the file names",
-            licence="as the page states it (Database Contents License when last looked at); "
-            "downloading accepts Kaggle's terms",
-            origin=_ORIGIN,
-        ),
-        "huggingface": Offer(
-            name="fer2013",
-            source="huggingface",
-            handle="AutumnQiu/fer2013",
-            address="https://huggingface.co/datasets/AutumnQiu/fer2013",
-            size="about 60 MB",
-            contents="35,887 images in parquet files train, valid and test",
-            licence="as the dataset card states it; a copy, so the original's terms hold too",
-            origin=_ORIGIN,
-        ),
-    }
-}
+_FER2013 = partial(Offer, name="fer2013", size="about 60 MB", origin=_ORIGIN)
+_SOURCES = (
+    _FER2013(
+        source="kaggle",
+        handle="msambare/fer2013",
+        address="https://www.kaggle.com/datasets/msambare/fer2013",
+        contents="35,887 JPEG images in folders, official splits in the file names",
+        licence="as the page states it (Database Contents License when last looked at); "
+        "downloading accepts Kaggle's terms",
+    ),
+    _FER2013(
+        source="huggingface",
+        handle="AutumnQiu/fer2013",
+        address="https://huggingface.co/datasets/AutumnQiu/fer2013",
+        contents="35,887 images in parquet files train, valid and test",
+        licence="as the dataset card states it; a copy, so the original's terms hold too",
+    ),
+)
+OFFERS: dict[str, dict[str, Offer]] = {"fer2013": {offer.source: offer for offer in _SOURCES}}
 """What `fetch` can download: name → source → offer."""
 
 
@@ -77,30 +71,19 @@ def fetch(name: str = "fer2013", source: str = "kaggle", out: Path = Path("data/
     and a download that fails raise `FerturbError`.
     """
     wanted = offer(name, source)
-    client = _CLIENTS[wanted.source]
-    module = _import(client.module, client.extra)
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FerturbError(f"{out} already exists and is not empty; give another folder")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        raise FerturbError(
-            f"can't write {out}: {error.strerror or error}; give a folder that can be written"
-        ) from error
-    try:
-        client.download(module, wanted.handle, temporary / "data")
-        if out.exists():
-            out.rmdir()
-        (temporary / "data").replace(out)
-    except Exception as error:  # whatever the client raises: no network, no permission, no space
-        reason = first_line(error)
-        raise FerturbError(
-            f"can't download {wanted.handle} from {wanted.source} ({reason[:200]}); "
-            f"see {wanted.address}, or download it by hand and give its path"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    client = _import(*_CLIENTS[source])
+    with atomic_folder(out) as folder:
+        try:
+            if source == "kaggle":
+                files = client.dataset_download(wanted.handle)
+                shutil.copytree(files, folder, dirs_exist_ok=True)
+            else:
+                client.snapshot_download(wanted.handle, repo_type="dataset", local_dir=str(folder))
+        except Exception as error:  # whatever the client raises: no network, no permission, …
+            raise FerturbError(
+                f"can't download {wanted.handle} from {source} ({first_line(error)[:200]}); "
+                f"see {wanted.address}, or download it by hand and give its path"
+            ) from error
     return out
 
 
@@ -109,25 +92,8 @@ def offer(name: str, source: str) -> Offer:
     return choose("source", source, choose("dataset", name, OFFERS))
 
 
-@dataclass(frozen=True)
-class _Client:
-    module: str
-    extra: str
-    download: Callable[[ModuleType, str, Path], None]
-
-
-def _from_kaggle(kagglehub: ModuleType, handle: str, folder: Path) -> None:
-    shutil.copytree(kagglehub.dataset_download(handle), folder)
-
-
-def _from_huggingface(huggingface_hub: ModuleType, handle: str, folder: Path) -> None:
-    huggingface_hub.snapshot_download(repo_id=handle, repo_type="dataset", local_dir=str(folder))
-
-
-_CLIENTS: dict[str, _Client] = {
-    "kaggle": _Client("kagglehub", "kaggle", _from_kaggle),
-    "huggingface": _Client("huggingface_hub", "hub", _from_huggingface),
-}
+_CLIENTS = {"kaggle": ("kagglehub", "kaggle"), "huggingface": ("huggingface_hub", "hub")}
+"""Source -> the module that downloads from it, and the extra of ferturb that brings it."""
 
 
 def _import(module: str, extra: str) -> ModuleType:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.config import DatasetConfig
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.base.storage import sources_version
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
@@ -15,27 +14,14 @@ from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus
 from ferturb.data.readers import csv_tables, fer2013, folders, parquet
 from ferturb.data.readers.images import Progress
-from ferturb.data.readers.source_tree import SourceTree, open_tree
+from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
 
 SYNTHETIC = "synthetic"
 DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
 """The programs that drawn faces come from."""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """One form that faces come in: does a tree hold it, and read it."""
-
-    matches: Callable[[SourceTree], bool]
-    read: Callable[[SourceTree, Progress | None], Faces]
-
-
-READERS: dict[str, Reader] = {
-    "parquet": Reader(parquet.matches, parquet.read),
-    "csv": Reader(csv_tables.matches, csv_tables.read),
-    "fer2013": Reader(fer2013.matches, fer2013.read),
-    "folders": Reader(folders.matches, folders.read),
-}
+READERS = (parquet, csv_tables, fer2013, folders)
 """Tried in this order; the first whose content matches reads the source."""
 
 
@@ -58,8 +44,10 @@ def load_source(source: str | Path, progress: Progress | None = None) -> Faces:
     if str(source) == SYNTHETIC:
         return _synthetic(DatasetConfig().synthetic_faces)
     with open_tree(Path(source).expanduser()) as tree:
-        for reader in READERS.values():
-            if _matches(reader, tree):
+        for reader in READERS:
+            with parsing(str(tree.path), "a dataset"):  # a damaged archive may fail in any way
+                found = reader.matches(tree)
+            if found:
                 return _recognised(reader.read(tree, progress))
         raise FerturbError(_nothing_found(tree))
 
@@ -89,18 +77,6 @@ def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | N
     if found and faces.info.get("form") == "images":
         rows = _load(str(found[0]), 0, cache, progress)
     return apply_fer_plus(faces, path, rows)
-
-
-def _matches(reader: Reader, tree: SourceTree) -> bool:
-    try:
-        return reader.matches(tree)
-    except FerturbError:
-        raise
-    except Exception as error:  # a damaged archive can fail in any way when a member is opened
-        reason = first_line(error)
-        raise FerturbError(
-            f"can't read {tree.path}: {reason}; copy or download it again"
-        ) from error
 
 
 def _recognised(faces: Faces) -> Faces:

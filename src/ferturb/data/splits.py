@@ -8,7 +8,6 @@ the same source gets the same splits. The notes always name a split made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -22,18 +21,12 @@ SHARE = 0.1
 SEED = 0
 """Seed of the draw."""
 
-_NAMES: dict[str, int] = {
-    "train": 0,
-    "training": 0,
-    "val": 1,
-    "valid": 1,
-    "validation": 1,
-    "dev": 1,
-    "publictest": 1,
-    "test": 2,
-    "testing": 2,
-    "privatetest": 2,
-}
+_WORDS = (
+    ("train", "training"),
+    ("val", "valid", "validation", "dev", "publictest"),
+    ("test", "testing", "privatetest"),
+)
+_NAMES = {word: code for code, words in enumerate(_WORDS) for word in words}
 
 
 def split_code(name: str) -> int | None:
@@ -101,8 +94,3 @@ def require_emotions(
             f"{where}: expected training faces of all {len(EMOTIONS)} emotions, found none of "
             f"{', '.join(absent)}; is the copy complete?"
         )
-
-
-def describe(counts: Sequence[int]) -> str:
-    """Split sizes for people: ``28,709 / 3,589 / 3,589``."""
-    return " / ".join(f"{count:,}" for count in counts)

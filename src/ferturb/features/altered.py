@@ -15,7 +15,6 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -51,11 +50,7 @@ def load_dataset(
     Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
     so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
     """
-    return _subset(_altered_faces(config, cache, progress), config)
-
-
-def _subset(faces: Faces, config: DatasetConfig) -> Faces:
-    """The faces with as many training faces as the config asks for."""
+    faces = _altered_faces(config, cache, progress)
     if config.training_faces is None:
         return faces
     index = training_subset(faces.splits.numpy(), config.training_faces, config.subset_seed)
@@ -101,12 +96,8 @@ def alter(
         altered = _of_kind(mask_faces(faces, kind, seed, landmarks, progress)[0], "maskfer")
     if config.left_out is None:
         return altered
-    what: dict[str, Any] = {
-        "feature": config.left_out,
-        "fill": config.left_out_fill,
-        "control": config.left_out_control,
-        "seed": config.alteration_seed,
-    }
+    what: dict[str, Any] = {"feature": config.left_out, "fill": config.left_out_fill}
+    what |= {"control": config.left_out_control, "seed": config.alteration_seed}
     altered = _of_kind(leave_out(altered, landmarks=landmarks, **what), "left-out")
     return replace(altered, info={**altered.info, "left_out": what})
 
@@ -136,11 +127,10 @@ def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = N
 def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landmarks:
     """`find_landmarks` of many faces, telling how far it is."""
     parts = []
-    for some in _chunks(len(faces), _CHUNK):
-        parts.append(find_landmarks(faces.images[some]))
-        _tell(progress, some.stop, len(faces))
-    if not parts:
-        return find_landmarks(faces.images)
+    for images in torch.split(faces.images, _CHUNK):
+        parts.append(find_landmarks(images))
+        if progress is not None:
+            progress(min(len(parts) * _CHUNK, len(faces)), len(faces))
     return Landmarks(
         torch.cat([part.points for part in parts]),
         torch.cat([part.confidence for part in parts]),
@@ -180,12 +170,3 @@ def _weights() -> str:
 def _version() -> str:
     """A hash of the programs and weights that alter faces."""
     return hashlib.sha256(f"{_weights()} {sources_version(*MADE_BY)}".encode()).hexdigest()
-
-
-def _chunks(n: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)

@@ -50,16 +50,13 @@ def rounded(
 
 
 def hull_distance(
-    reach: Float[Tensor, "n k"],
-    x: Float[Tensor, "n h w"],
-    y: Float[Tensor, "n h w"],
+    reach: Float[Tensor, "n k"], x: Float[Tensor, "n h w"], y: Float[Tensor, "n h w"]
 ) -> Float[Tensor, "n h w"]:
     """Signed distance to a hull from its support function, negative inside."""
-    distance: Tensor | None = None
+    distance = torch.full_like(x, -math.inf)
     for k, (nx, ny) in enumerate(NORMALS):
         plane = (x * nx).add_(y * ny).sub_(reach[:, k].view(-1, 1, 1))
-        distance = plane if distance is None else torch.maximum(distance, plane, out=distance)
-    assert distance is not None
+        torch.maximum(distance, plane, out=distance)
     return distance
 
 

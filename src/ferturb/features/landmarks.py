@@ -27,7 +27,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.storage import load_tensors
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
 from ferturb.features.points import COUNT, FLIP, IBUG, INNER
 
@@ -36,10 +36,6 @@ FORMAT = "ferturb-landmarks-1"
 
 SOURCES: tuple[str, ...] = ("network", "mean shape")
 """Where a face's landmarks can come from."""
-
-RIGHT_WITHIN = 2.0
-"""A face's landmarks are called right when its inner points are off by less than this on average,
-in pixels of a 48×48 face (a ninth of the distance between the eyes)."""
 
 _BLANK = 1.0
 _BATCH = 32  # and their mirror images: what a core's cache holds
@@ -156,8 +152,6 @@ def look(
         error = 1.5 * scales[:, inner].exp().mean(1).view(2, -1).mean(0)
         apart = (seen - mirrored)[:, inner].norm(dim=2).mean(1)
         parts.append(Found(((seen + mirrored) / 2).cpu(), error.cpu(), apart.cpu()))
-    if not parts:
-        return Found(torch.zeros(0, COUNT, 2), torch.zeros(0), torch.zeros(0))
     return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
@@ -168,22 +162,18 @@ def mirror(points: Float[Tensor, "n p 2"], width: int) -> Float[Tensor, "n p 2"]
 
 
 def confidence_of(found: Found, calibration: Calibration) -> Float32[Tensor, " n"]:
-    """The probability that each face's inner points are off by less than `RIGHT_WITHIN`."""
-    logit = (
-        calibration.bias
-        + calibration.error * found.error.clamp_min(1e-3).log()
-        + calibration.mirror * (found.disagreement + 0.05).log()
-    )
-    return torch.sigmoid(logit)
+    """The probability that each face's inner points are off by less than 2 pixels of 48."""
+    logit = calibration.bias + calibration.error * found.error.clamp_min(1e-3).log()
+    return torch.sigmoid(logit + calibration.mirror * (found.disagreement + 0.05).log())
 
 
-def complete(points: Float[Tensor, "n 68 2"], model: Model | None = None) -> Tensor:
+def complete(points: Float[Tensor, "n 68 2"]) -> Tensor:
     """All points of faces of which only the 68 iBUG points are known: (n, points, 2).
 
     The others are those of the mean shape, laid on each face by the affine map that brings the
     mean shape's 68 nearest to the face's, and moved by what remains at the nearest of the 68.
     """
-    mean = (model or shipped_model()).mean_shape.to(points)
+    mean = shipped_model().mean_shape.to(points)
     ones = torch.ones(COUNT, 1, dtype=points.dtype, device=points.device)
     design = torch.cat([mean, ones], 1)
     known, others = design[:IBUG], design[IBUG:]
@@ -206,7 +196,7 @@ def shipped_model() -> Model:
 
 
 def load_model(path: Path, fold: bool = True) -> Model:
-    """Read what `save_model` wrote; the network is ready for use.
+    """Read what `tools/train_landmarks.py` wrote; the network is ready for use.
 
     `fold` takes its normalisations into the convolutions.
     """
@@ -228,22 +218,6 @@ def load_model(path: Path, fold: bool = True) -> Model:
     network.eval().requires_grad_(False)
     network.to(memory_format=torch.channels_last)
     return Model(network, mean_shape, Calibration(**meta["calibration"]))
-
-
-def save_model(path: Path, model: Model, about: dict[str, object]) -> None:
-    """Write a trained network (not folded): kernels as float16, the rest as float32."""
-    state = {
-        key: value.half() if value.ndim > 1 else value
-        for key, value in model.network.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
-    meta = {
-        "format": FORMAT,
-        "points": COUNT,
-        "calibration": model.calibration._asdict(),
-        "about": about,
-    }
-    save_tensors(path, state | {"mean_shape": model.mean_shape}, meta)
 
 
 def _fold(module: nn.Module) -> None:

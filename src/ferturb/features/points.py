@@ -16,6 +16,7 @@ centre of the top left pixel; points may lie outside the image.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from types import MappingProxyType
 
 # One line per group: name, mesh vertices in the order of their indices here.
@@ -44,15 +45,14 @@ _TABLE: tuple[tuple[str, tuple[int, ...]], ...] = (
 )
 
 
-def _spans() -> dict[str, tuple[int, ...]]:
-    spans, start = {}, 0
-    for name, vertices in _TABLE:
-        spans[name] = tuple(range(start, start + len(vertices)))
-        start += len(vertices)
-    return spans
+_SIZES = [len(vertices) for _, vertices in _TABLE]
 
-
-GROUPS: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(_spans())
+GROUPS: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
+    {
+        name: tuple(range(stop - size, stop))
+        for (name, _), size, stop in zip(_TABLE, _SIZES, accumulate(_SIZES), strict=True)
+    }
+)
 """Name of a group of points -> their indices. The first nine groups are the iBUG points 0 … 67."""
 
 MESH: tuple[int, ...] = tuple(vertex for _, vertices in _TABLE for vertex in vertices)
@@ -64,53 +64,33 @@ COUNT: int = len(MESH)
 IBUG: int = 68
 """The points before this index are the iBUG points, in their order."""
 
-NAMES: tuple[str, ...] = tuple(
-    f"{name}_{i}" for name, vertices in _TABLE for i in range(len(vertices))
-)
-"""A name for each point: its group and its place in it, e.g. ``left_eye_0`` (iBUG 36)."""
-
-_MIRRORED_GROUPS = {
-    "left_brow": "right_brow",
-    "left_lids": "right_lids",
-    "left_brow_edge": "right_brow_edge",
-    "left_cheek": "right_cheek",
-}
-_SAME_ORDER = ("left_lids", "left_cheek")
 # iBUG counts eyes and lips around, so that mirroring is no reversal there.
-_EYE = {0: 3, 1: 2, 2: 1, 3: 0, 4: 5, 5: 4}
-_OUTER = {0: 6, 1: 5, 2: 4, 3: 3, 7: 11, 8: 10, 9: 9}
-_INNER = {0: 4, 1: 3, 2: 2, 5: 7, 6: 6}
+_AROUND = {
+    "left_eye": (3, 2, 1, 0, 5, 4),
+    "outer_lips": (6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7),
+    "inner_lips": (4, 3, 2, 1, 0, 7, 6, 5),
+}
+_SAME_ORDER = ("nose_ridge", "bridge", "left_lids", "left_cheek")
 
 
 def _flip() -> tuple[int, ...]:
     mirror = list(range(COUNT))
-
-    def pair(a: int, b: int) -> None:
-        mirror[a], mirror[b] = b, a
-
-    for name in ("jaw", "nose_base", "nose_wings", "forehead", "more_jaw"):
-        for a, b in zip(GROUPS[name], reversed(GROUPS[name]), strict=True):
-            pair(a, b)
-    for left, right in _MIRRORED_GROUPS.items():
-        others = GROUPS[right] if left in _SAME_ORDER else GROUPS[right][::-1]
-        for a, b in zip(GROUPS[left], others, strict=True):
-            pair(a, b)
-    for i, j in _EYE.items():
-        pair(GROUPS["left_eye"][i], GROUPS["right_eye"][j])
-    for name, around in (("outer_lips", _OUTER), ("inner_lips", _INNER)):
-        for i, j in around.items():
-            pair(GROUPS[name][i], GROUPS[name][j])
+    for name, points in GROUPS.items():
+        partners = GROUPS[name.replace("left", "right")]
+        if name in _AROUND:
+            partners = tuple(partners[place] for place in _AROUND[name])
+        elif name not in _SAME_ORDER:
+            partners = partners[::-1]
+        if not name.startswith("right"):
+            for a, b in zip(points, partners, strict=True):
+                mirror[a], mirror[b] = b, a
     return tuple(mirror)
 
 
 FLIP: tuple[int, ...] = _flip()
 """Index of a point -> index of its partner in the mirrored face. Its own inverse."""
 
-OUTLINE: tuple[int, ...] = (
-    *GROUPS["jaw"],
-    *GROUPS["forehead"],
-    *GROUPS["more_jaw"],
-)
+OUTLINE: tuple[int, ...] = (*GROUPS["jaw"], *GROUPS["forehead"], *GROUPS["more_jaw"])
 """The points on the edge of the face."""
 
 INNER: tuple[int, ...] = tuple(range(17, IBUG))

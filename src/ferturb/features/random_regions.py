@@ -42,7 +42,10 @@ def random_regions(
     generator = torch.Generator().manual_seed(seed)
     n = len(area)
     allowed = torch.ones(n, h * w, dtype=torch.bool) if within is None else within.flatten(1).cpu()
-    rank = _from_centre_outwards(_centres(allowed, w, generator), size, generator)
+    # One allowed pixel of each face, uniformly; any pixel where none is allowed.
+    index = (torch.rand(allowed.shape, generator=generator) + allowed).argmax(1)
+    centres = torch.stack([index % w, index // w], 1).double()
+    rank = _from_centre_outwards(centres, size, generator)
     rank = rank + (~allowed).double() * 1e6
     order = rank.argsort(dim=1, stable=True)
     taken = torch.arange(h * w)[None, :] < area.cpu()[:, None]
@@ -64,15 +67,6 @@ def control_regions(
     if bool(beside.any()):
         found = found | random_regions(beside, size, seed + 1, ~face)
     return found
-
-
-def _centres(
-    allowed: Bool[Tensor, "n hw"], width: int, generator: torch.Generator
-) -> Float[Tensor, "n 2"]:
-    """One allowed pixel of each face, uniformly; any pixel where none is allowed."""
-    chance = torch.rand(allowed.shape, generator=generator)
-    index = (chance + allowed).argmax(1)
-    return torch.stack([index % width, index // width], 1).double()
 
 
 def _from_centre_outwards(

@@ -13,10 +13,8 @@ face's height says).
   the eyes, halfway between them and the base of the nose. Leaving out the lower half leaves
   nothing of it.
 
-A convex hull is kept as its support function h(φ) = max over its points of p·n(φ), as in
-`hulls.py`: a pixel x is in the hull dilated by r where x·n(φ) ≤ h(φ) + r in all of 64 directions φ.
-No hull has to be walked around, so that a whole batch is one tensor expression; between two
-directions the outline is off by less than 1/40 of the hull's edge there.
+Hulls are support functions (`hulls.py`): a pixel x is in the hull dilated by r where
+x·n(φ) ≤ h(φ) + r in all of 64 directions φ.
 """
 
 from __future__ import annotations
@@ -28,7 +26,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.features.hulls import DIRECTIONS, NORMALS
 from ferturb.features.landmarks import complete
@@ -72,7 +72,7 @@ class Geometry:
     def down(self) -> Float[Tensor, "n 2"]:
         """The direction of the middle line, from the bridge of the nose to lips and chin."""
         lower = self.points[:, [*_LIP_MIDDLES, _CHIN]].mean(1)
-        return _direction(lower - self.points[:, list(GROUPS["nose_ridge"][:2])].mean(1))
+        return normalize(lower - self.middle(GROUPS["nose_ridge"][:2]), eps=1e-6)
 
     @functools.cached_property
     def across(self) -> Float[Tensor, "n 2"]:
@@ -81,7 +81,7 @@ class Geometry:
         right = self.middle(_EYES[1] + _BROWS[1])
         square = torch.stack([self.down[:, 1], -self.down[:, 0]], 1)
         # On a profile eyes and brows say little: the line square to the middle line steadies it.
-        return _direction((right - left) + 0.5 * self.unit[:, None] * square)
+        return normalize((right - left) + 0.5 * self.unit[:, None] * square, eps=1e-6)
 
     def middle(self, index: Iterable[int]) -> Float[Tensor, "n 2"]:
         """The mean of some points."""
@@ -182,7 +182,7 @@ def regions(
     """
     names = tuple(dict.fromkeys(FEATURES if features is None else features))
     for name in names:
-        _known(name)
+        choose("facial feature", name, FEATURES)
     if points.shape[1:] == (IBUG, 2):
         points = complete(points)
     if points.shape[1:] != (COUNT, 2) or not bool(points.isfinite().all()):
@@ -195,8 +195,7 @@ def regions(
         geometry = Geometry(part, size)
         for name in names:
             found[name].append(FEATURES[name](geometry))
-    empty = torch.zeros(0, *size, dtype=torch.bool)
-    return {name: torch.cat(parts) if parts else empty for name, parts in found.items()}
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def region(
@@ -204,16 +203,6 @@ def region(
 ) -> Bool[Tensor, "n h w"]:
     """The region of one facial feature in each face."""
     return regions(points, size, (feature,))[feature]
-
-
-def _known(feature: str) -> None:
-    if feature not in FEATURES:
-        raise FerturbError(f"unknown facial feature {feature!r}; known: {', '.join(FEATURES)}")
-
-
-def _direction(v: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-    length: Tensor = v.norm(dim=1, keepdim=True)
-    return v / length.clamp_min(1e-6)
 
 
 @functools.lru_cache(maxsize=8)

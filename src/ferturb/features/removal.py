@@ -18,7 +18,7 @@ is kept becomes the same mid grey whatever it was (black where the fill is black
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,13 +26,14 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_bytes, as_input
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
 from ferturb.features.random_regions import control_regions
-from ferturb.features.regions import FEATURES, region, regions
+from ferturb.features.regions import region, regions
 
 Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """(faces (b, 1, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, 1, h, w)
@@ -56,12 +57,11 @@ def remove(
     `generator` feeds the noise (None: one seeded with 0). Raises `FerturbError` for an unknown
     fill.
     """
-    if fill not in FILLS:
-        raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+    make = choose("fill", fill, FILLS)
     generator = generator or torch.Generator().manual_seed(0)
     shown = keep.unsqueeze(1)
     hidden = faces * shown  # so that no fill can see what is left out
-    filled = FILLS[fill](hidden, shown.to(faces.dtype), generator).to(faces)
+    filled = make(hidden, shown.to(faces.dtype), generator).to(faces)
     return torch.where(shown, faces, filled.clamp(0, 1))
 
 
@@ -91,8 +91,7 @@ def leave_out(
     keeps it with, by face, the landmarks' confidence and source. `landmarks` None finds them.
     Raises `FerturbError` for an unknown feature or fill.
     """
-    if fill not in FILLS:
-        raise FerturbError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+    choose("fill", fill, FILLS)
     size = (faces.images.shape[1], faces.images.shape[2])
     region(torch.zeros(0, COUNT, 2), feature, size)  # an unknown feature fails at once
     landmarks = landmarks or find_landmarks(faces.images)
@@ -113,10 +112,7 @@ def leave_out(
         images[some] = without(images[some], hidden, fill, generator)
     what = f"random regions of the area of {feature}" if control else feature
     record = {
-        "feature": feature,
-        "fill": fill,
-        "control": control,
-        "seed": seed,
+        **{"feature": feature, "fill": fill, "control": control, "seed": seed},
         "confidence": [round(c, 4) for c in landmarks.confidence.tolist()],
         "landmarks": list(landmarks.source),
     }
@@ -127,10 +123,6 @@ def leave_out(
         notes=(*faces.notes, f"{what} left out of every face, filled: {fill}, seed {seed}"),
         info={**faces.info, "left_out": record},
     )
-
-
-def _black(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.zeros_like(faces)
 
 
 def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
@@ -194,31 +186,10 @@ def _neighbours(x: Tensor) -> Tensor:
 
 
 FILLS: dict[str, Fill] = {
-    "black": _black,
+    "black": lambda faces, keep, generator: torch.zeros_like(faces),
     "mean": _mean,
     "blur": _blur,
     "noise": _noise,
     "inpaint": _inpaint,
 }
 """Name of a fill -> how it is made."""
-
-
-def left_out_faces(
-    face: UInt8[np.ndarray, "h w"], features: Sequence[str] | None = None, fill: str = "mean"
-) -> tuple[tuple[str, ...], UInt8[np.ndarray, "n h w"]]:
-    """The face as it is, named "", and with each feature left out: names, faces (n, h, w).
-
-    `features` None takes all but "face". Raises `FerturbError` for an unknown feature or fill, or
-    an array that is not a face.
-    """
-    if face.dtype != np.uint8 or face.ndim != 2:
-        raise FerturbError(
-            f"what_if takes one grayscale face as uint8 (height, width), got {face.dtype} "
-            f"{face.shape}; give the `face` of a prediction"
-        )
-    names = tuple(n for n in FEATURES if n != "face") if features is None else tuple(features)
-    image = torch.from_numpy(np.array(face))[None]  # a copy: the face may not be writable
-    found = regions(find_landmarks(image).points, (face.shape[0], face.shape[1]), names)
-    hidden = torch.cat([found[name] for name in names]) if names else torch.ones(0, *face.shape) > 0
-    shown = without(image.expand(len(names), *face.shape), hidden, fill)
-    return ("", *names), torch.cat([image, shown]).numpy()

@@ -17,47 +17,32 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.traits import BLOCK, UNITS, random_stream
 
-FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {
-    1: ("brows", "forehead"),
-    2: ("brows", "forehead"),
-    4: ("brows",),
-    5: ("eyes",),
-    6: ("eyes", "cheeks"),
-    7: ("eyes",),
-    9: ("nose", "cheeks"),
-    12: ("mouth", "cheeks"),
-    15: ("mouth",),
-    16: ("mouth",),
-    17: ("mouth", "jaw"),
-    20: ("mouth",),
-    23: ("mouth",),
-    25: ("mouth",),
-    26: ("mouth", "jaw"),
+_UNITS: dict[int, tuple[str, tuple[str, ...]]] = {
+    1: ("inner brow raiser", ("brows", "forehead")),
+    2: ("outer brow raiser", ("brows", "forehead")),
+    4: ("brow lowerer", ("brows",)),
+    5: ("upper lid raiser", ("eyes",)),
+    6: ("cheek raiser", ("eyes", "cheeks")),
+    7: ("lid tightener", ("eyes",)),
+    9: ("nose wrinkler", ("nose", "cheeks")),
+    12: ("lip corner puller", ("mouth", "cheeks")),
+    15: ("lip corner depressor", ("mouth",)),
+    16: ("lower lip depressor", ("mouth",)),
+    17: ("chin raiser", ("mouth", "jaw")),
+    20: ("lip stretcher", ("mouth",)),
+    23: ("lip tightener", ("mouth",)),
+    25: ("lips part", ("mouth",)),
+    26: ("jaw drop", ("mouth", "jaw")),
 }
-"""Action unit -> the facial features whose pixels it may change; all others it leaves alone."""
+"""Action unit -> its name, and the facial features whose pixels it may change."""
 
-UNIT_NAMES: dict[int, str] = {
-    1: "inner brow raiser",
-    2: "outer brow raiser",
-    4: "brow lowerer",
-    5: "upper lid raiser",
-    6: "cheek raiser",
-    7: "lid tightener",
-    9: "nose wrinkler",
-    12: "lip corner puller",
-    15: "lip corner depressor",
-    16: "lower lip depressor",
-    17: "chin raiser",
-    20: "lip stretcher",
-    23: "lip tightener",
-    25: "lips part",
-    26: "jaw drop",
-}
+FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {k: features for k, (_, features) in _UNITS.items()}
+"""Action unit -> the facial features whose pixels it may change; all others it leaves alone."""
 
 NUMBERS: tuple[int, ...] = tuple(FEATURES_OF_UNIT)
 """The units' numbers, in the order of all columns of intensities."""
 
-ACTION_UNITS: tuple[str, ...] = tuple(f"AU{k:02d} {UNIT_NAMES[k]}" for k in NUMBERS)
+ACTION_UNITS: tuple[str, ...] = tuple(f"AU{k:02d} {name}" for k, (name, _) in _UNITS.items())
 """The names of the columns of `SyntheticFaces.action_units`."""
 
 PROTOTYPES: dict[str, tuple[int, ...]] = {

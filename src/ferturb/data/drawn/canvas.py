@@ -9,14 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ferturb.data.drawn.geometry import (
-    Plane,
-    Subject,
-    closed_jaw,
-    head_distance,
-    hump,
-    to_face,
-)
+from ferturb.data.drawn.geometry import Plane, Subject, closed_jaw, head_distance, hump, to_face
 
 Scalar = Float[Tensor, "b 1 1"]
 

@@ -144,12 +144,8 @@ def _beard(c: Canvas, skin: Plane) -> Plane:
 
 def _backdrop(c: Canvas) -> Plane:
     t = c.s.traits
-    return (
-        t["backdrop"]
-        + c.u * t["backdrop_slope_u"]
-        + c.v * t["backdrop_slope_v"]
-        + (0.07 * c.noise["backdrop"])
-    )
+    smooth = t["backdrop"] + c.u * t["backdrop_slope_u"] + c.v * t["backdrop_slope_v"]
+    return smooth + 0.07 * c.noise["backdrop"]
 
 
 def _neck_and_ears(c: Canvas, image: Plane) -> Plane:

@@ -154,18 +154,16 @@ def beside_nose(s: Subject, u: Plane, v: Plane) -> Plane:
 def mouth_edges(s: Subject, u: Plane) -> Mouth:
     """The lips at u; beyond the corners all four edges meet."""
     t, a = s.traits, s.units
-    half = t["mouth_w"] * (
-        1 + 0.17 * a[12] + 0.24 * a[20] - 0.06 * a[23] - 0.3 * a[26] * (1 - a[20])
-    )
+    stretch = 1 + 0.17 * a[12] + 0.24 * a[20] - 0.06 * a[23] - 0.3 * a[26] * (1 - a[20])
+    half = t["mouth_w"] * stretch
     x = u / half
     c = x.clamp(-1.0, 1.0)
     square = c * c
     side = 1 + t["lopsided"] * c
     round_, arc = (1 - square).clamp(min=0.0).sqrt(), 1 - square
     line = t["mouth_v"] + t["mouth_bow"] * square
-    line = (
-        line - a[12] * side * (3.5 * square - 0.9) + a[15] * side * (2.9 * square * c.abs() - 1.0)
-    )
+    line = line - a[12] * side * (3.5 * square - 0.9)
+    line = line + a[15] * side * (2.9 * square * c.abs() - 1.0)
     line = line + 1.1 * a[20] * square * square + a[26] * (1.4 + 0.8 * square)
     up = arc * (0.5 * t["teeth"] * a[12] + 0.25 * a[25]) + round_ * 2.3 * a[26] * (1 - 0.5 * a[20])
     down = arc * (2.2 * t["teeth"] * a[12] + 0.9 * a[25] + 0.6 * a[20]) + round_ * (

@@ -35,7 +35,7 @@ from ferturb.data.drawn.traits import (
     sample_textures,
     sample_traits,
 )
-from ferturb.data.faces import Faces
+from ferturb.data.faces import SPLITS, Faces
 
 _CHUNK = 64
 
@@ -112,7 +112,7 @@ def synthetic_faces(n: int, seed: int = 0) -> Faces:
     drawn = _draw(rows, labels, seed, 48, with_camera=True, with_regions=False)
     splits = _splits(drawn.labels, seed)
     names = tuple(
-        f"synthetic/{('train', 'validation', 'test')[split]}/{EMOTIONS[label]}_{i:06d}"
+        f"synthetic/{SPLITS[split]}/{EMOTIONS[label]}_{i:06d}"
         for i, (split, label) in enumerate(zip(splits.tolist(), drawn.labels.tolist(), strict=True))
     )
     return Faces(

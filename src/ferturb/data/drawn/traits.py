@@ -135,9 +135,8 @@ def sample_textures(
     """Smooth noise for the backdrop and the skin, fine noise for hair; mean 0, about ±1."""
 
     def noise(cells: int, stream: Generator) -> Tensor:
-        coarse = torch.from_numpy(
-            stream.standard_normal((count, 1, cells, cells), dtype=np.float32)
-        )
+        shape = (count, 1, cells, cells)
+        coarse = torch.from_numpy(stream.standard_normal(shape, dtype=np.float32))
         if cells == size:
             return coarse[:, 0]
         smooth = torch.nn.functional.interpolate(

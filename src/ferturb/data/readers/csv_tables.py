@@ -14,23 +14,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree
+from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, parsing
 from ferturb.data.splits import split_code
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PIXELS = FACE_SIZE * FACE_SIZE
 COLUMNS = ("emotion", "pixels", "usage")
@@ -58,26 +54,13 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     whole = [name for name, roles in tables.items() if set(COLUMNS) <= set(roles)]
     if whole:
         chosen = [min(whole, key=lambda name: (name.count("/"), name))]
+        reason = f"not read: {chosen[0]} has all of it"
     else:
         chosen = [name for name in tables if _is_labelled_part(tree, name, tables[name])]
-    notes = [f"{name} not read: {chosen[0]} has all of it" for name in tables if whole]
-    notes = [note for note in notes if not note.startswith(f"{chosen[0]} ")]
-    notes += [
-        f"{name} left out: it has no labels (no column emotion)"
-        for name, roles in tables.items()
-        if not whole and name not in chosen
-    ]
+        reason = "left out: it has no labels (no column emotion)"
+    notes = [f"{name} {reason}" for name in tables if name not in chosen]
     parts = [_read_table(tree, name, tables[name], progress) for name in chosen]
-    names = [name for part in parts for name in part[3]]
-    faces = Faces(
-        images=torch.from_numpy(np.concatenate([part[0] for part in parts])),
-        labels=torch.from_numpy(np.concatenate([part[1] for part in parts])),
-        splits=torch.from_numpy(np.concatenate([part[2] for part in parts])),
-        names=tuple(names),
-        source=tree.path.name,
-        notes=tuple(notes),
-        info={"form": "rows" if whole else "parts", "unreadable": []},
-    )
+    faces = fer2013.joined(parts, notes, {"form": "rows" if whole else "parts", "unreadable": []})
     form = "CSV" if whole else "CSV without Usage"
     return fer2013.finish(faces, form, str(tree.path), official=bool(whole))
 
@@ -158,9 +141,8 @@ def _read_table(
     for batch in _batches(tree, name, where):
         columns = {role: batch.column(index) for role, index in roles.items()}
         images.append(_pixels(columns["pixels"], where, row))
-        labels += _codes(
-            columns["emotion"], _LABELS, f"an emotion from 0 to {_LABELS[-1]}", where, row
-        )
+        expected = f"an emotion from 0 to {_LABELS[-1]}"
+        labels += _codes(columns["emotion"], _LABELS, expected, where, row)
         if "usage" in columns:
             expected = f"Usage {', '.join(fer2013.USAGES)}"
             splits += _codes(columns["usage"], fer2013.USAGES, expected, where, row)
@@ -176,30 +158,22 @@ def _read_table(
     return np.concatenate(images), np.array(labels), np.array(splits, np.uint8), names
 
 
-def _batches(tree: SourceTree, name: str, where: str) -> Iterator[pa.RecordBatch]:
+def _batches(tree: SourceTree, name: str, where: str) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     if tree.members[name] > MAX_TABLE_BYTES:
         raise FerturbError(f"{where} has {tree.members[name]:,} bytes; too large to read")
     columns = [str(i) for i in range(len(header(tree, name)))]
-    try:
-        with tree.open(name) as stream:
-            yield from arrow_csv.open_csv(
-                pa.PythonFile(stream),
-                arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=columns, skip_rows=1
-                ),
-                arrow_csv.ParseOptions(),
-                arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
-            )
-    except FerturbError:
-        raise
-    except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = first_line(error)[:160]
-        raise FerturbError(
-            f"{where} can't be read as CSV ({reason}); copy or download it again"
-        ) from error
+    with parsing(where, "CSV"), tree.open(name) as stream:
+        yield from arrow_csv.open_csv(
+            pa.PythonFile(stream),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=_BLOCK_BYTES, column_names=columns, skip_rows=1
+            ),
+            arrow_csv.ParseOptions(),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
+        )
 
 
 def _pixels(column: Any, where: str, row: int) -> UInt8[np.ndarray, "n 48 48"]:
@@ -224,16 +198,11 @@ def _pixels_one_by_one(rows: list[str], where: str, first: int) -> UInt8[np.ndar
     for i, text in enumerate(rows):
         words = text.split()
         if len(words) != PIXELS:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected {PIXELS} pixels (48×48), got {len(words)}; "
-                "correct or remove the row"
-            )
+            raise _wrong(where, first + i, f"{PIXELS} pixels (48×48), got {len(words)}")
         for j, word in enumerate(words):
             if not (word.isascii() and word.isdigit() and int(word[:9]) <= 255):
-                raise FerturbError(
-                    f"{where}, row {first + i}: expected pixels from 0 to 255, got "
-                    f"{word[:20]!r} at position {j + 1}; correct or remove the row"
-                )
+                found = f"{word[:20]!r} at position {j + 1}"
+                raise _wrong(where, first + i, f"pixels from 0 to 255, got {found}")
         images[i] = np.array(words, dtype=np.int64)
     return images.reshape(-1, FACE_SIZE, FACE_SIZE)
 
@@ -245,9 +214,10 @@ def _codes(column: Any, known: Sequence[str], what: str, where: str, first: int)
     for i, text in enumerate(column.to_pylist()):
         code = codes.get(text.strip())
         if code is None:
-            raise FerturbError(
-                f"{where}, row {first + i}: expected {what}, got {text[:20]!r}; "
-                "correct or remove the row"
-            )
+            raise _wrong(where, first + i, f"{what}, got {text[:20]!r}")
         found.append(code)
     return found
+
+
+def _wrong(where: str, row: int, what: str) -> FerturbError:
+    return FerturbError(f"{where}, row {row}: expected {what}; correct or remove the row")

@@ -12,8 +12,10 @@ are named otherwise are read as any other folders of images (`ferturb.data.reade
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import folders
 from ferturb.data.readers.images import IMAGE_SUFFIXES, Progress
 from ferturb.data.readers.source_tree import SourceTree
-from ferturb.data.splits import complete_splits, describe, require_emotions
+from ferturb.data.splits import complete_splits, require_emotions
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own names of the splits. Index = split code."""
@@ -96,23 +98,33 @@ def finish(faces: Faces, form: str, where: str, *, official: bool = True) -> Fac
     require_emotions(labels, splits, where)
     sizes = np.bincount(splits, minlength=len(SPLITS)).tolist()
     genuine = (official and min(sizes) > 0) or is_fer2013(labels, splits)
-    notes = list(faces.notes)
+    completed, notes = complete_splits(labels, splits)
     if genuine and tuple(sizes) != SIZES:
-        notes.append(
-            f"FER2013 has {describe(SIZES)} faces in {' / '.join(SPLITS)}, "
-            f"this copy {describe(sizes)}"
+        official_sizes, found = (" / ".join(f"{n:,}" for n in counts) for counts in (SIZES, sizes))
+        notes = (
+            f"FER2013 has {official_sizes} faces in {' / '.join(SPLITS)}, this copy {found}",
+            *notes,
         )
-    completed, more = complete_splits(labels, splits)
-    return Faces(
-        images=faces.images,
-        labels=faces.labels,
+    return replace(
+        faces,
         splits=torch.from_numpy(completed),
-        names=faces.names,
         source=f"FER2013 ({form})" if genuine else f"{form} ({Path(where).name})",
         kind="fer2013" if genuine else "folder",
-        notes=(*notes, *more),
-        info=faces.info,
+        notes=(*faces.notes, *notes),
     )
+
+
+def joined(
+    parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, Sequence[str]]],
+    notes: Sequence[str],
+    info: Mapping[str, Any],
+) -> Faces:
+    """Images, labels, splits and names read from several files, one after the other."""
+    images, labels, splits = (
+        torch.from_numpy(np.concatenate([part[i] for part in parts])) for i in range(3)
+    )
+    names = tuple(name for part in parts for name in part[3])
+    return Faces(images, labels, splits, names, source="", notes=tuple(notes), info=info)
 
 
 def write_folder(faces: Faces, folder: Path) -> None:

@@ -8,7 +8,7 @@ the split; any folders above these do not matter. Classes that are none of the s
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,19 +63,15 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
         )
     splits = np.array([split or 0 for split in images.splits], np.uint8)
     faces = decode_images(tree, images, splits, progress)
-    kept = faces.splits.numpy()
-    completed, notes = complete_splits(faces.labels.numpy(), kept)
+    completed, notes = complete_splits(faces.labels.numpy(), faces.splits.numpy())
     absent = [EMOTIONS[i] for i in range(len(EMOTIONS)) if not (faces.labels == i).any()]
     if absent:
         notes += (f"no faces of {', '.join(absent)} in this source",)
-    return Faces(
-        images=faces.images,
-        labels=faces.labels,
+    return replace(
+        faces,
         splits=torch.from_numpy(completed),
-        names=faces.names,
         source=f"folders of images ({tree.path.name})",
         notes=faces.notes + notes,
-        info=faces.info,
     )
 
 
@@ -94,7 +90,7 @@ def list_images(tree: SourceTree) -> ImageList:
     _require_classes(tree, labels)
     known = tuple(name for name in found if labels[name.rpartition("/")[0]] is not None)
     unknown = Counter(
-        name.rpartition("/")[0].rpartition("/")[2] for name in set(found) - set(known)
+        name.split("/")[-2] if "/" in name else "" for name in set(found) - set(known)
     )
     folders = [name.rpartition("/")[0] for name in known]
     return ImageList(
@@ -115,7 +111,13 @@ def decode_images(
         progress,
     )
     names = tuple(name for name, ok in zip(images.names, readable, strict=True) if ok)
-    _require_readable(tree, images.names, names, unreadable)
+    folders, whole = ({name.rpartition("/")[0] for name in some} for some in (images.names, names))
+    for lost in sorted(folders - whole):
+        reason = next(x["reason"] for x in unreadable if x["name"].startswith(f"{lost}/"))
+        raise FerturbError(
+            f"{tree.path}: none of the images in {lost} can be read ({reason}); "
+            "copy or download it again"
+        )
     notes: list[str] = []
     info: dict[str, Any] = {"form": "images", "unreadable": list(unreadable)}
     if unreadable:
@@ -156,19 +158,3 @@ def _require_classes(tree: SourceTree, labels: dict[str, int | None]) -> None:
         f"{tree.path}: {EXPECTED} with emotions {', '.join(EMOTIONS)}; "
         f"found {f'the class folders {shown}' if classes else 'images in no class folder'}"
     )
-
-
-def _require_readable(
-    tree: SourceTree,
-    listed: tuple[str, ...],
-    read: tuple[str, ...],
-    unreadable: tuple[dict[str, str], ...],
-) -> None:
-    folders = {name.rpartition("/")[0] for name in listed}
-    lost = sorted(folders - {name.rpartition("/")[0] for name in read})
-    if lost:
-        reason = next(x["reason"] for x in unreadable if x["name"].startswith(f"{lost[0]}/"))
-        raise FerturbError(
-            f"{tree.path}: none of the images in {lost[0]} can be read ({reason}); "
-            "copy or download it again"
-        )

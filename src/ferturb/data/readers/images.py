@@ -18,6 +18,7 @@ from jaxtyping import Bool, UInt8
 
 from ferturb.base.decode import FACE_SIZE as FACE_SIZE
 from ferturb.base.decode import SUFFIXES, Limits, decode, face_of
+from ferturb.base.errors import first_line
 
 IMAGE_SUFFIXES = SUFFIXES
 LIMITS = Limits(frames=1)
@@ -36,9 +37,7 @@ def decode_face(data: bytes, limits: Limits = LIMITS) -> UInt8[np.ndarray, "48 4
 
 
 def decode_faces(
-    read: Callable[[str], bytes],
-    sizes: Mapping[str, int],
-    progress: Progress | None = None,
+    read: Callable[[str], bytes], sizes: Mapping[str, int], progress: Progress | None = None
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], tuple[dict[str, str], ...]]:
     """Read and decode many images: (faces, which could be read, what could not and why).
 
@@ -59,8 +58,7 @@ def decode_faces(
                 faces[i] = decode_face(read(names[i]))
             except Exception as error:  # the rest of the files must still be read
                 readable[i] = False
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                failed.append({"name": names[i], "reason": reason})
+                failed.append({"name": names[i], "reason": first_line(error)})
         return failed
 
     starts = range(0, len(names), _CHUNK)

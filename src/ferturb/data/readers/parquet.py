@@ -9,18 +9,20 @@ none, numbers 0 … 6 mean FER2013's order, and the notes say that this was assu
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from ferturb.base.emotions import EMOTIONS, emotion_label
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces, unreadable_note
-from ferturb.data.readers.source_tree import SourceTree
+from ferturb.data.readers.source_tree import SourceTree, parsing
 from ferturb.data.splits import split_code
 
 _IMAGES = ("image", "img", "jpg", "png")
@@ -51,71 +53,42 @@ def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
     for name in files:
         data, labels, part_notes = _columns(tree, name)
         notes += [note for note in part_notes if note not in notes]
-        names = [f"{name}#{row}" for row in range(len(data))]
-        by_name = dict(zip(names, data, strict=True))
-        kept = [n for n, label in zip(names, labels, strict=True) if label >= 0]
-        sizes = {n: len(by_name[n]) for n in kept}
-        pixels, readable, unreadable = decode_faces(by_name.__getitem__, sizes, progress)
-        info["unreadable"] += list(unreadable)
-        parts.append(
-            (
-                pixels[readable],
-                labels[labels >= 0][readable],
-                np.full(int(readable.sum()), _split(name), np.uint8),
-                [n for n, ok in zip(kept, readable, strict=True) if ok],
-            )
-        )
+        known = {f"{name}#{row}": data[row] for row in np.flatnonzero(labels >= 0)}
+        sizes = {n: len(image) for n, image in known.items()}
+        pixels, readable, unreadable = decode_faces(known.__getitem__, sizes, progress)
+        info["unreadable"] += unreadable
+        names = [n for n, ok in zip(known, readable, strict=True) if ok]
+        splits = np.full(len(names), _split(name), np.uint8)
+        parts.append((pixels[readable], labels[labels >= 0][readable], splits, names))
     if info["unreadable"]:
         notes.append(unreadable_note(info["unreadable"]))
-    return _assemble(tree, parts, tuple(notes), info)
-
-
-def _assemble(
-    tree: SourceTree, parts: list[Any], notes: tuple[str, ...], info: dict[str, Any]
-) -> Faces:
-    images: UInt8[np.ndarray, "n 48 48"] = np.concatenate([part[0] for part in parts])
-    labels: Int64[np.ndarray, " n"] = np.concatenate([part[1] for part in parts])
-    splits: UInt8[np.ndarray, " n"] = np.concatenate([part[2] for part in parts])
+    faces = fer2013.joined(parts, notes, info)
     if any(note.startswith(_ASSUMED) for note in notes):
-        labels, more = _order_by_counts(labels, splits)
-        notes += more
-    faces = Faces(
-        images=torch.from_numpy(images),
-        labels=torch.from_numpy(labels),
-        splits=torch.from_numpy(splits),
-        names=tuple(name for part in parts for name in part[3]),
-        source=tree.path.name,
-        notes=notes,
-        info=info,
-    )
+        faces = _order_by_counts(faces)
     return fer2013.finish(faces, "parquet", str(tree.path), official=False)
 
 
-def _order_by_counts(
-    labels: Int64[np.ndarray, " n"], splits: UInt8[np.ndarray, " n"]
-) -> tuple[Int64[np.ndarray, " n"], tuple[str, ...]]:
+def _order_by_counts(faces: Faces) -> Faces:
     """FER2013's order, for copies that number the emotions otherwise (e.g. by the alphabet).
 
     No two emotions of FER2013 have the same number of training faces, so that the seven numbers
     tell which label means which emotion. Anything else comes back unchanged.
     """
-    counts = tuple(np.bincount(labels[splits == 0], minlength=len(EMOTIONS)).tolist())
+    counts = tuple(faces.counts()["train"].values())
     official = fer2013.TRAIN_COUNTS
     if counts == official or sorted(counts) != sorted(official):
-        return labels, ()
-    meaning = np.array([official.index(count) for count in counts])
+        return faces
+    meaning = torch.tensor([official.index(count) for count in counts])
     shown = ", ".join(f"{i} {EMOTIONS[label]}" for i, label in enumerate(meaning.tolist()))
-    return meaning[labels], (f"the training counts show another order of labels, used: {shown}",)
+    note = f"the training counts show another order of labels, used: {shown}"
+    return replace(faces, labels=meaning[faces.labels], notes=(*faces.notes, note))
 
 
 def _split(name: str) -> int:
     """The split a parquet file's path names; train where it names none."""
     *folders, own = name.split("/")
-    for part in (own.partition("-")[0].partition(".")[0], *reversed(folders)):
-        code = split_code(part)
-        if code is not None:
-            return code
-    return 0
+    words = (own.partition("-")[0].partition(".")[0], *reversed(folders))
+    return next((code for code in map(split_code, words) if code is not None), 0)
 
 
 def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray, " n"], list[str]]:
@@ -124,7 +97,7 @@ def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray
     import pyarrow.parquet as pq
 
     where = name if name == tree.path.name else f"{tree.path.name} ({name})"
-    try:
+    with parsing(where, "parquet"):
         file = pq.ParquetFile(pa.BufferReader(tree.read(name)))
         image_column = _find(file.schema_arrow.names, _IMAGES, where, "image")
         label_column = _find(file.schema_arrow.names, _LABELS, where, "label")
@@ -136,13 +109,6 @@ def _columns(tree: SourceTree, name: str) -> tuple[list[bytes], Int64[np.ndarray
             images = pa.chunked_array([chunk.field("bytes") for chunk in images.chunks])
         data = [value or b"" for value in images.cast(pa.large_binary()).to_pylist()]
         values = table.column(label_column).to_pylist()
-    except FerturbError:
-        raise
-    except Exception as error:  # pyarrow's own, and whatever a damaged archive raises
-        reason = first_line(error)[:160]
-        raise FerturbError(
-            f"{where} can't be read as parquet ({reason}); copy or download it again"
-        ) from error
     data = [value if len(value) <= MAX_IMAGE_BYTES else b"" for value in data]
     labels, notes = _labels(values, _class_names(file.schema_arrow.metadata, label_column), where)
     return data, labels, notes
@@ -171,7 +137,7 @@ def _labels(
     values: list[Any], names: list[str] | None, where: str
 ) -> tuple[Int64[np.ndarray, " n"], list[str]]:
     labels = np.empty(len(values), np.int64)
-    unknown: dict[str, int] = {}
+    unknown: Counter[str] = Counter()
     assumed = False
     if names is not None and all(name.isdigit() for name in names):
         names = None
@@ -181,7 +147,7 @@ def _labels(
         if isinstance(value, str):
             label = emotion_label(value)
             if label is None:
-                unknown[value] = unknown.get(value, 0) + 1
+                unknown[value] += 1
         elif isinstance(value, int) and 0 <= value < len(EMOTIONS):
             label, assumed = value, True
         else:
@@ -195,5 +161,5 @@ def _labels(
         notes.append(f"{_ASSUMED}: taken in FER2013's order ({', '.join(EMOTIONS)})")
     if unknown:
         shown = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-        notes.append(f"{sum(unknown.values())} images of unknown classes left out: {shown}")
+        notes.append(f"{unknown.total()} images of unknown classes left out: {shown}")
     return labels, notes

@@ -6,15 +6,16 @@ of an archive is ever written to disk, so a member's name can do no harm.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 MAX_MEMBERS = 2_000_000
 """A tree with more files than this is taken for a mistake (or an attack) and refused."""
@@ -25,7 +26,7 @@ MAX_TABLE_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class SourceTree:
+class SourceTree(contextlib.AbstractContextManager["SourceTree"]):
     """The files of a source: ``members`` maps a name to its size in bytes, sorted by name.
 
     ``folders`` are the names of all folders, empty ones too. ``open`` gives a binary stream of
@@ -35,12 +36,8 @@ class SourceTree:
     path: Path
     members: dict[str, int]
     folders: frozenset[str]
-    opener: Callable[[str], io.BufferedIOBase] = field(repr=False)
-    closer: Callable[[], None] = field(repr=False, default=lambda: None)
-
-    def open(self, name: str) -> io.BufferedIOBase:
-        """A binary stream of one member."""
-        return self.opener(name)
+    open: Callable[[str], io.BufferedIOBase] = field(repr=False)
+    close: Callable[[], None] = field(repr=False, default=lambda: None)
 
     def read(self, name: str, limit: int = MAX_TABLE_BYTES) -> bytes:
         """All bytes of one member; one larger than `limit` bytes raises `FerturbError`."""
@@ -54,11 +51,22 @@ class SourceTree:
         """The members whose names end in one of these suffixes, any case, sorted."""
         return tuple(name for name in self.members if name.lower().endswith(suffixes))
 
-    def __enter__(self) -> SourceTree:
-        return self
-
     def __exit__(self, *_: object) -> None:
-        self.closer()
+        self.close()
+
+
+@contextlib.contextmanager
+def parsing(where: str, form: str) -> Iterator[None]:
+    """Turn whatever a library or a damaged archive raises at a file into `FerturbError`."""
+    try:
+        yield
+    except FerturbError:
+        raise
+    except Exception as error:
+        raise FerturbError(
+            f"{where} can't be read as {form} ({first_line(error)[:160]}); "
+            "copy or download it again"
+        ) from error
 
 
 def open_tree(path: Path) -> SourceTree:
@@ -69,7 +77,9 @@ def open_tree(path: Path) -> SourceTree:
     """
     try:
         if path.is_dir():
-            return _folder_tree(path)
+            files, folders = walk_files(path)
+            members = {name: files[name].st_size for name in sorted(files)}
+            return SourceTree(path, members, frozenset(folders), lambda n: (path / n).open("rb"))
         if not path.exists():
             raise FerturbError(
                 f"{path} does not exist; give the path of a zip, folder, CSV or parquet file, "
@@ -112,12 +122,6 @@ def walk_files(folder: Path) -> tuple[dict[str, os.stat_result], set[str]]:
                 f"{folder} holds more than {MAX_MEMBERS:,} files; give the folder of one dataset"
             )
     return files, folders
-
-
-def _folder_tree(path: Path) -> SourceTree:
-    files, folders = walk_files(path)
-    members = {name: files[name].st_size for name in sorted(files)}
-    return SourceTree(path, members, frozenset(folders), lambda name: (path / name).open("rb"))
 
 
 def _zip_tree(path: Path) -> SourceTree:

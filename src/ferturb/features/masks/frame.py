@@ -51,16 +51,3 @@ def face_frame(points: Float[Tensor, "n p 2"]) -> Frame:
     down_x = torch.where(short, zero, axis[:, 0] / length)
     down_y = torch.where(short, one, axis[:, 1] / length)
     return Frame(*(value.view(-1, 1, 1) for value in (*start.T, down_x, down_y, length)))
-
-
-def pixel_frame(frame: Frame, height: int, width: int) -> tuple[Plane, Plane]:
-    """(X, Y) of every pixel of a height×width image."""
-    columns = torch.arange(width, dtype=torch.float32, device=frame.x.device).view(1, 1, -1)
-    rows = torch.arange(height, dtype=torch.float32, device=frame.x.device).view(1, -1, 1)
-    return frame.to_frame(columns, rows)
-
-
-def frame_points(frame: Frame, points: Float[Tensor, "n p 2"]) -> Float[Tensor, "n 68 2"]:
-    """The 68 points in the frame."""
-    x, y = frame.to_frame(points[:, None, :68, 0], points[:, None, :68, 1])
-    return torch.stack([x[:, 0], y[:, 0]], dim=2)

@@ -38,8 +38,6 @@ from ferturb.features.masks.frame import (
     Plane,
     Scalar,
     face_frame,
-    frame_points,
-    pixel_frame,
 )
 
 TIP = 30
@@ -159,10 +157,9 @@ def _drawn_in(
     m = ((middle - center) / half).clamp(-0.84, 0.84)
     x_left = center + half * _turned(-reach, -m)
     x_right = center + half * _turned(reach, -m)
-    return (
-        torch.stack([x_left, left[..., 1]], dim=2),
-        torch.stack([x_right, right[..., 1]], dim=2),
-    )
+    sides = (x_left, left), (x_right, right)
+    left, right = (torch.stack([x, at_side[..., 1]], dim=2) for x, at_side in sides)
+    return left, right
 
 
 def outline_points(p: Float[Tensor, "n 68 2"], cut: Cut) -> tuple[Tensor, Tensor]:
@@ -192,7 +189,7 @@ def eye_spaces(
     it would lay bare the tip of the nose or the lips.
     """
     covered = p[:, [*NOSE_TIP, *LIPS]]
-    free: Tensor | None = None
+    spaces = []
     for eye in EYES:
         lids = p[:, list(eye)]
         center = (lids.amin(dim=1) + lids.amax(dim=1)) / 2
@@ -204,10 +201,8 @@ def eye_spaces(
         cx, cy = (center[:, i].view(-1, 1, 1) for i in range(2))
         rx, ry = (radii[:, i].clamp_min(1e-3).view(-1, 1, 1) for i in range(2))
         dx, dy = (x - cx) / rx, (y - cy) / ry
-        inside = (1 - (dx * dx + dy * dy).sqrt()) * torch.minimum(rx, ry)
-        free = inside if free is None else torch.maximum(free, inside)
-    assert free is not None
-    return free
+        spaces.append((1 - (dx * dx + dy * dy).sqrt()) * torch.minimum(rx, ry))
+    return torch.maximum(*spaces)
 
 
 def place(points: Float[Tensor, "n p 2"], height: int, width: int) -> Place:
@@ -217,8 +212,11 @@ def place(points: Float[Tensor, "n p 2"], height: int, width: int) -> Place:
     pixel.
     """
     frame = face_frame(points)
-    p = frame_points(frame, points)
-    x, y = pixel_frame(frame, height, width)
+    p_x, p_y = frame.to_frame(points[:, None, :68, 0], points[:, None, :68, 1])
+    p = torch.stack([p_x[:, 0], p_y[:, 0]], dim=2)
+    columns = torch.arange(width, dtype=torch.float32, device=points.device).view(1, 1, -1)
+    rows = torch.arange(height, dtype=torch.float32, device=points.device).view(1, -1, 1)
+    x, y = frame.to_frame(columns, rows)
     whole = support(p)
     left, right = _by_row(hull_sides(whole, -1), y), _by_row(hull_sides(whole, 1), y)
     center, half = (left + right) / 2, ((right - left) / 2).clamp_min(0.1)
@@ -263,11 +261,10 @@ def _height(
     top = (p[:, TIP, 1].view(-1, 1, 1)) * cut.bridge
     bottom = 1 + cut.drop
 
-    def side(right: int) -> tuple[Tensor, Tensor]:
-        upper, lower = corners[:, right, 0, 1], corners[:, right, 1, 1]
-        return upper.view(-1, 1, 1) - top, lower.view(-1, 1, 1) - bottom
+    def corner(level: int) -> Plane:
+        left, right = (corners[:, side, level, 1].view(-1, 1, 1) for side in range(2))
+        return torch.where(across < 0, left, right)
 
-    (upper_left, lower_left), (upper_right, lower_right) = side(0), side(1)
-    upper = top + bend * torch.where(across < 0, upper_left, upper_right)
-    lower = bottom + bend * torch.where(across < 0, lower_left, lower_right)
+    upper = top + bend * (corner(0) - top)
+    lower = bottom + bend * (corner(1) - bottom)
     return (y - upper) / (lower - upper).clamp_min(0.05)

@@ -1,20 +1,17 @@
 """MaskFer: a dataset whose faces wear face masks, and what each of them wears.
 
 The paper trains on FER2013 with face masks ("MaskFer") against FER2013. `mask_faces` makes it of
-any `Faces`; labels, splits and names stay, so that face i of one is face i of the other, and no
-face is left out.
+any `Faces`: no face is left out, and face i of one is face i of the other.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import atomic_folder, write_text
+from ferturb.base.storage import atomic_folder, write_rows
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import MASK_RECORDS, archive_names, write_folder
 from ferturb.data.readers.images import Progress
@@ -86,12 +83,4 @@ def write_mask_fer(faces: Faces, records: Sequence[MaskRecord], folder: Path) ->
     named = [replace(r, name=n) for r, n in zip(records, archive_names(faces), strict=True)]
     with atomic_folder(folder) as tree:
         write_folder(faces, tree)
-        write_text(tree / MASK_RECORDS, _table(named))
-
-
-def _table(records: Sequence[MaskRecord]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(MaskRecord)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(record) for record in records)
-    return text.getvalue()
+        write_rows(tree / MASK_RECORDS, [asdict(record) for record in named])

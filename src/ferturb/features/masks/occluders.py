@@ -62,7 +62,7 @@ def glasses(face: Place, light: Light, random: KeyedRandom) -> tuple[Layer, ...]
     """Dark glasses: two lenses over the eyes, a bridge and temples; a faint sheen."""
     draws = random.uniform(_GLASSES, 3)
     unit = face.frame.length
-    lens: Tensor | None = None
+    lenses: list[Plane] = []
     inner: list[Spot] = []
     hinges: list[Spot] = []
     middle = face.points[:, 27, 0].view(-1, 1, 1)
@@ -74,12 +74,11 @@ def glasses(face: Place, light: Light, random: KeyedRandom) -> tuple[Layer, ...]
         ry = torch.minimum((high[:, 1] - low[:, 1]).view(-1, 1, 1) / 2 + draws["tall"], rx * 0.95)
         ry = torch.maximum(ry, (high[:, 1] - low[:, 1]).view(-1, 1, 1) / 2 + 0.05)
         cy = cy + draws["sink"]
-        shape = _box(face.X - cx, face.Y - cy, rx, ry, draws["round"] * ry)
-        lens = shape if lens is None else torch.minimum(lens, shape)
+        lenses.append(_box(face.X - cx, face.Y - cy, rx, ry, draws["round"] * ry))
         toward = torch.sign(middle - cx)
         inner.append((cx + toward * rx * 0.95, cy - 0.3 * ry))
         hinges.append((cx - toward * rx * 0.95, cy - 0.4 * ry))
-    assert lens is not None
+    lens = torch.minimum(*lenses)
     shape = torch.minimum(lens, segment_distance(face.X, face.Y, inner[0], inner[1]) - 0.022)
     for hinge, ear, side in zip(hinges, (0, 16), (0, 1), strict=True):
         px, py = (face.points[:, ear, i].view(-1, 1, 1) for i in range(2))
@@ -149,9 +148,5 @@ def _layer(face: Place, shape: Plane, grey: Plane, shadow: float) -> Layer:
     """A layer from a signed distance in the face's length and its brightness in even light."""
     distance = shape * face.frame.length
     cover = (0.5 - distance).clamp(0.0, 1.0)
-    return Layer(cover, grey * (0.15 + 0.85 * light_field(face)) * cover, distance, shadow)
-
-
-def light_field(face: Place) -> Plane:
-    """Even light that falls off to the sides, for things that stand before the face."""
-    return 1 - 0.12 * face.across * face.across
+    field = 1 - 0.12 * face.across * face.across  # even light that falls off to the sides
+    return Layer(cover, grey * (0.15 + 0.85 * field) * cover, distance, shadow)

@@ -94,15 +94,11 @@ def double(planes: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h2 w2"]:
     """Twice the resolution, linear between pixel centres, carried on at the edges."""
     for dim in (-2, -1):
         size = planes.shape[dim]
-        inner = planes.narrow(dim, 0, size)
         first, last = planes.narrow(dim, 0, 1), planes.narrow(dim, size - 1, 1)
         before = torch.cat([first, planes.narrow(dim, 0, size - 1)], dim)
         after = torch.cat([planes.narrow(dim, 1, size - 1), last], dim)
-        pair = torch.stack(
-            [inner + (before - inner) / 4, inner + (after - inner) / 4],
-            dim=dim if dim == -1 else -2,
-        )
-        planes = pair.flatten(-2) if dim == -1 else pair.flatten(-3, -2)
+        pair = [planes + (before - planes) / 4, planes + (after - planes) / 4]
+        planes = torch.stack(pair, dim).flatten(dim - 1, dim)
     return planes
 
 
@@ -159,9 +155,7 @@ def _pattern(c: Cloth, draws: Draws) -> Plane:
     """Share of the second tone: a pattern at random, plain for almost half of the masks."""
     x, y = c.u * 0.62, c.v * 0.8
     kind = draws["pattern"]
-    turn = torch.where(
-        kind < 0.72, draws["turn"].round() * 0.0 + draws["turn"] * 0.3, draws["turn"]
-    )
+    turn = torch.where(kind < 0.72, draws["turn"] * 0.3, draws["turn"])
     x, y = x + turn * y, y - turn * x
     p, q = x / draws["period"] + draws["phase"], y / draws["period"] + draws["phase"]
     blunt = (draws["period"] / c.pixel / 3).clamp(0.6, 3.0)

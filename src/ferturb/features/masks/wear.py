@@ -56,30 +56,27 @@ class Worn:
     kinds: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Make:
-    """How one kind of face mask is made."""
-
-    ranges: Mapping[str, tuple[float, float]]
-    """What varies from mask to mask."""
-    texture: Callable[[Cloth, Draws], Plane]
-    straps: Callable[[Place, Light, Draws, Seat], Layer]
-    rounding: int
-    """How round its corners are, see `Cut`."""
-
-
-def _mask(face: Place, light: Light, random: KeyedRandom, make: _Make) -> tuple[Layer, ...]:
-    draws = random.uniform(make.ranges, 1)
+def _mask(
+    face: Place,
+    light: Light,
+    random: KeyedRandom,
+    ranges: Mapping[str, tuple[float, float]],
+    texture: Callable[[Cloth, Draws], Plane],
+    straps: Callable[[Place, Light, Draws, Seat], Layer],
+    rounding: int,
+) -> tuple[Layer, ...]:
+    """A mask that varies within `ranges`; `rounding` says how round its corners are, see `Cut`."""
+    draws = random.uniform(ranges, 1)
     edge = draws["bridge"], draws["corner"], draws["reach"], draws["drop"]
-    cut = Cut(*edge, draws["pad"], draws["under_eye"], make.rounding)
+    cut = Cut(*edge, draws["pad"], draws["under_eye"], rounding)
     placed = seat(face, cut)
     surface = cloth(face, placed)
     crumple = draws["crumple"] * _crumples(random, surface)
-    lit = light.grey(make.texture(surface, draws)) * (relief(surface) + crumple)
+    lit = light.grey(texture(surface, draws)) * (relief(surface) + crumple)
     cover = (0.5 - 2 * surface.distance).clamp(0.0, 1.0)
     field = 0.15 + 0.85 * light.field
     worn = Layer(halve(cover), halve(lit * cover) * field, placed.distance)
-    return make.straps(face, light, draws, placed), worn
+    return straps(face, light, draws, placed), worn
 
 
 def _crumples(random: KeyedRandom, c: Cloth) -> Plane:
@@ -97,9 +94,9 @@ SHARES: tuple[float, ...] = (0.5, 0.3, 0.2)
 """How often "mixed" draws each."""
 
 KINDS: dict[str, Drawer | None] = {
-    "surgical": partial(_mask, make=_Make(SURGICAL, surgical, ear_loops, 1)),
-    "cloth": partial(_mask, make=_Make(CLOTH, stitched, ear_loops, 2)),
-    "n95": partial(_mask, make=_Make(N95, cup, head_bands, 5)),
+    "surgical": partial(_mask, ranges=SURGICAL, texture=surgical, straps=ear_loops, rounding=1),
+    "cloth": partial(_mask, ranges=CLOTH, texture=stitched, straps=ear_loops, rounding=2),
+    "n95": partial(_mask, ranges=N95, texture=cup, straps=head_bands, rounding=5),
     "mixed": None,
     "glasses": occluders.glasses,
     "hand": occluders.hand,
