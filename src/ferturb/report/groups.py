@@ -126,8 +126,8 @@ def _usable(
             warnings.append(f"{run.name} is left out: {error}")
         else:
             first = usable[0] if usable else run
-            both = ((r.logits[split, augmentation][0] for r in (run, first)) for split in TESTED)
-            if all(np.array_equal(*labels) for labels in both):
+            keys = [(split, augmentation) for split in TESTED]
+            if all(np.array_equal(run.logits[key][0], first.logits[key][0]) for key in keys):
                 usable.append(run)
             else:
                 warnings.append(f"{run.name} is left out: its faces are not those of {first.name}")

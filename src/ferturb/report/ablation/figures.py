@@ -48,10 +48,10 @@ _SIDE = 96
 _PERSON = 28
 
 
-def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> Figure:
+def heatmap(cells: Sequence[Cell], fill: str = "mean") -> Figure:
     """One matrix: changes in points as colour and number, the control's small beneath.
 
-    `fill` is what the row heads show in the feature's place; `mark` is printed at the foot.
+    `fill` is what the row heads show in the feature's place.
     """
     features = list(dict.fromkeys(cell.feature for cell in cells))
     emotions = list(dict.fromkeys(cell.emotion for cell in cells))
@@ -71,7 +71,7 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> Figure
         for x, emotion in zip(columns, emotions, strict=True):
             _column_head(axes, x, next(c for c in cells if c.emotion == emotion))
         _colour_bar(figure, norm)
-        _foot(figure, cells, mark)
+        _foot(figure, cells)
     return figure
 
 
@@ -142,7 +142,8 @@ def _row_head(axes: Axes, y: float, feature: str, head: Head, cells: Sequence[Ce
     tint = np.zeros((*left_out.shape, 4))
     tint[left_out] = to_rgba(VERMILLION, 0.30)
     axes.imshow(tint, extent=extent, aspect="auto", zorder=3)
-    x, beside = right - wide - 0.12, {"ha": "right", "va": "center"}
+    x = right - wide - 0.12
+    beside: Any = {"ha": "right", "va": "center"}
     pixels = max(cell.pixels for cell in cells if not math.isnan(cell.pixels))
     name = feature.replace("_", " ")
     axes.text(x, y + (0.38 if pixels else 0.5), name, fontsize=9.5, color=INK, **beside)
@@ -172,7 +173,7 @@ def _colour_bar(figure: Figure, norm: Normalize) -> None:
         figure.text(x, 0.655 / height, text, ha=side, va="center", fontsize=7.5, color=INK)
 
 
-def _foot(figure: Figure, cells: Sequence[Cell], mark: str) -> None:
+def _foot(figure: Figure, cells: Sequence[Cell]) -> None:
     _, height = figure.get_size_inches()
     tested = sum(not math.isnan(cell.p) for cell in cells)
     text = "Change in points."
@@ -181,6 +182,4 @@ def _foot(figure: Figure, cells: Sequence[Cell], mark: str) -> None:
             f"  In brackets: as many pixels left out at random.  {NEEDED} hurts more than that, "
             f"{SPARED} less (p < 0.05, Holm over {tested} cells)."
         )
-    if mark:
-        text += f"  {mark}"
     figure.text(0.5, 0.22 / height, text, ha="center", va="center", fontsize=7.5, color="#444444")

@@ -38,13 +38,11 @@ def clusters_left_out(
             style.draw_face(row[0], views[-1], "the face")
             style.draw_face(row[1], views[-1], "clusters")
             _overlay(row[1], found, ks[name])
-            for j, axes in enumerate(row[2:]):
-                if j < ks[name]:
-                    style.draw_face(
-                        axes, views[j], f"without {j + 1}", style.CLUSTERS[j % len(style.CLUSTERS)]
-                    )
-                else:
-                    axes.axis("off")
+            for axes in row[2 + ks[name] :]:
+                axes.axis("off")
+            for j, (axes, view) in enumerate(zip(row[2:], views[:-1], strict=False)):
+                colour = style.CLUSTERS[j % len(style.CLUSTERS)]
+                style.draw_face(axes, view, f"without {j + 1}", colour)
             row[0].set_ylabel(name, fontsize=8.5, fontweight="bold")
         style.print_mark(figure, mark)
     return figure
