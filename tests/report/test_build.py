@@ -22,7 +22,7 @@ from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.tables import Column, Table
 from ferturb.report.results import StudyResults, read_study
 from ferturb.report.section import Section
-from ferturb.report.trainings.tables import runs_table
+from ferturb.report.trainings import runs
 from ferturb.runs.run import Run
 from made_up_results import mask_study, small_study, some_faces, study_of
 
@@ -125,7 +125,11 @@ def test_unfinished_and_missing_runs_are_listed(study: Study) -> None:
     assert "2 of 6 planned runs are not in the results" in text
     assert "4 of 6" in text
     assert "can't be judged yet" in text
-    rows = {row[0]: row for row in runs_table(results.planned).rows}
+    section = runs(results)
+    assert section is not None
+    (table,) = section.items
+    assert isinstance(table, Table)
+    rows = {row[0]: row for row in table.rows}
     assert rows["compact-perturb-s0"][1] == "unfinished (epoch 1 of 2)"
     assert rows["compact-perturb-s0"][2:8] == (
         *("compact", "perturb", "faces as they are", RecipeConfig().name, "0", 2),

@@ -12,8 +12,9 @@ page. Runs that are planned but not finished are listed; those that are finished
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -24,7 +25,7 @@ from markupsafe import Markup
 from ferturb.base.storage import write_text
 from ferturb.data.faces import Faces
 from ferturb.evaluation.significance import RESAMPLES
-from ferturb.report import published, sentences
+from ferturb.report import published, sentences, trainings
 from ferturb.report.ablation import section as ablation
 from ferturb.report.accuracy import section as accuracy
 from ferturb.report.clusters import section as clusters
@@ -36,7 +37,6 @@ from ferturb.report.masks import section as masks
 from ferturb.report.results import StudyResults, read_study
 from ferturb.report.saliency import section as saliency
 from ferturb.report.section import Section
-from ferturb.report.trainings import section as trainings
 
 STORIES = (
     accuracy.section,
@@ -79,27 +79,23 @@ def item_labels(sections: Sequence[Section]) -> dict[str, str]:
     >>> item_labels([Section("a", "A", (Table("table2", "Accuracy", (), ()), table))])
     {'table2': 'Table 2', 'emotions': 'Table A'}
     """
-    letters = {word: _letters() for word in ("Table", "Figure")}
+    letters = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
+    free = {"Table": iter(letters), "Figure": iter(letters)}
     labels = {}
     for item in (item for section in sections for item in section.items):
         word = "Table" if isinstance(item, Table) else "Figure"
         numbered = item.key.startswith(word.lower())
-        place = item.key.removeprefix(word.lower()) if numbered else next(letters[word])
+        place = item.key.removeprefix(word.lower()) if numbered else next(free[word])
         labels[item.key] = f"{word} {place}"
     return labels
-
-
-def _letters() -> Iterator[str]:
-    """A, B, … Z, AA, AB, …"""
-    yield from ascii_uppercase
-    for first in ascii_uppercase:
-        yield from (first + second for second in ascii_uppercase)
 
 
 def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
     """The page as HTML, everything embedded."""
     records = [run.record for run in results.done]
     data, main = results.data, results.main
+    items = [item for section in sections for item in section.items]
+    captions = [item.caption for item in items if isinstance(item, Picture)]
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
@@ -114,37 +110,26 @@ def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
         minutes=sum(record.get("seconds", 0.0) for record in records) / 60,
         hardware=_hardware(records),
         versions=records[0].get("versions", {}) if records else {},
-        question=sentences.question(results),
-        headline=sentences.headline(results),
-        best=sentences.best_sentence(results),
+        sentences=sentences,
         verdicts=[
             *sentences.verdicts(main.perturb, results.fer2013),
             *(text for g in results.masks for text in sentences.mask_sentences(g.pairs, g.phrases)),
         ],
         caveats=[*sentences.caveats(results), *results.warnings],
-        protocol=sentences.protocol(results),
         sections=sections,
         labels=item_labels(sections),
         resamples=RESAMPLES,
         long_table=LONG_TABLE,
         paper=published,
-        private=PRIVATE if _shows_dataset_images(sections) else "",
+        private=PRIVATE if any(PRIVATE.lower() in caption.lower() for caption in captions) else "",
         table_html=lambda table: Markup(table.to_html()),
         data_uri=lambda png: "data:image/png;base64," + base64.b64encode(png).decode(),
     )
 
 
-def _shows_dataset_images(sections: Sequence[Section]) -> bool:
-    pictures = [item for section in sections for item in section.items if isinstance(item, Picture)]
-    return any(PRIVATE.lower() in picture.caption.lower() for picture in pictures)
-
-
 def _hardware(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line per different machine."""
-    lines = []
-    for h in [record["hardware"] for record in records if "hardware" in record]:
-        lines.append(
-            f"{h['processor']}, {h['cores']} cores, {h['threads']} threads, "
-            f"{h['memory_gib']} GiB; device {h['device']}, {h['precision']}"
-        )
-    return list(dict.fromkeys(lines))
+    form = "{processor}, {cores} cores, {threads} threads, {memory_gib} GiB; "
+    form += "device {device}, {precision}"
+    known = [record["hardware"] for record in records if "hardware" in record]
+    return list(dict.fromkeys(form.format(**hardware) for hardware in known))

@@ -1,14 +1,14 @@
 """`Group`: the runs of a study whose faces are altered in one way, and what they say together.
 
 Test logits are only measured; whatever is fitted or chosen (temperatures, the best model) uses
-validation. Runs on altered faces (face masks worn, a facial feature left out) are a group of their
-own: they never stand beside runs on whole faces as if the faces were the same.
+validation. Runs on altered faces never stand beside runs on whole faces as if they were the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.evaluation import metrics
 from ferturb.evaluation.other_data import TESTED
 from ferturb.evaluation.significance import McNemar, mcnemar
-from ferturb.report.ensembles import ensembles
 from ferturb.report.model_results import ModelResult, Scores, scores_difference
+from ferturb.report.published import ENSEMBLE, FAMILIES, family
 from ferturb.report.run_results import RunResult, alteration, method_labels
 
 AUGMENTATIONS = ("ten-crop", "flip", "none")
@@ -104,10 +104,9 @@ def _group(
     by: dict[tuple[str, str], list[RunResult]] = {}
     for run in sorted(usable, key=lambda run: run.config.seed):
         by.setdefault((run.config.model.name, labels[run.name]), []).append(run)
-    singles = [
-        _model_result(*key, by[key], augmentation, seconds) for key in sorted(by, key=_order)
-    ]
-    models = (*singles, *ensembles(singles))
+    keys = sorted(by, key=_order)
+    singles = [_model_result(*key, by[key], augmentation, seconds) for key in keys]
+    models = (*singles, *_ensembles(singles))
     return Group(altered, augmentation, tuple(runs), models, _comparisons(models), warnings)
 
 
@@ -126,20 +125,13 @@ def _usable(
         except FerturbError as error:
             warnings.append(f"{run.name} is left out: {error}")
         else:
-            if not usable or _same_faces(run, usable[0], augmentation):
+            first = usable[0] if usable else run
+            keys = [(split, augmentation) for split in TESTED]
+            if all(np.array_equal(run.logits[key][0], first.logits[key][0]) for key in keys):
                 usable.append(run)
             else:
-                warnings.append(
-                    f"{run.name} is left out: its faces are not those of {usable[0].name}"
-                )
+                warnings.append(f"{run.name} is left out: its faces are not those of {first.name}")
     return usable, tuple(warnings)
-
-
-def _same_faces(run: RunResult, first: RunResult, augmentation: str) -> bool:
-    return all(
-        np.array_equal(run.logits[split, augmentation][0], first.logits[split, augmentation][0])
-        for split in TESTED
-    )
 
 
 def _model_result(
@@ -152,8 +144,7 @@ def _model_result(
     test = [run.logits["test", augmentation] for run in runs]
     validation = [run.logits["validation", augmentation] for run in runs]
     cost = [
-        seconds[run.name] + sum(seconds.get(name, 0.0) for name in _trained_before(run))
-        for run in runs
+        sum(seconds.get(name or "", 0.0) for name in (run.name, *_built_on(run))) for run in runs
     ]
     return ModelResult(
         model=model,
@@ -168,38 +159,79 @@ def _model_result(
     )
 
 
-def _trained_before(run: RunResult) -> list[str]:
+def _built_on(run: RunResult) -> tuple[str | None, ...]:
     """The runs that a run builds on, teachers aside: their time is part of its cost."""
-    c = run.config
-    return [name for name in (c.attention_run, c.initial_weights, c.evaluates) if name is not None]
+    return run.config.attention_run, run.config.initial_weights, run.config.evaluates
+
+
+def _ensembles(models: Sequence[ModelResult]) -> list[ModelResult]:
+    """The sum of logits over each method's models, over the models that methods share, and over
+    the paper's five where there are others beside them."""
+    by_method: dict[str, dict[str, ModelResult]] = {}
+    for result in models:
+        if result.method != "attention":
+            by_method.setdefault(result.method, {})[result.model] = result
+    sets = [tuple(members) for members in by_method.values()]
+    shared = [tuple(m for m in a if m in b) for a, b in combinations(sets, 2)]
+    fives = [five for members in sets if (five := _papers_five(members))]
+    every = {s for s in [*sets, *shared, *fives] if len(s) > 1}
+    found = []
+    for names in sorted(every, key=lambda s: (-len(s), s)):
+        name = ENSEMBLE if len(every) == 1 else f"{ENSEMBLE} of {len(names)}"
+        for method, members in by_method.items():
+            if set(names) <= set(members):
+                found += _summed([members[m] for m in names], name, method)
+    return found
+
+
+def _papers_five(models: Sequence[str]) -> tuple[str, ...]:
+    """One network of each of the paper's five architectures, where there is exactly one of each."""
+    known = tuple(model for model in models if family(model))
+    families = {family(model) for model in known}
+    return known if len(known) == len(families) == len(FAMILIES) - 1 else ()
+
+
+def _summed(members: Sequence[ModelResult], name: str, method: str) -> list[ModelResult]:
+    seeds = sorted(set.intersection(*(set(member.seeds) for member in members)))
+    if not seeds:
+        return []
+    pairs = [(member, [member.seeds.index(seed) for seed in seeds]) for member in members]
+    return [
+        ModelResult(
+            model=name,
+            method=method,
+            seeds=tuple(seeds),
+            labels=members[0].labels,
+            logits=np.sum([member.logits[place] for member, place in pairs], axis=0),
+            validation_labels=members[0].validation_labels,
+            validation_logits=np.sum([m.validation_logits[place] for m, place in pairs], axis=0),
+            seconds=sum(member.seconds for member in members),
+            runs=tuple(run for m in members for run in m.runs if run.config.seed in seeds),
+            members=tuple(member.model for member in members),
+        )
+    ]
 
 
 def _comparisons(models: Sequence[ModelResult]) -> tuple[Comparison, ...]:
-    """Every method against the baseline of the same model, or of the same members.
-
-    With several baselines (another recipe, say), the one trained by the same recipe counts.
-    """
+    """Every method against the baseline of the same model or members, by the same recipe if any."""
     found = []
-    for other in models:
-        baselines = [
-            result
-            for result in models
-            if result.model == other.model and result.members == other.members
-            if result.method.startswith("baseline") and not other.method.startswith("baseline")
-        ]
+    baselines = [result for result in models if result.method.startswith("baseline")]
+    for other in [result for result in models if result not in baselines]:
+        same = [b for b in baselines if (b.model, b.members) == (other.model, other.members)]
         recipe = other.runs[0].config.recipe
-        baselines.sort(key=lambda result: result.runs[0].config.recipe != recipe)
-        found += [compare(baseline, other) for baseline in baselines[:1]]
+        same.sort(key=lambda result: result.runs[0].config.recipe != recipe)
+        found += [compare(baseline, other) for baseline in same[:1]]
     return tuple(found)
 
 
 def compare(baseline: ModelResult, other: ModelResult) -> Comparison:
     """A method against another of the same model, whatever it is, on the seeds both have."""
-    by_seed = []
-    for seed in [s for s in other.seeds if s in baseline.seeds]:
-        first = baseline.correct[baseline.seeds.index(seed)]
-        second = other.correct[other.seeds.index(seed)]
-        by_seed.append((seed, float(second.mean() - first.mean()), mcnemar(first, second)))
+    first, second = (dict(zip(m.seeds, m.correct, strict=True)) for m in (baseline, other))
+    by_seed = [
+        (s, float(second[s].mean() - first[s].mean()), mcnemar(first[s], second[s]))
+        for s in other.seeds
+        if s in first
+    ]
     return Comparison(baseline, other, scores_difference(baseline, other), tuple(by_seed))
 
 

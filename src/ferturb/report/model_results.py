@@ -1,8 +1,4 @@
-"""`ModelResult`: one model trained by one method, and its scores with intervals.
-
-It holds the same training under one or more seeds. An ensemble is one too: its logits are the sum
-of its members' logits, seed by seed.
-"""
+"""`ModelResult`: one model trained by one method, and its scores with intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +20,8 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class ModelResult:
-    """One model trained by one method under one or more seeds, or an ensemble of such."""
+    """One model trained by one method under one or more seeds, or an ensemble of such: the sum of
+    its members' logits, seed by seed."""
 
     model: str
     method: str
@@ -65,8 +62,7 @@ class ModelResult:
     @cached_property
     def validation_accuracy(self) -> float:
         """Mean over seeds."""
-        hits = self.validation_logits.argmax(-1) == self.validation_labels
-        return float(hits.mean())
+        return float((self.validation_logits.argmax(-1) == self.validation_labels).mean())
 
     @cached_property
     def confusion(self) -> Int[Array, "7 7"]:
@@ -77,6 +73,11 @@ class ModelResult:
     def temperatures(self) -> tuple[float, ...]:
         """Per seed, fitted on validation."""
         return tuple(fit_temperature(self.validation_labels, z) for z in self.validation_logits)
+
+    @property
+    def scaled_logits(self) -> list[Float[Array, "n 7"]]:
+        """Per seed, the logits of the test split over the temperature."""
+        return [z / t for z, t in zip(self.logits, self.temperatures, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,14 @@ def tested_on(model: ModelResult, name: str, augmentation: str) -> ModelResult |
     for split in TESTED:
         pairs = {r.name: r.elsewhere.get(name, {}).get((split, augmentation)) for r in model.runs}
         own = model.labels if split == "test" else model.validation_labels
-        known = {run: pair[1] for run, pair in pairs.items() if pair and _same(pair[0], own)}
+        known = {r: p[1] for r, p in pairs.items() if p and np.array_equal(p[0], own)}
         if len(known) < len(pairs):
             return None
-        found[split] = np.stack(
-            [
-                np.sum([known[r.name] for r in model.runs if r.config.seed == seed], axis=0)
-                for seed in model.seeds
-            ]
-        )
+        by_seed = [
+            np.sum([known[r.name] for r in model.runs if r.config.seed == seed], axis=0)
+            for seed in model.seeds
+        ]
+        found[split] = np.stack(by_seed)
     return replace(model, logits=found["test"], validation_logits=found["validation"])
 
 
@@ -135,19 +135,15 @@ def relative_change(baseline: ModelResult, other: ModelResult) -> tuple[Interval
     return tuple(percentile_interval(float(e), draws[:, i]) for i, e in enumerate(estimate))
 
 
-def _same(labels: Int[Array, " n"], own: Int[Array, " m"]) -> bool:
-    return bool(np.array_equal(labels, own))
-
-
 def _accuracies(means: Float[Array, "*r 21"]) -> Float[Array, "*r 9"]:
     over_all = [metrics.balanced_accuracy_of(means), metrics.accuracy_of(means)]
     return np.concatenate([metrics.per_emotion_of(means), np.stack(over_all, -1)], -1)
 
 
 def _scores_of(means: Float[Array, "*r 21"]) -> Float[Array, "*r 10"]:
-    parts = [metrics.accuracy_of(means), metrics.macro_f1_of(means)]
-    parts.append(metrics.balanced_accuracy_of(means))
-    return np.concatenate([np.stack(parts, -1), metrics.per_emotion_of(means)], -1)
+    measures = (metrics.accuracy_of, metrics.macro_f1_of, metrics.balanced_accuracy_of)
+    over_all = [measure(means) for measure in measures]
+    return np.concatenate([np.stack(over_all, -1), metrics.per_emotion_of(means)], -1)
 
 
 def _scores(estimates: Float[Array, "s 10"], draws: Float[Array, "r 10"]) -> Scores:

@@ -112,6 +112,12 @@ def change(name: str) -> float | None:
     return round(100 * (after[0] - before[0]), 1) if before and after else None
 
 
+def change_of(model: str, method: str) -> float | None:
+    """`change` for one of our model names; None for another method than "perturb"."""
+    found = family(model)
+    return change(found) if found and method == "perturb" else None
+
+
 def mean_change(name: str) -> float:
     """The unweighted mean of Table 3's changes over the seven emotions, points.
 

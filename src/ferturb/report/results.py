@@ -1,7 +1,6 @@
 """`StudyResults`: everything that a study's report shows, read once from its folder.
 
-`read_study` opens the runs. The stories (`accuracy`, `masks`, …) and the sentences are functions
-of what it returns; only the networks that a figure of saliency or attention needs are loaded later.
+Only the networks that a figure of saliency or attention needs are loaded later.
 """
 
 from __future__ import annotations
@@ -110,11 +109,7 @@ def read_study(folder: Path, faces: Faces | None = None) -> StudyResults:
             planned.append(Planned(name, f"unreadable: {error}"))
     runs = [plan.result for plan in planned if plan.result is not None]
     return StudyResults(
-        str(study.get("preset", "study")),
-        tuple(planned),
-        group_runs(runs),
-        _retrained(runs),
-        faces,
+        str(study.get("preset", "study")), tuple(planned), group_runs(runs), _retrained(runs), faces
     )
 
 

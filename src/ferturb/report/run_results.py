@@ -1,7 +1,6 @@
 """`RunResult`: what one run folder holds that the report shows, read once.
 
-`read_run` is where the report reads a run. Only the networks are left in the folder: the figures
-that need one load it through `RunResult.run`.
+Only the networks are left in the folder: figures that need one load it through `RunResult.run`.
 """
 
 from __future__ import annotations
@@ -26,8 +25,6 @@ Array = np.ndarray
 Logits = tuple[Int[Array, " n"], Float[Array, "n 7"]]
 Stored = Mapping[tuple[str, str], Logits]
 """(split, test-time augmentation) -> labels and logits."""
-
-_ELSEWHERE = "on-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +100,20 @@ def _own_logits(run: Run) -> Stored:
 
 
 def _logits_elsewhere(run: Run) -> Mapping[str, Stored]:
-    found: dict[str, Stored] = {}
-    for name in run.analyses():
-        kept = run.analysis(name) if name.startswith(_ELSEWHERE) else None
-        if kept is not None:
-            arrays = kept[0]
-            found[name] = {
-                (split, key.removeprefix(f"{split}_")): (
-                    arrays[f"labels_{split}"].astype(np.int64),
-                    arrays[key].astype(np.float32),
-                )
-                for split in TESTED
-                for key in arrays
-                if key.startswith(f"{split}_")
-            }
-    return found
+    names = [name for name in run.analyses() if name.startswith("on-")]
+    return {name: _split_up(kept[0]) for name in names if (kept := run.analysis(name)) is not None}
+
+
+def _split_up(arrays: Mapping[str, np.ndarray]) -> Stored:
+    return {
+        (split, key.removeprefix(f"{split}_")): (
+            arrays[f"labels_{split}"].astype(np.int64),
+            arrays[key].astype(np.float32),
+        )
+        for split in TESTED
+        for key in arrays
+        if key.startswith(f"{split}_")
+    }
 
 
 def alteration(run: Configured) -> DatasetConfig:
@@ -145,9 +141,9 @@ def describe(altered: DatasetConfig) -> str:
     if altered.face_masks is not None:
         words.append(f"with face masks ({altered.face_masks})")
     if altered.left_out is not None:
+        control = "a random region in place of " if altered.left_out_control else ""
         what = altered.left_out.replace("_", " ")
-        what = f"a random region in place of {what}" if altered.left_out_control else what
-        words.append(f"without {what} ({altered.left_out_fill})")
+        words.append(f"without {control}{what} ({altered.left_out_fill})")
     return "faces " + (", ".join(words) or "as they are")
 
 

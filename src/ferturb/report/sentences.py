@@ -1,8 +1,4 @@
-"""What the report says in words: which sentence follows from which numbers, and no more.
-
-The first half are sentences of given numbers, each tested for every case it knows. The second half
-take those numbers from the results.
-"""
+"""What the report says in words: first sentences of given numbers, then of a study's results."""
 
 from __future__ import annotations
 
@@ -19,11 +15,6 @@ from ferturb.report.model_results import ModelResult
 from ferturb.report.results import StudyResults
 from ferturb.report.run_results import alteration, describe
 
-VERDICTS = {
-    "above": "better, and the interval excludes zero",
-    "below": "worse, and the interval excludes zero",
-    "unclear": "inside the noise",
-}
 _WORDS = {"above": "better", "below": "worse", "unclear": "inside the noise"}
 NOTHING_FINISHED = "No run has finished yet, so there is nothing to report."
 NOTHING_COMPARED = "No model has finished both ways, so the Perturb Scheme can't be judged yet."
@@ -74,24 +65,21 @@ def judged(changes: Sequence[tuple[str, Interval]]) -> str:
     found: list[str] = [change.verdict for _, change in changes]
     n, by_model = len(changes), len({model for model, _ in changes}) == len(changes)
     what = f"the {n} models" if by_model else f"{n} settings of models"
-    what = "the one model" if n == 1 else what
+    what = "the one model trained both ways" if n == 1 else f"{what} trained both ways"
     measure = "(in accuracy on the test split, 95 % interval)"
     if found.count("unclear") == n:
         return (
-            f"With {what} trained both ways, this test split can't tell the Perturb Scheme from "
-            f"the baseline: {'the' if n == 1 else 'every'} difference is inside the noise."
+            f"With {what}, this test split can't tell the Perturb Scheme from the baseline: "
+            f"{'the' if n == 1 else 'every'} difference is inside the noise."
         )
     if n == 1:
-        return (
-            f"With {what} trained both ways, the Perturb Scheme is {_WORDS[found[0]]} than the "
-            f"baseline {measure}."
-        )
+        return f"With {what}, the Perturb Scheme is {_WORDS[found[0]]} than the baseline {measure}."
     parts = [
         f"{word} {'for' if by_model else 'in'} {found.count(verdict)}"
         for verdict, word in _WORDS.items()
         if verdict in found
     ]
-    return f"Of {what} trained both ways, the Perturb Scheme is {', '.join(parts)} {measure}."
+    return f"Of {what}, the Perturb Scheme is {', '.join(parts)} {measure}."
 
 
 def verdict(
@@ -103,8 +91,9 @@ def verdict(
 ) -> str:
     """One comparison: the change, what it means, both accuracies (shares) and numbers of seeds."""
     before, after = (f"{100 * value:.1f} %" for value in accuracies)
+    sure = ", and the interval excludes zero" if change.verdict != "unclear" else ""
     text = (
-        f"{model}: difference {difference(change)}: {VERDICTS[change.verdict]}. "
+        f"{model}: difference {difference(change)}: {_WORDS[change.verdict]}{sure}. "
         f"Baseline {before}, {method} {after}"
     )
     if max(seeds) == 1:
@@ -118,9 +107,7 @@ def verdict(
 def in_macro_recall(change: Interval, theirs: float | None) -> str:
     """What follows a verdict beside the paper's number: the change in the paper's own measure."""
     text = f" In macro recall, which the paper calls accuracy: {difference(change)}"
-    return (
-        f"{text}; the paper: {signed_points(theirs / 100)}." if theirs is not None else f"{text}."
-    )
+    return text + (f"; the paper: {signed_points(theirs / 100)}." if theirs is not None else ".")
 
 
 def masks_cost(phrases: Phrases, trained: Sequence[float], untrained: Sequence[float]) -> str:
@@ -128,12 +115,9 @@ def masks_cost(phrases: Phrases, trained: Sequence[float], untrained: Sequence[f
     w, m = phrases.whole, phrases.masks
     text = f"Trained and tested on {m}, accuracy is {_apart(trained)} {w}"
     if untrained:
-        alone = f"a network trained on {w} alone"
-        text += (
-            f"; {alone} loses {span(untrained)} points when it meets {m}"
-            if min(untrained) >= 0
-            else f"; {alone} is {_apart(untrained)} that when it meets {m}"
-        )
+        loses = f"loses {span(untrained)} points"
+        change = loses if min(untrained) >= 0 else f"is {_apart(untrained)} that"
+        text += f"; a network trained on {w} alone {change} when it meets {m}"
     return f"{text} (test split)."
 
 
@@ -171,11 +155,9 @@ def compute_caveat(ratios: Sequence[float]) -> str:
 def kept_epoch(keeps: Sequence[str]) -> str:
     """Which epoch's weights are evaluated, from what the recipes keep ("best", "last")."""
     best = "the one with the highest accuracy on the validation split"
-    if set(keeps) == {"last"}:
-        return "The epoch whose weights are kept is the last one."
-    if "last" in keeps:
-        return f"The epoch whose weights are kept is {best}, or the last one, by the recipe."
-    return f"The epoch whose weights are kept is {best}."
+    either = f"{best}, or the last one, by the recipe"
+    kept = "the last one" if set(keeps) == {"last"} else either if "last" in keeps else best
+    return f"The epoch whose weights are kept is {kept}."
 
 
 def fer2013_protocol(counts: Mapping[str, int]) -> str:
@@ -226,8 +208,7 @@ def verdicts(comparisons: Sequence[Comparison], with_paper: bool = False) -> lis
         seeds = (len(c.baseline.seeds), len(c.other.seeds))
         text = verdict(c.other.model, c.other.method, c.change.accuracy, pair, seeds)
         if with_paper:
-            family = published.family(c.other.model) if c.other.method == "perturb" else None
-            theirs = published.change(family) if family else None
+            theirs = published.change_of(c.other.model, c.other.method)
             text += in_macro_recall(c.change.macro_recall, theirs)
         found.append(text)
     return found
@@ -271,19 +252,17 @@ def caveats(results: StudyResults) -> list[str]:
     seeds = {name(m): len(m.seeds) for m in compared}
     for group in results.masks:
         masks = group.phrases.masks
-        seeds |= {
-            f"{name(p.masks_masks)} on {masks}": len(p.masks_masks.seeds) for p in group.pairs
-        }
+        worn = [pair.masks_masks for pair in group.pairs]
+        seeds |= {f"{name(model)} on {masks}": len(model.seeds) for model in worn}
     unequal = [
         name(c.other)
         for c in main.comparisons
         if c.other.runs[0].config.recipe.epochs != c.baseline.runs[0].config.recipe.epochs
     ]
+    times = [c.other.seconds / c.baseline.seconds for c in singles if c.baseline.seconds > 0]
     found = [
         seeds_caveat(seeds),
-        compute_caveat(
-            [c.other.seconds / c.baseline.seconds for c in singles if c.baseline.seconds > 0]
-        ),
+        compute_caveat(times),
         f"Not the same number of epochs as the baseline: {'; '.join(unequal)}." if unequal else "",
         SEVERAL_COMPARED if len(singles) > 1 else "",
         SUMMED_VIEWS if any(c.other.runs[0].config.method.test_views for c in singles) else "",
@@ -309,31 +288,24 @@ def mask_headline(group: MaskGroup) -> str:
     """What face masks cost, and how much of it training with them saves."""
     singles = [pair for pair in group.pairs if not pair.whole_whole.is_ensemble]
     trained = [_loss(pair.whole_whole, pair.masks_masks) for pair in singles]
-    untrained = [
-        _loss(pair.whole_whole, pair.whole_masks)
-        for pair in singles
-        if pair.whole_masks is not None
-    ]
+    untrained = [_loss(pair.whole_whole, pair.whole_masks) for pair in singles if pair.whole_masks]
     return masks_cost(group.phrases, trained, untrained)
 
 
 def mask_sentences(pairs: Sequence[MaskPair], phrases: Phrases) -> list[str]:
     """One line a network: its accuracy on both kinds of faces, trained on either."""
-    w, m = phrases.whole, phrases.masks
     return [
-        f"{pair.name}, trained on {w}: {_both(pair.whole_whole, pair.whole_masks, phrases)}. "
-        f"Trained on {m}: {_both(pair.masks_whole, pair.masks_masks, phrases)}."
+        f"{pair.name}, trained on {phrases.whole}: "
+        f"{_both(pair.whole_whole, pair.whole_masks, phrases)}. "
+        f"Trained on {phrases.masks}: {_both(pair.masks_whole, pair.masks_masks, phrases)}."
         for pair in pairs
     ]
 
 
 def _both(on_whole: ModelResult | None, on_masks: ModelResult | None, phrases: Phrases) -> str:
     known = ((on_whole, phrases.whole), (on_masks, phrases.masks))
-    return ", ".join(
-        f"{100 * result.scores.accuracy.estimate:.1f} % on {faces}"
-        for result, faces in known
-        if result is not None
-    )
+    shares = [(r.scores.accuracy.estimate, faces) for r, faces in known if r is not None]
+    return ", ".join(f"{100 * share:.1f} % on {faces}" for share, faces in shares)
 
 
 def _loss(first: ModelResult, second: ModelResult) -> float:

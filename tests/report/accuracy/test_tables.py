@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from ferturb.report import published
-from ferturb.report.accuracy.tables import (
+from ferturb.report.accuracy.section import (
     accuracy_table,
     augmentation_table,
     change_table,

@@ -12,9 +12,8 @@ import pytest
 from ferturb.base.emotions import EMOTIONS
 from ferturb.report import published
 from ferturb.report.form.tables import Table
-from ferturb.report.masks import figures
 from ferturb.report.masks.pairs import MaskGroup, contrasts
-from ferturb.report.masks.section import mask_tables, section
+from ferturb.report.masks.section import change_by_emotion, mask_tables, section, two_by_two
 from ferturb.report.model_results import relative_change
 from ferturb.report.results import StudyResults
 from ferturb.report.sentences import mask_headline
@@ -159,7 +158,7 @@ def test_the_picture_of_table_1_has_a_dot_for_each_reading_and_the_papers() -> N
         "both": relative_change(pair.whole_whole, pair.masks_masks),
         "tested": relative_change(pair.whole_whole, pair.whole_masks),
     }
-    figure = figures.change_by_emotion(["resnet18"], [readings], [{"happy": -55.0}])
+    figure = change_by_emotion(["resnet18"], [readings], [{"happy": -55.0}])
     axes = figure.axes[0]
     dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
     drawn = {(float(d.get_xdata()[0]), round(float(d.get_ydata()[0]))) for d in dots}
@@ -177,7 +176,7 @@ def test_the_picture_of_table_1_has_a_dot_for_each_reading_and_the_papers() -> N
 
 def test_the_four_cells_are_four_dots() -> None:
     (pair,) = group_of(mask_study(models=("compact",))).pairs
-    axes = figures.two_by_two([pair], "FER2013", "MaskFer").axes[0]
+    axes = two_by_two([pair], "FER2013", "MaskFer").axes[0]
     cells = (pair.whole_whole, pair.whole_masks, pair.masks_whole, pair.masks_masks)
     shares = [100 * cell.scores.accuracy.estimate for cell in cells if cell is not None]
     assert sorted(text.get_text() for text in axes.texts) == sorted(f"{x:.1f}" for x in shares)

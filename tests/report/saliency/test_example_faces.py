@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferturb.report.saliency.example_faces import median_faces
+from ferturb.report.saliency.explain import median_faces
 
 
 def sure(of: int, share: float) -> list[float]:

@@ -28,8 +28,7 @@ from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Table
 from ferturb.report.results import Planned, StudyResults
 from ferturb.report.run_results import read_run, run_names
-from ferturb.report.saliency.example_faces import example_faces
-from ferturb.report.saliency.explain import drawable, explain_figure, paper_figures
+from ferturb.report.saliency.explain import drawable, example_faces, explain_figure, paper_figures
 from ferturb.report.saliency.figures import faces_and_saliency
 from ferturb.report.saliency.section import section
 from ferturb.runs.execute import execute_run, prepare

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -34,6 +35,9 @@ CHANGES = LinearSegmentedColormap.from_list(
 NEEDED, SPARED = "*", "°"
 """Marks of a cell whose change is significantly below, or above, that of its control."""
 
+Head = tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]
+"""A face without a feature, and the pixels that are left out of it."""
+
 _LEAST_SPAN = 0.05
 _ROW = 0.47  # inches
 _CELL = 0.80  # inches
@@ -44,10 +48,10 @@ _SIDE = 96
 _PERSON = 28
 
 
-def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> Figure:
+def heatmap(cells: Sequence[Cell], fill: str = "mean") -> Figure:
     """One matrix: changes in points as colour and number, the control's small beneath.
 
-    `fill` is what the row heads show in the feature's place; `mark` is printed at the foot.
+    `fill` is what the row heads show in the feature's place.
     """
     features = list(dict.fromkeys(cell.feature for cell in cells))
     emotions = list(dict.fromkeys(cell.emotion for cell in cells))
@@ -67,14 +71,12 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean", mark: str = "") -> Figure
         for x, emotion in zip(columns, emotions, strict=True):
             _column_head(axes, x, next(c for c in cells if c.emotion == emotion))
         _colour_bar(figure, norm)
-        _foot(figure, cells, mark)
+        _foot(figure, cells)
     return figure
 
 
 @functools.lru_cache(maxsize=8)
-def row_heads(
-    features: tuple[str, ...], fill: str
-) -> dict[str, tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]]:
+def row_heads(features: tuple[str, ...], fill: str) -> dict[str, Head]:
     """A drawn face without each feature, in [0, 1], and the pixels that are left out of it."""
     drawn = draw_with(units({12: 0.35, 6: 0.2})[None].repeat(_PERSON + 1, 1), 0, _SIDE, False)
     image = drawn.images[_PERSON:].unsqueeze(1).float().div(255)
@@ -86,11 +88,15 @@ def row_heads(
     }
 
 
+def mark_of(cell: Cell) -> str:
+    """What stands beside a cell's number where its control changes significantly less, or more."""
+    return NEEDED if cell.needed else SPARED if cell.spared else ""
+
+
 def _places(names: Sequence[str], apart: Sequence[str]) -> list[float]:
     """Where rows or columns stand; those of `apart` after a gap."""
-    if not any(name in apart for name in names) or all(name in apart for name in names):
-        return [float(i) for i in range(len(names))]
-    return [i + (_GAP if name in apart else 0.0) for i, name in enumerate(names)]
+    gap = 0.0 if set(names) <= set(apart) else _GAP
+    return [i + (gap if name in apart else 0.0) for i, name in enumerate(names)]
 
 
 def _axes(figure: Figure, columns: float, rows: float) -> Axes:
@@ -113,67 +119,44 @@ def _cell(axes: Axes, x: float, y: float, cell: Cell, norm: Normalize) -> None:
     colour = CHANGES(norm(value)) if shown else (0.94, 0.94, 0.94, 1.0)
     axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.6))
     ink = "white" if shown and abs(norm(value) - 0.5) > 0.38 else INK
+    middle: Any = {"ha": "center", "va": "center"}
     if cell.few:
-        axes.text(
-            x + 0.5, y + 0.5, f"n = {cell.n}", color=GREY, ha="center", va="center", fontsize=7.5
-        )
+        axes.text(x + 0.5, y + 0.5, f"n = {cell.n}", color=GREY, fontsize=7.5, **middle)
         return
-    mark = NEEDED if cell.needed else SPARED if cell.spared else ""
-    weight = "bold" if cell.needed else "normal"
-    text = axes.text(
-        x + 0.5, y + 0.39, signed_points(value), color=ink, ha="center", va="center", fontsize=9.5,
-        fontweight=weight,
-    )  # fmt: skip
-    if mark:
-        axes.annotate(
-            mark, (1, 0.5), xycoords=text, xytext=(0.5, 0), textcoords="offset points",
-            color=ink, ha="left", va="center", fontsize=9.5, fontweight=weight,
-        )  # fmt: skip
+    font: Any = {"color": ink, "fontsize": 9.5, "fontweight": "bold" if cell.needed else "normal"}
+    text = axes.text(x + 0.5, y + 0.39, signed_points(value), **font, **middle)
+    if mark := mark_of(cell):
+        beside: Any = {"xycoords": text, "xytext": (0.5, 0), "textcoords": "offset points"}
+        axes.annotate(mark, (1, 0.5), ha="left", va="center", **beside, **font)
     if not math.isnan(cell.control.estimate):
-        axes.text(
-            x + 0.5, y + 0.77, f"({signed_points(cell.control.estimate)})", color=ink, ha="center",
-            va="center", fontsize=6.5, alpha=0.75,
-        )  # fmt: skip
+        control = f"({signed_points(cell.control.estimate)})"
+        axes.text(x + 0.5, y + 0.77, control, color=ink, fontsize=6.5, alpha=0.75, **middle)
 
 
-def _row_head(
-    axes: Axes,
-    y: float,
-    feature: str,
-    head: tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]],
-    cells: Sequence[Cell],
-) -> None:
+def _row_head(axes: Axes, y: float, feature: str, head: Head, cells: Sequence[Cell]) -> None:
     image, left_out = head
     wide = 0.92 * _ROW / _CELL  # as wide as high, in units of a column
     right, top, bottom = -0.16, y + 0.04, y + 0.96
     extent = (right - wide, right, bottom, top)
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto", zorder=2)
     tint = np.zeros((*left_out.shape, 4))
-    tint[left_out] = (*(int(VERMILLION[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.30)
+    tint[left_out] = to_rgba(VERMILLION, 0.30)
     axes.imshow(tint, extent=extent, aspect="auto", zorder=3)
+    x = right - wide - 0.12
+    beside: Any = {"ha": "right", "va": "center"}
     pixels = max(cell.pixels for cell in cells if not math.isnan(cell.pixels))
     name = feature.replace("_", " ")
-    axes.text(
-        right - wide - 0.12, y + (0.38 if pixels else 0.5), name, ha="right", va="center",
-        fontsize=9.5, color=INK,
-    )  # fmt: skip
+    axes.text(x, y + (0.38 if pixels else 0.5), name, fontsize=9.5, color=INK, **beside)
     if pixels:
         mean = np.average([c.pixels for c in cells if c.n], weights=[c.n for c in cells if c.n])
-        axes.text(
-            right - wide - 0.12, y + 0.74, f"{mean:,.0f} px", ha="right", va="center",
-            fontsize=6.5, color=GREY,
-        )  # fmt: skip
+        axes.text(x, y + 0.74, f"{mean:,.0f} px", fontsize=6.5, color=GREY, **beside)
 
 
 def _column_head(axes: Axes, x: float, cell: Cell) -> None:
-    axes.text(
-        x + 0.5, -0.42, cell.emotion, ha="center", va="bottom", fontsize=9.5, fontweight="bold",
-        color=INK,
-    )  # fmt: skip
-    axes.text(
-        x + 0.5, -0.34, f"n = {cell.n:,}", ha="center", va="top", fontsize=6.5, color=GREY,
-        linespacing=1.0,
-    )  # fmt: skip
+    bold: Any = {"fontsize": 9.5, "fontweight": "bold", "color": INK}
+    axes.text(x + 0.5, -0.42, cell.emotion, ha="center", va="bottom", **bold)
+    small: Any = {"fontsize": 6.5, "color": GREY}
+    axes.text(x + 0.5, -0.34, f"n = {cell.n:,}", ha="center", va="top", linespacing=1.0, **small)
 
 
 def _colour_bar(figure: Figure, norm: Normalize) -> None:
@@ -190,7 +173,7 @@ def _colour_bar(figure: Figure, norm: Normalize) -> None:
         figure.text(x, 0.655 / height, text, ha=side, va="center", fontsize=7.5, color=INK)
 
 
-def _foot(figure: Figure, cells: Sequence[Cell], mark: str) -> None:
+def _foot(figure: Figure, cells: Sequence[Cell]) -> None:
     _, height = figure.get_size_inches()
     tested = sum(not math.isnan(cell.p) for cell in cells)
     text = "Change in points."
@@ -199,6 +182,4 @@ def _foot(figure: Figure, cells: Sequence[Cell], mark: str) -> None:
             f"  In brackets: as many pixels left out at random.  {NEEDED} hurts more than that, "
             f"{SPARED} less (p < 0.05, Holm over {tested} cells)."
         )
-    if mark:
-        text += f"  {mark}"
     figure.text(0.5, 0.22 / height, text, ha="center", va="center", fontsize=7.5, color="#444444")

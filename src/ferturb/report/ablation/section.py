@@ -1,24 +1,21 @@
 """Which facial features the models need: heatmaps, the matrix with intervals, and every cell.
 
-section(results)          what `ferturb ablate` and studies stored with the runs, and the
-                          matrix by retraining where there are runs without a feature
-run_items(run, ablation)  the same of one ablation
-cells_table, matrix_table one table each, of any matrix
-heatmap_picture           one heatmap
+Of what `ferturb ablate` and studies stored with the runs, and by retraining where there are runs
+without a feature.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.significance import Interval
-from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap
+from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap, mark_of
 from ferturb.report.form.style import Picture, png_of
-from ferturb.report.form.tables import Column, Table, signed_points
+from ferturb.report.form.tables import Column, Table, plain_columns, signed_points
 from ferturb.report.results import StudyResults
 from ferturb.report.run_results import Configured, method_labels
 from ferturb.report.section import Section, section_of
@@ -50,6 +47,13 @@ class Shown:
         """What stands where a feature is left out."""
         return str(self.ablation.record.get("fill", "mean"))
 
+    def items(self) -> tuple[list[Table | Picture], list[tuple[str, Cell]]]:
+        """The heatmap of each measure and the table of the first; and all cells with the title."""
+        found = [matrix(self.ablation, measure) for measure in MEASURES]
+        pictures = [_heatmap_picture(self, cells) for cells in found]
+        cells = [(self.title, cell) for some in found for cell in some]
+        return [*pictures, _matrix_table(self, found[0])], cells
+
 
 def section(results: StudyResults) -> Section | None:
     """Pictures and tables of every ablation: two heatmaps (accuracy, probability) and the matrix
@@ -57,18 +61,17 @@ def section(results: StudyResults) -> Section | None:
     items: list[Table | Picture] = []
     cells: list[tuple[str, Cell]] = []
     for shown in shown_ablations(results):
-        found = {measure: matrix(shown.ablation, measure) for measure in MEASURES}
-        items += _items_of(shown, found)
-        cells += [(shown.title, cell) for some in found.values() for cell in some]
+        own, its_cells = shown.items()
+        items += own
+        cells += its_cells
     return section_of("features", "Facial features", [*items, cells_table(cells)] if cells else ())
 
 
 def run_items(run: Configured, ablation: Ablation) -> tuple[Table | Picture, ...]:
     """Pictures and tables of one ablation, called "ablation" whatever the run is."""
     shown = Shown(Ablation.KIND, _titles([run])[run.name] + _unusual(ablation), ablation)
-    found = {measure: matrix(ablation, measure) for measure in MEASURES}
-    cells = [(shown.title, cell) for some in found.values() for cell in some]
-    return (*_items_of(shown, found), cells_table(cells))
+    items, cells = shown.items()
+    return (*items, cells_table(cells))
 
 
 def terminal_tables(cells: Sequence[Cell]) -> list[tuple[str, list[str], list[list[str]]]]:
@@ -78,8 +81,8 @@ def terminal_tables(cells: Sequence[Cell]) -> list[tuple[str, list[str], list[li
     controls: dict[str, list[str]] = {}
     for cell in cells:
         name = cell.feature.replace("_", " ")
-        for rows, text in ((changes, _changed(cell)), (controls, _plain(cell, cell.control))):
-            rows.setdefault(name, [name]).append(text)
+        changes.setdefault(name, [name]).append(_plain(cell, cell.change) + mark_of(cell))
+        controls.setdefault(name, [name]).append(_plain(cell, cell.control))
     what = f"change of {QUANTITIES[cells[0].measure]}, points"
     headings = ["left out", *emotions]
     tables = [(what, headings, list(changes.values()))]
@@ -104,7 +107,7 @@ def shown_ablations(results: StudyResults) -> list[Shown]:
     return found
 
 
-def heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
+def _heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
     """The heatmap of one matrix, with its caption."""
     measure = cells[0].measure
     where = (
@@ -122,23 +125,19 @@ def heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
     )
     word = "Retrained without it" if shown.by_retraining else "Left out at test time"
     title = f"{word}: {QUANTITIES[measure]}, {shown.title}"
-    return Picture(
-        f"{shown.key}_{measure}",
-        title,
-        caption,
-        strongest(cells),
-        png_of(heatmap(cells, shown.fill)),
-    )
+    png = png_of(heatmap(cells, shown.fill))
+    return Picture(f"{shown.key}_{measure}", title, caption, strongest(cells), png)
 
 
-def matrix_table(shown: Shown, cells: Sequence[Cell]) -> Table:
+def _matrix_table(shown: Shown, cells: Sequence[Cell]) -> Table:
     """Rows: facial features; columns: emotions and all; changes with their intervals."""
     features = list(dict.fromkeys(cell.feature for cell in cells))
     emotions = list(dict.fromkeys(cell.emotion for cell in cells))
     by = {(cell.feature, cell.emotion): cell for cell in cells}
-    measure = cells[0].measure
-    columns = [Column("feature", "Left out")]
-    columns += [Column(e, e, scale=100, signed=True) for e in emotions]
+    columns = [
+        Column("feature", "Left out"),
+        *(Column(e, e, scale=100, signed=True) for e in emotions),
+    ]
     rows = [
         (f.replace("_", " "), *(None if by[f, e].few else by[f, e].change for e in emotions))
         for f in features
@@ -153,20 +152,14 @@ def matrix_table(shown: Shown, cells: Sequence[Cell]) -> Table:
         f"Points, with 95 % intervals over the faces ({how}, filled: {shown.fill}). Significantly "
         f"worse than as many pixels left out at random: {worse or 'no cell'}."
     )
-    return Table(
-        f"{shown.key}_matrix",
-        f"Change of {QUANTITIES[measure]} without each facial feature, {shown.title}",
-        tuple(columns),
-        tuple(rows),
-        note,
-    )
+    title = f"Change of {QUANTITIES[cells[0].measure]} without each facial feature, {shown.title}"
+    return Table(f"{shown.key}_matrix", title, tuple(columns), tuple(rows), note)
 
 
-def cells_table(cells: Iterable[tuple[str, Cell]], key: str = "ablation_cells") -> Table:
+def cells_table(cells: Iterable[tuple[str, Cell]]) -> Table:
     """One row a cell, of any number of matrices, each with its model's name."""
     columns = (
-        Column("model", "Model"),
-        Column("measure", "Measure"),
+        *plain_columns("model", "measure"),
         Column("feature", "Left out"),
         Column("emotion", "Emotion"),
         Column("n", "n"),
@@ -188,25 +181,11 @@ def cells_table(cells: Iterable[tuple[str, Cell]], key: str = "ablation_cells") 
         )
         for name, c in cells
     )
-    return Table(
-        key,
-        "Every cell of the ablation matrices",
-        columns,
-        rows,
+    note = (
         "Change: without the feature against whole faces. Control: without as many pixels at "
-        "random. Excess: change minus control, paired by face.",
+        "random. Excess: change minus control, paired by face."
     )
-
-
-def _items_of(shown: Shown, found: Mapping[str, Sequence[Cell]]) -> list[Table | Picture]:
-    """The heatmaps of each measure, and the table of the first."""
-    pictures = [heatmap_picture(shown, cells) for cells in found.values()]
-    return [*pictures, matrix_table(shown, next(iter(found.values())))]
-
-
-def _changed(cell: Cell) -> str:
-    mark = NEEDED if cell.needed else SPARED if cell.spared else ""
-    return _plain(cell, cell.change) + mark
+    return Table("ablation_cells", "Every cell of the ablation matrices", columns, rows, note)
 
 
 def _plain(cell: Cell, value: Interval) -> str:
@@ -218,12 +197,10 @@ def _plain(cell: Cell, value: Interval) -> str:
 def _titles(runs: Sequence[Configured]) -> dict[str, str]:
     """Run name -> model, method and, where that is not enough, seed."""
     labels = method_labels(runs)
-    titles = {run.name: f"{run.config.model.name}, {labels[run.name]}" for run in runs}
-    several = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    titles = [f"{run.config.model.name}, {labels[run.name]}" for run in runs]
     return {
-        run.name: titles[run.name]
-        + (f", seed {run.config.seed}" if titles[run.name] in several else "")
-        for run in runs
+        run.name: title if titles.count(title) == 1 else f"{title}, seed {run.config.seed}"
+        for run, title in zip(runs, titles, strict=True)
     }
 
 

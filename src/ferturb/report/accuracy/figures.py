@@ -10,25 +10,15 @@ from matplotlib.figure import Figure
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.evaluation import metrics
-from ferturb.evaluation.significance import Interval
 from ferturb.report import published
-from ferturb.report.form.style import (
-    BLUE,
-    INK,
-    VERMILLION,
-    WIDTH,
-    add_legend,
-    colour_of,
-    new_figure,
-    new_panels,
-)
+from ferturb.report.form import style
 from ferturb.report.groups import Comparison
 from ferturb.report.model_results import ModelResult
 
 
 def confusion_matrices(models: Sequence[ModelResult]) -> Figure:
     """Row-normalised confusion matrices in percent, up to three in a row."""
-    with new_panels([m.model for m in models], 3.0, sharey=False) as (panels, figure):
+    with style.new_panels([m.model for m in models], 3.0, sharey=False) as (panels, figure):
         for axes, result in zip(panels, models, strict=True):
             _confusion(axes, result)
     return figure
@@ -40,16 +30,16 @@ def reliability(models: Sequence[ModelResult]) -> Figure:
     Bins with fewer than ten faces are left out.
     """
     names = list(dict.fromkeys(result.model for result in models))
-    with new_panels(names, 3.2, sharey=True) as (panels, figure):
+    with style.new_panels(names, 3.2, sharey=True) as (panels, figure):
         for axes, name in zip(panels, names, strict=True):
-            axes.plot([0, 100], [0, 100], color=INK, linewidth=1, linestyle=(0, (3, 2)))
+            axes.plot([0, 100], [0, 100], **style.DASHED)
             for result in [m for m in models if m.model == name]:
                 _reliability_line(axes, result)
             axes.set_title(name)
             axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence, %", aspect="equal")
         panels[0].set_ylabel("accuracy, %")
-        methods = list(dict.fromkeys(result.method for result in models))
-        add_legend(figure, {**{n: colour_of(n) for n in methods}, "perfect": None})
+        methods = {result.method: style.colour_of(result.method) for result in models}
+        style.add_legend(figure, {**methods, "perfect": None})
     return figure
 
 
@@ -62,18 +52,17 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> Figure:
     names = _names_apart([c.other for c in comparisons])
     apart = 0.14 if with_paper else 0.0
     height = 0.9 + (0.46 if with_paper else 0.34) * len(names)
-    with new_figure(WIDTH, height) as figure:
+    with style.new_figure(style.WIDTH, height) as figure:
         axes = figure.subplots()
-        axes.axvline(0, color=INK, linewidth=1)
+        axes.axvline(0, color=style.INK, linewidth=1)
         paper = False
         for y, c in enumerate(comparisons):
-            _interval(axes, c.change.accuracy, y - apart, VERMILLION)
+            style.draw_interval(axes, c.change.accuracy, y - apart, style.VERMILLION, 2.4, 7)
             if with_paper:
-                _interval(axes, c.change.macro_recall, y + apart, BLUE)
-            family = published.family(c.other.model) if c.other.method == "perturb" else None
-            theirs = published.change(family) if with_paper and family else None
+                style.draw_interval(axes, c.change.macro_recall, y + apart, style.BLUE, 2.4, 7)
+            theirs = published.change_of(c.other.model, c.other.method) if with_paper else None
             if theirs is not None:
-                axes.plot(theirs, y + apart, "D", color=INK, markerfacecolor="white", markersize=6)
+                axes.plot(theirs, y + apart, "D", markersize=6, **style.HOLLOW)
                 paper = True
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -82,28 +71,21 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> Figure:
         what = "accuracy and macro recall" if with_paper else "accuracy"
         axes.set_xlabel(f"change of {what} against the baseline, points (test split, 95 %)")
         if with_paper:
-            axes.plot([], [], "o-", color=VERMILLION, label="accuracy")
-            axes.plot([], [], "o-", color=BLUE, label="macro recall")
+            axes.plot([], [], "o-", color=style.VERMILLION, label="accuracy")
+            axes.plot([], [], "o-", color=style.BLUE, label="macro recall")
         if paper:
             label = "macro recall, paper"
-            axes.plot([], [], "D", color=INK, markerfacecolor="white", label=label, linestyle="")
+            axes.plot([], [], "D", label=label, linestyle="", **style.HOLLOW)
         if with_paper:
             axes.legend(loc="best")
     return figure
 
 
-def _interval(axes: Axes, change: Interval, y: float, colour: str) -> None:
-    axes.plot((100 * change.low, 100 * change.high), [y, y], color=colour, linewidth=2.4)
-    axes.plot(100 * change.estimate, y, "o", color=colour, markersize=7)
-
-
 def _reliability_line(axes: Axes, result: ModelResult) -> None:
     labels = np.tile(result.labels, len(result.logits))
-    pairs = zip(result.logits, result.temperatures, strict=True)
-    logits = np.concatenate([z / t for z, t in pairs])
-    mean, right, count = metrics.reliability(labels, logits)
+    mean, right, count = metrics.reliability(labels, np.concatenate(result.scaled_logits))
     kept = count >= 10
-    colour = colour_of(result.method)
+    colour = style.colour_of(result.method)
     axes.plot(100 * mean[kept], 100 * right[kept], color=colour, linewidth=1.3)
     sizes = 6 + 110 * count[kept] / count.sum()
     axes.scatter(100 * mean[kept], 100 * right[kept], sizes, colour, clip_on=False)
@@ -120,10 +102,9 @@ def _confusion(axes: Axes, result: ModelResult) -> None:
     counts = result.confusion
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    for i, j in np.ndindex(shares.shape):
-        colour = "white" if shares[i, j] > 55 else INK
-        text = f"{shares[i, j]:.0f}"
-        axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
+    for (i, j), share in np.ndenumerate(shares):
+        colour = "white" if share > 55 else style.INK
+        axes.text(j, i, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=40, ha="right")
     axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
     axes.set(xlabel="predicted", ylabel="label")

@@ -1,11 +1,9 @@
-"""Figures of the Perturb Scheme: views of a face, cluster maps by epoch, attention by stage,
-accuracy by number of clusters, in the report's style (`form/style.py`).
-"""
+"""Figures of the Perturb Scheme, in the report's style."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,18 +16,7 @@ from torch import Tensor
 from ferturb.evaluation import metrics
 from ferturb.perturb.views import views_of
 from ferturb.report import published
-from ferturb.report.form.style import (
-    BLUE,
-    CLUSTERS,
-    GREY,
-    INK,
-    ORANGE,
-    VERMILLION,
-    WIDTH,
-    draw_face,
-    new_figure,
-    print_mark,
-)
+from ferturb.report.form import style
 from ferturb.report.model_results import ModelResult
 
 
@@ -42,23 +29,22 @@ def clusters_left_out(
     """
     ks = {name: int(found.max()) + 1 for name, found in maps.items()}
     columns = 2 + max(ks.values())
-    width = min(WIDTH, 1.75 * columns)
-    with new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as figure:
+    width = min(style.WIDTH, 1.75 * columns)
+    with style.new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as figure:
         grid = figure.subplots(len(maps), columns, squeeze=False)
         for row, (name, found) in zip(grid, maps.items(), strict=True):
             batch = face.float().div(255)[None, None]
             views = views_of(batch, torch.from_numpy(found)[None], ks[name])[0, :, 0].numpy()
-            draw_face(row[0], views[-1], "the face")
-            draw_face(row[1], views[-1], "clusters")
-            colours = ListedColormap(CLUSTERS[: ks[name]])
-            row[1].imshow(found % len(CLUSTERS), cmap=colours, alpha=0.55, interpolation="nearest")
-            for j in range(columns - 2):
-                if j < ks[name]:
-                    draw_face(row[2 + j], views[j], f"without {j + 1}", CLUSTERS[j % len(CLUSTERS)])
-                else:
-                    row[2 + j].axis("off")
+            style.draw_face(row[0], views[-1], "the face")
+            style.draw_face(row[1], views[-1], "clusters")
+            _overlay(row[1], found, ks[name])
+            for axes in row[2 + ks[name] :]:
+                axes.axis("off")
+            for j, (axes, view) in enumerate(zip(row[2:], views[:-1], strict=False)):
+                colour = style.CLUSTERS[j % len(style.CLUSTERS)]
+                style.draw_face(axes, view, f"without {j + 1}", colour)
             row[0].set_ylabel(name, fontsize=8.5, fontweight="bold")
-        print_mark(figure, mark)
+        style.print_mark(figure, mark)
     return figure
 
 
@@ -77,19 +63,15 @@ def maps_by_epoch(
     count = min(most, len(maps))
     chosen = [round(i * (len(maps) - 1) / max(1, count - 1)) for i in range(count)]
     background = torch.full(maps.shape[1:], 0.6) if face is None else face.float().div(255)
-    across = min(len(chosen), 6)
-    down = -(-len(chosen) // 6)
-    with new_figure(WIDTH * max(across, 3) / 6, 1.85 * down) as figure:
-        grid = figure.subplots(down, across, squeeze=False).flatten()
-        for axes in grid[len(chosen) :]:
-            axes.axis("off")
-        for axes, epoch in zip(grid, chosen, strict=False):
-            draw_face(axes, background.numpy(), f"epoch {epoch + 1}")
+    across = min(count, 6)
+    with style.new_figure(style.WIDTH * max(across, 3) / 6, 1.85 * math.ceil(count / 6)) as figure:
+        for axes, epoch in zip(style.panels_on(figure, count, 6), chosen, strict=True):
+            style.draw_face(axes, background.numpy(), f"epoch {epoch + 1}")
             _overlay(axes, maps[epoch].numpy(), k)
             if epoch:
                 same = 100 * float((maps[epoch] == maps[epoch - 1]).double().mean())
                 axes.set_xlabel(f"{same:.0f} % as before", fontsize=8)
-        print_mark(figure, mark)
+        style.print_mark(figure, mark)
     return figure
 
 
@@ -109,17 +91,18 @@ def attention_by_stage(
     low, high = mean.amin((1, 2), keepdim=True), mean.amax((1, 2), keepdim=True)
     scaled = (mean - low) / (high - low).clamp_min(1e-12)
     kept = torch.where(scaled >= threshold, scaled, 0.0)
-    titles = [f"gate {i + 1}" for i in range(len(gates))] if len(gates) > 1 else ["input gate"]
-    panels = [*gates, mean, kept] if len(gates) > 1 else [*gates, kept]
-    titles += (["mean"] if len(gates) > 1 else []) + ["used"]
+    titles, panels = ["input gate", "used"], [*gates, kept]
+    if len(gates) > 1:
+        titles = [*(f"gate {i + 1}" for i in range(len(gates))), "mean", "used"]
+        panels = [*gates, mean, kept]
     columns = len(panels) + 1
-    width = min(WIDTH, 1.5 * columns)
-    with new_figure(width, len(faces) * (width / columns + 0.25) + 0.3) as figure:
+    width = min(style.WIDTH, 1.5 * columns)
+    with style.new_figure(width, len(faces) * (width / columns + 0.25) + 0.3) as figure:
         grid = figure.subplots(len(faces), columns, squeeze=False)
         for i, row in enumerate(grid):
-            draw_face(row[0], faces[i].float().div(255).numpy(), "the face" if not i else "")
+            style.draw_face(row[0], faces[i].float().div(255).numpy(), "the face" if not i else "")
             for axes, panel, title in zip(row[1:], panels, titles, strict=True):
-                draw_face(axes, np.zeros((2, 2)), title if not i else "")
+                style.draw_face(axes, np.zeros((2, 2)), title if not i else "")
                 values = panel[i].numpy()
                 axes.imshow(values, cmap="inferno", interpolation="nearest")
                 span = f"{values.min():.2f} – {values.max():.2f}"
@@ -127,14 +110,12 @@ def attention_by_stage(
                 axes.xaxis.label.set_fontsize(7.5)
             if names:
                 row[0].set_ylabel(names[i], fontsize=8.5, fontweight="bold")
-        print_mark(figure, mark)
+        style.print_mark(figure, mark)
     return figure
 
 
 def accuracy_by_clusters(
-    models: Sequence[ModelResult],
-    baselines: Sequence[ModelResult] = (),
-    with_paper: bool = False,
+    models: Sequence[ModelResult], baselines: Sequence[ModelResult] = (), with_paper: bool = False
 ) -> Figure:
     """Figure 5: test accuracy by K with 95 % intervals; small dots are single seeds.
 
@@ -142,35 +123,34 @@ def accuracy_by_clusters(
     paper, its numbers stand in a second panel, of macro recall, which is what they are.
     """
     measures = ("accuracy", "macro_recall") if with_paper else ("accuracy",)
-    with new_figure((1.0 if with_paper else 0.7) * WIDTH, 3.4) as figure:
+    with style.new_figure((1.0 if with_paper else 0.7) * style.WIDTH, 3.4) as figure:
         panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
         for axes, measure in zip(panels, measures, strict=True):
             _by_clusters(axes, measure, models, baselines)
         if with_paper:
-            theirs = {k: 100 * share for k, share in published.FIGURE_5.items()}
-            axes = panels[-1]
-            style: Any = {"color": INK, "markerfacecolor": "white", "linewidth": 1}
-            axes.plot(list(theirs), list(theirs.values()), "D--", label="paper, VGG16", **style)
+            ks, shares = list(published.FIGURE_5), [100 * s for s in published.FIGURE_5.values()]
+            panels[-1].plot(ks, shares, "D--", label="paper, VGG16", linewidth=1, **style.HOLLOW)
         panels[-1].legend(loc="best")
     return figure
 
 
 def _by_clusters(
-    axes: Axes,
-    measure: str,
-    models: Sequence[ModelResult],
-    baselines: Sequence[ModelResult],
+    axes: Axes, measure: str, models: Sequence[ModelResult], baselines: Sequence[ModelResult]
 ) -> None:
     names = list(dict.fromkeys(result.model for result in models))
-    colours = dict(zip(names, (VERMILLION, BLUE, ORANGE, GREY, INK), strict=False))
+    colours = dict(
+        zip(
+            names, (style.VERMILLION, style.BLUE, style.ORANGE, style.GREY, style.INK), strict=False
+        )
+    )
     for result in baselines:
-        score, colour = getattr(result.scores, measure), colours.get(result.model, GREY)
+        score, colour = getattr(result.scores, measure), colours.get(result.model, style.GREY)
         axes.axhspan(100 * score.low, 100 * score.high, color=colour, alpha=0.1, linewidth=0)
         label = f"{result.model}, baseline"
         axes.axhline(100 * score.estimate, color=colour, linestyle=(0, (3, 2)), label=label)
     for name in names:
         own = [result for result in models if result.model == name]
-        _curve(axes, measure, sorted(own, key=clusters_of), colours.get(name, GREY))
+        _curve(axes, measure, sorted(own, key=clusters_of), colours.get(name, style.GREY))
     axes.set_xticks(sorted({clusters_of(result) for result in models}))
     axes.set(xlabel="clusters K", ylabel=f"{measure.replace('_', ' ')}, %")
 
@@ -179,10 +159,7 @@ def _curve(axes: Axes, measure: str, ordered: Sequence[ModelResult], colour: str
     """One model's line; its results by rising K."""
     ks = [clusters_of(result) for result in ordered]
     scores = [getattr(result.scores, measure) for result in ordered]
-    middle, low, high = (
-        np.array([100 * getattr(score, part) for score in scores])
-        for part in ("estimate", "low", "high")
-    )
+    low, middle, high = 100 * np.array([(s.low, s.estimate, s.high) for s in scores]).T
     seeds = max(len(result.seeds) for result in ordered)
     label = f"{ordered[0].model}, {seeds} seed{'s' if seeds > 1 else ''}"
     errors = np.stack([middle - low, high - middle])
@@ -200,6 +177,6 @@ def clusters_of(result: ModelResult) -> int:
 
 
 def _overlay(axes: Axes, labels: Int64[np.ndarray, "h w"], k: int) -> None:
-    colours = ListedColormap(CLUSTERS[: min(k, len(CLUSTERS))])
-    shown = labels % len(CLUSTERS)
+    colours = ListedColormap(style.CLUSTERS[:k])
+    shown = labels % len(style.CLUSTERS)
     axes.imshow(shown, colours, vmin=0, vmax=colours.N - 1, alpha=0.55, interpolation="nearest")

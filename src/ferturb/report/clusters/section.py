@@ -54,14 +54,13 @@ def _first_of_each_model(runs: Sequence[RunResult]) -> list[RunResult]:
 def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture:
     maps = {run.config.model.name: _best_map(run) for run in runs}
     size = next(iter(maps.values())).shape
-    image, name = _example(faces, (size[0], size[1]))
-    caption = "Each row: the face, the clusters over it, and the face without each cluster. "
-    if name:
-        caption += f"The first test face labelled happy ({name}). "
-    else:
-        caption += "No face was given, so a plain grey one stands in. "
-    caption += "Cluster map of the best epoch of the first seed."
-    mark = mark_of(faces) if name else ""
+    image, name, mark = _example(faces, (size[0], size[1]))
+    shown = f"The first test face labelled happy ({name})."
+    caption = (
+        "Each row: the face, the clusters over it, and the face without each cluster. "
+        f"{shown if name else 'No face was given, so a plain grey one stands in.'} "
+        "Cluster map of the best epoch of the first seed."
+    )
     alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
     png = png_of(figures.clusters_left_out(image, maps, mark))
     return Picture("figure4", "A face with each cluster left out", marked(caption, mark), alt, png)
@@ -70,13 +69,12 @@ def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture
 def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
     maps = run.cluster_maps
     assert maps is not None
-    image, name = _example(faces, (maps.shape[1], maps.shape[2]))
-    mark = mark_of(faces) if name else ""
+    image, name, mark = _example(faces, (maps.shape[1], maps.shape[2]))
     model = run.config.model.name
-    best = run.best_epoch
     caption = (
-        f"{run.name}: cluster maps from the first epoch to the last; weights of epoch {best} are "
-        "kept. Below each, how many pixels are in the cluster they were in the epoch before."
+        f"{run.name}: cluster maps from the first epoch to the last; weights of epoch "
+        f"{run.best_epoch} are kept. Below each, how many pixels are in the cluster they were in "
+        "the epoch before."
     )
     shown = image if name else None
     png = png_of(figures.maps_by_epoch(torch.from_numpy(maps), shown, mark=mark))
@@ -89,9 +87,9 @@ def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
 
 def _attention_picture(run: RunResult, faces: Faces) -> Picture:
     test = faces.split("test") if len(faces.split("test")) else faces
-    index = [_first(test, emotion) for emotion in SHOWN]
-    images = test.images[torch.tensor([i for i in index if i is not None], dtype=torch.int64)]
-    names = [e for e, i in zip(SHOWN, index, strict=True) if i is not None]
+    first = {emotion: _first(test, emotion) for emotion in SHOWN}
+    known = {emotion: place for emotion, place in first.items() if place is not None}
+    names, images = list(known), test.images[torch.tensor(list(known.values()), dtype=torch.int64)]
     with torch.no_grad():
         gates = run.run.load_classifier().gate_maps(images.unsqueeze(1).float().div(255)).float()
     threshold = MethodConfig().attention_threshold
@@ -109,19 +107,16 @@ def _attention_picture(run: RunResult, faces: Faces) -> Picture:
 
 def _figure_5(models: Sequence[ModelResult], results: StudyResults) -> Picture:
     names = {result.model for result in models}
-    baselines = [
-        result
-        for result in results.main.models
-        if result.model in names and result.method.startswith("baseline")
-    ]
+    own = [result for result in results.main.models if result.model in names]
+    baselines = [result for result in own if result.method.startswith("baseline")]
     theirs = results.fer2013 and "vgg16" in names
-    caption = "Accuracy on the test split by the number of clusters K, with 95 % intervals. "
+    caption = "Accuracy on the test split by the number of clusters K, with 95 % intervals."
     if baselines:
-        caption += "Dashed, with its interval as a band: the baseline. "
+        caption += " Dashed, with its interval as a band: the baseline."
     if theirs:
         caption += (
-            "The paper's numbers are read off its plot; they are macro recall, and stand in the "
-            "right panel. "
+            " The paper's numbers are read off its plot; they are macro recall, and stand in the "
+            "right panel."
         )
     alt = "; ".join(
         f"{result.model}, K = {figures.clusters_of(result)}: "
@@ -129,7 +124,7 @@ def _figure_5(models: Sequence[ModelResult], results: StudyResults) -> Picture:
         for result in models
     )
     png = png_of(figures.accuracy_by_clusters(models, baselines, theirs))
-    return Picture("figure5", "Accuracy by number of clusters", caption.strip(), alt, png)
+    return Picture("figure5", "Accuracy by number of clusters", caption, alt, png)
 
 
 def _models_by_k(group: Group) -> list[ModelResult]:
@@ -150,19 +145,17 @@ def _models_by_k(group: Group) -> list[ModelResult]:
 def _best_map(run: RunResult) -> np.ndarray:
     maps = run.cluster_maps
     assert maps is not None
-    best = min(run.best_epoch, len(maps)) - 1
-    return np.asarray(maps[best])
+    return np.asarray(maps[min(run.best_epoch, len(maps)) - 1])
 
 
-def _example(faces: Faces | None, size: tuple[int, int]) -> tuple[UInt8[Tensor, "h w"], str]:
-    """The first test face labelled happy, else the first face, and its name; grey without one."""
+def _example(faces: Faces | None, size: tuple[int, int]) -> tuple[UInt8[Tensor, "h w"], str, str]:
+    """The first test face labelled happy, else the first, its name and mark; grey without one."""
     if faces is None or not len(faces) or tuple(faces.images.shape[1:]) != size:
-        return torch.full(size, 150, dtype=torch.uint8), ""
+        return torch.full(size, 150, dtype=torch.uint8), "", ""
     test = faces.split("test")
     place = _first(test, "happy")
-    if place is None:
-        return faces.images[0], faces.names[0]
-    return test.images[place], test.names[place]
+    shown, place = (faces, 0) if place is None else (test, place)
+    return shown.images[place], shown.names[place], mark_of(faces)
 
 
 def _first(faces: Faces, emotion: str) -> int | None:

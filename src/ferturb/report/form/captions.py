@@ -1,14 +1,20 @@
-"""What many captions say."""
+"""What many captions and tables share."""
 
 from __future__ import annotations
 
 from ferturb.data.faces import Faces
 from ferturb.report import published
+from ferturb.report.form.tables import Column
 from ferturb.report.model_results import ModelResult
 
 INTERVALS = (
     "Brackets: 95 % bootstrap interval over test faces (and over training seeds where there are "
     "several). ± is the standard deviation over seeds."
+)
+SCORES = (
+    Column("accuracy", "Accuracy, %", scale=100),
+    Column("macro_recall", "Macro recall, %", scale=100),
+    Column("macro_f1", "Macro-F1", digits=3),
 )
 
 
@@ -19,10 +25,8 @@ def family_of(result: ModelResult) -> str | None:
     """
     if not result.is_ensemble:
         return published.family(result.model)
-    families = {published.family(member) for member in result.members}
-    return (
-        published.ENSEMBLE if families == set(published.FAMILIES) - {published.ENSEMBLE} else None
-    )
+    families = {published.ENSEMBLE, *map(published.family, result.members)}
+    return published.ENSEMBLE if families == set(published.FAMILIES) else None
 
 
 PRIVATE = "contains dataset images: do not publish"

@@ -1,7 +1,7 @@
-"""What all figures share: they are PNG at twice the page's resolution.
+"""What all figures share: colours, parts, and PNG at twice the page's resolution.
 
-One style for all; colours from Okabe and Ito, which colour-blind readers can tell apart; drawn by
-matplotlib's Agg without its global state, so that the same numbers give the same file.
+The colours are Okabe and Ito's, which colour-blind readers can tell apart. Drawn by matplotlib's
+Agg without its global state, so that the same numbers give the same file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ferturb.evaluation.significance import Interval
 
 WIDTH = 9.0
 """Inches; 100 CSS pixels each on the page."""
@@ -25,6 +28,8 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, INK, GREY = "#E69F00", "#56B4E9", "#222222", "#8A8A8A"
 CLUSTERS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#F0E442", GREY)
 SPLITS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
+DASHED: Any = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 2))}
+HOLLOW: Any = {"color": INK, "markerfacecolor": "white"}
 _METHODS = {"baseline": BLUE, "perturb": VERMILLION, "attention": GREEN}
 
 _STYLE: Any = {
@@ -78,21 +83,24 @@ def draw_face(axes: Axes, image: np.ndarray, title: str, frame: str = "") -> Non
     axes.grid(visible=False)
 
 
+def draw_interval(
+    axes: Axes, share: Interval, y: float, colour: str, line: float, dot: float
+) -> None:
+    """A share in percent with its interval, lying; `line` and `dot` are their sizes in points."""
+    axes.plot([100 * share.low, 100 * share.high], [y, y], color=colour, linewidth=line)
+    axes.plot(100 * share.estimate, y, "o", color=colour, markersize=dot)
+
+
 def colour_of(method: str) -> str:
     """The colour of a method, the same in every figure."""
-    known = _METHODS.get(method.split(" ")[0])
-    if known and method in _METHODS:
-        return known
     rest = (PURPLE, ORANGE, SKY, INK)
-    return rest[sum(method.encode()) % len(rest)]
+    return _METHODS.get(method, rest[sum(method.encode()) % len(rest)])
 
 
 def add_legend(figure: Figure, entries: Mapping[str, str | None]) -> None:
     """A legend above the panels; an entry without a colour is the thin dashed line."""
     handles = [
-        mpl.lines.Line2D([], [], color=colour, label=name)
-        if colour
-        else mpl.lines.Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2)), label=name)
+        Line2D([], [], label=name, **({"color": colour} if colour else DASHED))
         for name, colour in entries.items()
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
@@ -118,14 +126,18 @@ def new_panels(
     names: Sequence[str], height: float, sharey: bool
 ) -> Iterator[tuple[list[Axes], Figure]]:
     """One panel per name, up to three in a row, on one figure."""
-    across = min(len(names), 3)
-    down = math.ceil(len(names) / 3)
-    width = WIDTH if across > 1 else 0.6 * WIDTH
-    with new_figure(width, height * down + 0.5) as figure:
-        grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flatten().tolist()
-        for axes in grid[len(names) :]:
-            axes.axis("off")
-        yield grid[: len(names)], figure
+    width = WIDTH if len(names) > 1 else 0.6 * WIDTH
+    with new_figure(width, height * math.ceil(len(names) / 3) + 0.5) as figure:
+        yield panels_on(figure, len(names), 3, sharey), figure
+
+
+def panels_on(figure: Figure, count: int, most: int, sharey: bool = False) -> list[Axes]:
+    """So many panels on a figure, up to `most` in a row."""
+    down, across = math.ceil(count / most), min(count, most)
+    grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flatten().tolist()
+    for axes in grid[count:]:
+        axes.axis("off")
+    return list(grid[:count])
 
 
 def png_of(figure: Figure) -> bytes:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
+from types import SimpleNamespace
 
 from ferturb.evaluation.significance import Interval
 
@@ -57,17 +58,16 @@ class Table:
 
     def to_csv(self) -> str:
         """Comma-separated values with a header line; empty where there is no number."""
-        spread = [_spread(column.key, [r[i] for r in self.rows]) for i, column in self._numbered()]
+        spread = [_spread(c.key, [row[i] for row in self.rows]) for i, c in enumerate(self.columns)]
+        lines = [[name for names, _ in spread for name in names]]
+        lines += [[cell for _, cells in spread for cell in cells[i]] for i in range(len(self.rows))]
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([name for names, _ in spread for name in names])
-        for index in range(len(self.rows)):
-            writer.writerow([cell for _, cells in spread for cell in cells[index]])
+        csv.writer(out, lineterminator="\n").writerows(lines)
         return out.getvalue()
 
     def to_latex(self) -> str:
         r"""A `table` environment in booktabs style (needs `\usepackage{booktabs}`)."""
-        form = "".join("r" if self._is_number(i) else "l" for i, _ in self._numbered())
+        form = "".join("r" if self._is_number(i) else "l" for i in range(len(self.columns)))
         lines = [
             r"\begin{table}",
             r"\centering",
@@ -78,15 +78,13 @@ class Table:
         ]
         if any(column.group for column in self.columns):
             lines += self._latex_groups()
-        lines.append(" & ".join(latex(c.heading) for c in self.columns) + r" \\")
-        lines.append(r"\midrule")
+        lines += [" & ".join(latex(c.heading) for c in self.columns) + r" \\", r"\midrule"]
         for row in self.rows:
-            cells = [_latex_cell(c, cell) for c, cell in zip(self.columns, row, strict=True)]
+            cells = map(_latex_cell, self.columns, row)
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}"]
-        if self.note:
-            lines += ["", rf"\smallskip\footnotesize {latex(self.note)}"]
-        return "\n".join([*lines, r"\end{table}", ""])
+        note = ["", rf"\smallskip\footnotesize {latex(self.note)}"] if self.note else []
+        return "\n".join([*lines, *note, r"\end{table}", ""])
 
     def to_html(self) -> str:
         """A `<table>`; a first-column cell equal to the one above it is left blank."""
@@ -100,23 +98,17 @@ class Table:
             parts.append(f'<tr class="groups">{heads}</tr>')
         heads = "".join(
             f'<th scope="col"{self._class(i)}>{html.escape(c.heading)}</th>'
-            for i, c in self._numbered()
+            for i, c in enumerate(self.columns)
         )
         parts += [f"<tr>{heads}</tr>", "</thead>", "<tbody>"]
         above: Cell = None
         for row in self.rows:
-            repeated = row[0] == above
-            first = "" if repeated else _html_cell(self.columns[0], row[0])
-            style = "" if repeated else ' class="start"'
-            cells = "".join(
-                f"<td{self._class(i)}>{_html_cell(c, row[i])}</td>" for i, c in self._numbered()[1:]
-            )
-            parts.append(f'<tr{style}><th scope="row">{first}</th>{cells}</tr>')
+            first, *cells = map(_html_cell, self.columns, row)
+            style, first = ("", "") if row[0] == above else (' class="start"', first)
+            rest = "".join(f"<td{self._class(i)}>{cell}</td>" for i, cell in enumerate(cells, 1))
+            parts.append(f'<tr{style}><th scope="row">{first}</th>{rest}</tr>')
             above = row[0]
         return "\n".join([*parts, "</tbody>", "</table>"])
-
-    def _numbered(self) -> list[tuple[int, Column]]:
-        return list(enumerate(self.columns))
 
     def _groups(self) -> list[tuple[str, int]]:
         return [(g, len(list(c))) for g, c in groupby(column.group for column in self.columns)]
@@ -136,6 +128,15 @@ class Table:
                 rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
             start += width
         return [" & ".join(heads) + r" \\", " ".join(rules)]
+
+
+def plain_columns(*keys: str) -> list[Column]:
+    """Columns that are headed by their keys.
+
+    >>> plain_columns("best_epoch")[0].heading
+    'Best epoch'
+    """
+    return [Column(key, key.replace("_", " ").capitalize()) for key in keys]
 
 
 def latex(text: str) -> str:
@@ -219,22 +220,14 @@ def p_text(value: float) -> str:
 
 
 def _html_cell(column: Column, cell: Cell) -> str:
-    def small(text: str) -> str:
-        return f' <span class="interval">{text}</span>'
-
-    return _shown(column, cell, html.escape, small)
+    return _shown(column, cell, html.escape, ' <span class="interval">{}</span>')
 
 
 def _latex_cell(column: Column, cell: Cell) -> str:
-    def small(text: str) -> str:
-        return rf" {{\scriptsize {latex(text)}}}"
-
-    return _shown(column, cell, latex, small)
+    return _shown(column, cell, latex, r" {{\scriptsize {}}}")
 
 
-def _shown(
-    column: Column, cell: Cell, escape: Callable[[str], str], small: Callable[[str], str]
-) -> str:
+def _shown(column: Column, cell: Cell, escape: Callable[[str], str], small: str) -> str:
     """One cell in print: escaped text, a number, or an estimate with its interval set small."""
     if cell is None:
         return escape("–")
@@ -247,24 +240,19 @@ def _shown(
         text += f" ± {number(cell.std, column, signed=False)}"
     if math.isnan(cell.low):
         return escape(text)
-    return escape(text) + small(f"[{number(cell.low, column)}, {number(cell.high, column)}]")
+    interval = f"[{number(cell.low, column)}, {number(cell.high, column)}]"
+    return escape(text) + small.format(escape(interval))
 
 
 def _spread(key: str, cells: list[Cell]) -> tuple[list[str], list[list[str]]]:
     """CSV columns of one column: its names, and its values by row."""
     if not any(isinstance(cell, Interval) for cell in cells):
         return [key], [[_plain(cell)] for cell in cells]
-    names = [key, f"{key}_low", f"{key}_high"]
-    with_std = any(isinstance(cell, Interval) and cell.std is not None for cell in cells)
-    values = []
-    for cell in cells:
-        whole = cell if isinstance(cell, Interval) else None
-        if whole is None:
-            row = [_plain(cell), "", ""]
-        else:
-            row = [_plain(whole.estimate), _plain(whole.low), _plain(whole.high)]
-        values.append(row + ([_plain(whole.std if whole else None)] if with_std else []))
-    return names + ([f"{key}_std"] if with_std else []), values
+    parts = {key: "estimate", f"{key}_low": "low", f"{key}_high": "high"}
+    if any(isinstance(cell, Interval) and cell.std is not None for cell in cells):
+        parts[f"{key}_std"] = "std"
+    whole = [c if isinstance(c, Interval) else SimpleNamespace(estimate=c) for c in cells]
+    return list(parts), [[_plain(getattr(w, p, None)) for p in parts.values()] for w in whole]
 
 
 def _plain(cell: Cell) -> str:

@@ -1,7 +1,6 @@
 """Networks trained twice, on whole faces and with face masks, and tested on both.
 
-Four cells for each network: "masked training" and "masked testing" are different questions, and
-one number for both answers neither.
+"Masked training" and "masked testing" are different questions; one number answers neither.
 """
 
 from __future__ import annotations

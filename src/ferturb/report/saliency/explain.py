@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
 
 from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
+from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
 from ferturb.evaluation.saliency.probability import how_many_summed
+from ferturb.models.test_time import predict_logits
 from ferturb.report.form.captions import mark_of, marked
 from ferturb.report.form.style import Picture, png_of
 from ferturb.report.run_results import RunResult, run_names
-from ferturb.report.saliency.example_faces import example_faces
 from ferturb.report.saliency.figures import faces_and_saliency
 
 _MODELS = 5
@@ -25,9 +28,7 @@ _PAPERS = "vgg16"
 """The network of the paper's figures 1 and 6."""
 
 
-def paper_figures(
-    runs: Sequence[RunResult], faces: Faces, method: str = SALIENCY
-) -> tuple[Picture, ...]:
+def paper_figures(runs: Sequence[RunResult], faces: Faces) -> tuple[Picture, ...]:
     """Figures 1 and 6 where the runs for them are there, else one figure of the runs there are.
 
     Figure 1: a network trained on whole faces beside the same trained on MaskFer. Figure 6: one
@@ -36,21 +37,18 @@ def paper_figures(
     """
     done = [run for run in runs if run.done and run.config.method.name != "attention"]
     first = _first_seeds(done)
-    pictures = []
+    whole = [run for run in first if not run.config.dataset.altered]
     masked = _pair(first, lambda run: run.config.dataset.face_masks is not None)
-    if masked:
-        title = "Saliency of networks trained on whole and on masked faces"
-        pictures.append(explain_figure(masked, faces, method, key="figure1", title=title))
-    perturbed = _pair(
-        [run for run in first if not run.config.dataset.altered],
-        lambda run: run.config.method.name == "perturb",
+    perturbed = _pair(whole, lambda run: run.config.method.name == "perturb")
+    wanted = (
+        ("figure1", "Saliency of networks trained on whole and on masked faces", masked),
+        ("figure6", "Saliency with and without the Perturb Scheme", perturbed),
     )
-    if perturbed:
-        title = "Saliency with and without the Perturb Scheme"
-        pictures.append(explain_figure(perturbed, faces, method, key="figure6", title=title))
-    rest = [run for run in first if not run.config.dataset.altered][:_MODELS]
-    if not pictures and rest:
-        pictures.append(explain_figure(rest, faces, method))
+    pictures = [
+        explain_figure(pair, faces, key=key, title=title) for key, title, pair in wanted if pair
+    ]
+    if not pictures and whole:
+        pictures.append(explain_figure(whole[:_MODELS], faces))
     return tuple(pictures)
 
 
@@ -72,17 +70,11 @@ def explain_figure(
     names = run_names(runs)
     shown = example_faces(runs, models, faces, split)
     batch = shown.faces.images.unsqueeze(1).float().div(255)
-    maps = {
-        name: raw_saliency(model, batch, shown.faces.labels, method, seed)
-        for name, model in zip(names, models, strict=True)
-    }
-    notes = {
-        name: [
-            f"{100 * p:.0f} %" + (", no map" if nothing else "")
-            for p, nothing in zip(row, silent(maps[name]).tolist(), strict=True)
-        ]
-        for name, row in zip(names, shown.probability, strict=True)
-    }
+    maps, notes = {}, {}
+    for name, model, row in zip(names, models, shown.probability, strict=True):
+        maps[name] = raw_saliency(model, batch, shown.faces.labels, method, seed)
+        blank = [", no map" if nothing else "" for nothing in silent(maps[name]).tolist()]
+        notes[name] = [f"{100 * p:.0f} %{note}" for p, note in zip(row, blank, strict=True)]
     mark = mark_of(faces)
     summed = max(how_many_summed(model) for model in models) > 1
     caption = (
@@ -119,10 +111,109 @@ def _first_seeds(runs: Sequence[RunResult]) -> list[RunResult]:
 def _pair(runs: Sequence[RunResult], special: Callable[[RunResult], bool]) -> list[RunResult]:
     """A plain baseline and a run of the same network that is special in one way, if there are."""
     order = sorted(runs, key=lambda run: run.config.model.name != _PAPERS)
-    for plain in order:
-        if plain.config.method.name != "baseline" or plain.config.dataset.altered:
-            continue
-        for other in order:
-            if other.config.model.name == plain.config.model.name and special(other):
-                return [plain, other]
-    return []
+    plain = [
+        r for r in order if r.config.method.name == "baseline" and not r.config.dataset.altered
+    ]
+    pairs = (
+        [first, other]
+        for first in plain
+        for other in order
+        if other.config.model.name == first.config.model.name and special(other)
+    )
+    return next(pairs, [])
+
+
+Array = np.ndarray
+
+CANDIDATES = 60
+"""Faces of each emotion that are looked at where a run has not stored logits of these faces."""
+
+RULE = (
+    "For each emotion the {split} face that all models shown get right and whose probability of "
+    "that emotion, averaged over the models, is the median."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """One face of each emotion that the split has, in the order of the emotions."""
+
+    faces: Faces
+    probability: Float[Array, "m k"]
+    """What each model gives the labelled emotion."""
+    right: tuple[bool, ...]
+    """Whether all models get the face right."""
+    rule: str
+    """How they were chosen, in a sentence or two."""
+
+
+def example_faces(
+    runs: Sequence[RunResult], models: Sequence[nn.Module], faces: Faces, split: str = "test"
+) -> Examples:
+    """The faces to show the models of these runs on; `models` are their networks.
+
+    For each emotion, among the faces of the split that every shown model gets right, the one whose
+    probability of that emotion, averaged over the models, is the median (the lower of the two
+    middle ones where their number is even; the first in the dataset of equal ones). Where no face
+    is right by all models, the median among all faces of that emotion. So the choice of the faces
+    is not left to the author of a figure.
+    """
+    part = faces.split(split)
+    if not len(part):
+        raise FerturbError(f"{faces.source} has no {split} faces; give another source or split")
+    content = faces.content_hash()
+    pairs = zip(runs, models, strict=True)
+    stored = [_stored(run, model, part, split, content) for run, model in pairs]
+    known = [one for one in stored if one is not None]
+    rule = RULE.format(split=split)
+    if len(known) == len(stored):
+        index, probabilities = torch.arange(len(part)), np.stack(known)
+    else:
+        index = stratified(part.labels, CANDIDATES)
+        some = part.images[index]
+        probabilities = np.stack([_softmax(predict_logits(m, some), m) for m in models])
+        rule += f" Of at most {CANDIDATES} faces of each emotion, drawn at random."
+    labels = part.labels[index].numpy()
+    places, right = median_faces(labels, probabilities)
+    of_true = np.take_along_axis(probabilities, labels[None, :, None], 2)[:, places, 0]
+    if not all(right):
+        missing = [EMOTIONS[labels[p]] for p, ok in zip(places, right, strict=True) if not ok]
+        rule += f" The median of all, as none is right by all models: {', '.join(missing)}."
+    return Examples(part.select(index[torch.from_numpy(places)]), of_true, right, rule)
+
+
+def median_faces(
+    labels: Int64[Array, " n"], probabilities: Float[Array, "m n 7"]
+) -> tuple[Int64[Array, " k"], tuple[bool, ...]]:
+    """The places of the chosen faces, and whether all models get each right.
+
+    Emotions without faces are passed over.
+    """
+    right: Bool[Array, " n"] = (probabilities.argmax(2) == labels).all(0)
+    true = np.take_along_axis(probabilities, labels[None, :, None], 2)[:, :, 0].mean(0)
+    places, sure = [], []
+    for emotion in range(len(EMOTIONS)):
+        own = np.flatnonzero(labels == emotion)
+        good = own[right[own]]
+        pool = good if len(good) else own
+        if len(pool):
+            order = pool[np.argsort(true[pool], kind="stable")]
+            places.append(int(order[(len(order) - 1) // 2]))
+            sure.append(len(good) > 0)
+    return np.array(places, dtype=np.int64), tuple(sure)
+
+
+def _stored(
+    run: RunResult, model: nn.Module, part: Faces, split: str, content: str
+) -> Float[Array, "n 7"] | None:
+    """Probabilities from the run's stored logits, if they are of these faces."""
+    if split == "train" or content != run.record.get("data", {}).get("hash"):
+        return None
+    kept = run.logits.get((split, "none"))
+    if kept is None or not np.array_equal(kept[0], part.labels.numpy()):
+        return None
+    return _softmax(torch.from_numpy(kept[1]), model)
+
+
+def _softmax(logits: Tensor, model: nn.Module) -> Float[Array, "n 7"]:
+    return np.asarray((logits.double() / how_many_summed(model)).softmax(1).numpy())

@@ -49,7 +49,10 @@ def faithfulness_table(found: Mapping[str, Benchmark]) -> Table:
     known = any(len(judgement.planted) for judgement in found.values())
     rows: list[tuple[Cell, ...]] = []
     for name, judgement in found.items():
-        rows += [(name, *_faithful_cells(row, known)) for row in summarise(judgement)]
+        for s in summarise(judgement):
+            named = (s.names_right, s.points_right) if known else ()
+            head = (name, s.method, s.n, s.deletion, s.insertion, s.pointing)
+            rows.append((*head, *named, s.correlation, s.similarity))
     truth = (
         Column("names_right", "names, %", group="carrying feature", scale=100, digits=0),
         Column("points_right", "points to, %", group="carrying feature", scale=100, digits=0),
@@ -67,12 +70,6 @@ def faithfulness_table(found: Mapping[str, Benchmark]) -> Table:
     )
     title = "Faithfulness of the saliency methods"
     return Table("faithfulness", title, columns, tuple(rows), _faithfulness_note(found))
-
-
-def _faithful_cells(row: MethodScore, known: bool) -> tuple[Cell, ...]:
-    truth = (row.names_right, row.points_right) if known else ()
-    cells = (row.method, row.n, row.deletion, row.insertion, row.pointing)
-    return (*cells, *truth, row.correlation, row.similarity)
 
 
 def _faithfulness_note(found: Mapping[str, Benchmark]) -> str:
@@ -109,10 +106,8 @@ def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
     parts = []
     for name, judgement in shown.items():
         best = min(summarise(judgement), key=lambda row: row.deletion.estimate)
-        parts.append(
-            f"{name}: {best.method} has the smallest area under the deletion curve, "
-            f"{best.deletion.estimate:.3f}."
-        )
+        smallest = f"the smallest area under the deletion curve, {best.deletion.estimate:.3f}"
+        parts.append(f"{name}: {best.method} has {smallest}.")
     png = png_of(faithfulness_curves(shown))
     title = "Deletion and insertion curves"
     return Picture("faithfulness_curves", title, caption, " ".join(parts), png)

@@ -1,10 +1,8 @@
-"""Figures of saliency: faces with maps, mass per facial feature, deletion and insertion curves.
-
-PNG in the report's style (`form/style.py`).
-"""
+"""Figures of saliency: faces with maps, mass per facial feature, deletion and insertion curves."""
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -21,11 +19,12 @@ from ferturb.evaluation.saliency.benchmark import Benchmark
 from ferturb.evaluation.saliency.faithfulness import BASELINES
 from ferturb.evaluation.saliency.methods import METHODS
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.form.style import CLUSTERS, GREY, INK, WIDTH, draw_face, new_figure, print_mark
+from ferturb.report.form import style
+from ferturb.report.form.style import GREY, INK, draw_face
 
 Array = np.ndarray
 
-_METHOD_COLOURS = dict(zip(METHODS, CLUSTERS, strict=True))
+_METHOD_COLOURS = dict(zip(METHODS, style.CLUSTERS, strict=True))
 _BASELINE_STYLES = dict(zip(BASELINES, ((0, (4, 2)), (0, (1, 1.5))), strict=True))
 _MOST = 4.0
 """Mass over area where the colours end, and one over it at the other end."""
@@ -44,9 +43,9 @@ def faces_and_saliency(
     everywhere. `notes` stand below the panels of a row; `mark` is printed below the figure.
     """
     columns, rows = len(images), 1 + len(maps)
-    side = min(1.3, (WIDTH - 0.5) / columns)
+    side = min(1.3, (style.WIDTH - 0.5) / columns)
     height = rows * side + 0.21 * len(maps) + (0.5 if mark else 0.25)
-    with new_figure(side * columns + 0.5, height) as figure:
+    with style.new_figure(side * columns + 0.5, height) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, image, title in zip(grid[0], images, titles, strict=True):
             draw_face(axes, image / 255, title)
@@ -56,9 +55,8 @@ def faces_and_saliency(
                 draw_face(axes, 0.25 + 0.75 * image / 255, "")
                 axes.imshow(_overlay(one), interpolation="bilinear")
                 axes.set_xlabel(note, fontsize=7.5, labelpad=2)
-            label = textwrap.fill(name, 18)
-            row[0].set_ylabel(label, fontsize=8.5, fontweight="bold")
-        print_mark(figure, mark)
+            row[0].set_ylabel(textwrap.fill(name, 18), fontsize=8.5, fontweight="bold")
+        style.print_mark(figure, mark)
     return figure
 
 
@@ -67,14 +65,10 @@ def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[s
 
     1, in white, is what a map that says nothing gives; colours are on a logarithmic scale.
     """
-    across = min(len(panels), 2)
-    down = -(-len(panels) // across)
-    width = WIDTH if across > 1 else 0.62 * WIDTH
-    with new_figure(width, 2.75 * down + 0.1) as figure:
-        grid = figure.subplots(down, across, squeeze=False, sharey=True).flatten()
-        for axes in grid[len(panels) :]:
-            axes.axis("off")
-        for axes, (title, values) in zip(grid, panels.items(), strict=False):
+    width = style.WIDTH if len(panels) > 1 else 0.62 * style.WIDTH
+    with style.new_figure(width, 2.75 * math.ceil(len(panels) / 2) + 0.1) as figure:
+        grid = style.panels_on(figure, len(panels), 2, sharey=True)
+        for axes, (title, values) in zip(grid, panels.items(), strict=True):
             _heatmap(axes, values, columns)
             axes.set_title(title)
     return figure
@@ -82,7 +76,7 @@ def mass_heatmaps(panels: Mapping[str, Float[Array, "p e"]], columns: Sequence[s
 
 def faithfulness_curves(judged: Mapping[str, Benchmark]) -> Figure:
     """Mean probability by share of pixels left out or put in; one row of panels per model."""
-    with new_figure(WIDTH, 2.7 * len(judged) + 0.5) as figure:
+    with style.new_figure(style.WIDTH, 2.7 * len(judged) + 0.5) as figure:
         grid = figure.subplots(len(judged), 2, squeeze=False, sharey="row", sharex=True)
         shown: dict[str, Line2D] = {}
         for row, (name, judgement) in zip(grid, judged.items(), strict=True):
@@ -90,9 +84,9 @@ def faithfulness_curves(judged: Mapping[str, Benchmark]) -> Figure:
                 curves = getattr(judgement, kind)
                 for method, curve in zip(judgement.methods, curves.mean(1), strict=True):
                     colour = _METHOD_COLOURS.get(method, INK)
-                    style = _BASELINE_STYLES.get(method, "-")
+                    dashes = _BASELINE_STYLES.get(method, "-")
                     places = np.linspace(0, 100, len(curve))
-                    (line,) = axes.plot(places, curve, color=colour, linestyle=style, label=method)
+                    (line,) = axes.plot(places, curve, color=colour, linestyle=dashes, label=method)
                     shown.setdefault(method, line)
                 axes.set_title(f"{kind}: {name}")
                 axes.set_ylim(0, None)

@@ -9,11 +9,7 @@ import numpy as np
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.saliency.mass import (
-    Explanation,
-    Mass,
-    mass_by_emotion,
-)
+from ferturb.evaluation.saliency.mass import Explanation, Mass, mass_by_emotion
 from ferturb.evaluation.saliency.parts import PARTS
 from ferturb.report.form.style import Picture, png_of
 from ferturb.report.form.tables import Cell, Column, Table
@@ -89,18 +85,17 @@ def mass_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Tabl
 
 def emotion_table(found: Found, mass: Mapping[tuple[str, str], list[Mass]]) -> Table:
     """Mass over area, with intervals: one row per model, saliency method and emotion."""
-    rows: list[tuple[Cell, ...]] = []
-    for key in found:
-        for emotion in COLUMNS:
-            own = [m for m in mass[key] if m.emotion == emotion]
-            if own:
-                rows.append((*key, emotion, own[0].n, *(m.enrichment for m in own)))
-    group = "mass / area"
+    rows: list[tuple[Cell, ...]] = [
+        (*key, emotion, own[0].n, *(m.enrichment for m in own))
+        for key in found
+        for emotion in COLUMNS
+        if (own := [m for m in mass[key] if m.emotion == emotion])
+    ]
     columns = (
         *_WHO,
         Column("emotion", "Emotion"),
         Column("n", "Faces"),
-        *(Column(part, part, group=group, digits=2) for part in PARTS),
+        *(Column(part, part, group="mass / area", digits=2) for part in PARTS),
     )
     note = "95 % intervals over faces. 1: no more than the feature's pixels are due."
     title = "Saliency per facial feature and emotion"
@@ -138,11 +133,8 @@ def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:
 
 def _silence(found: Found) -> str:
     """A sentence on the faces for which a method found nothing; empty where there are none."""
-    said = [
-        f"{', '.join(key)}: {one.record['silent']} of {len(one.labels)}"
-        for key, one in found.items()
-        if one.record.get("silent")
-    ]
+    silent = {key: one for key, one in found.items() if one.record.get("silent")}
+    said = [f"{', '.join(k)}: {o.record['silent']} of {len(o.labels)}" for k, o in silent.items()]
     if not said:
         return ""
     return (

@@ -1,1 +1,0 @@
-"""What was trained, on which faces, and how it went."""
