@@ -24,7 +24,7 @@ from ferturb.report.form.style import GREY, INK, draw_face
 
 Array = np.ndarray
 
-_METHOD_COLOURS = dict(zip(METHODS, style.CLUSTERS, strict=True))
+_METHOD_COLOURS = dict(zip(METHODS, itertools.cycle(style.CLUSTERS), strict=False))
 _BASELINE_STYLES = dict(zip(BASELINES, ((0, (4, 2)), (0, (1, 1.5))), strict=True))
 _MOST = 4.0
 """Mass over area where the colours end, and one over it at the other end."""
