@@ -1,7 +1,7 @@
 """Running ONNX files with onnxruntime, and nothing else: no torch on this path.
 
 A file that ferturb wrote carries a JSON description under the key "ferturb" of its metadata.
-Weights may lie in a safetensors file beside it (see `ferturb.export.onnx_weights`).
+Weights may lie in a safetensors file beside it (`tools/shared_weights.py` puts them there).
 """
 
 from __future__ import annotations
