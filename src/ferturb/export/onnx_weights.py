@@ -20,9 +20,8 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         if weight.data_type != TensorProto.FLOAT or len(weight.dims) < 2:
             kept.append(weight)
             continue
-        half = numpy_helper.from_array(
-            numpy_helper.to_array(weight).astype(np.float16), f"{weight.name}_half"
-        )
+        numbers = numpy_helper.to_array(weight).astype(np.float16)
+        half = numpy_helper.from_array(numbers, f"{weight.name}_half")
         kept.append(half)
         casts.append(cast_to_float(half.name, weight.name))
     return with_weights(model, kept, casts)
