@@ -141,11 +141,9 @@ def random_light(
         return faces
     b = faces.shape[0]
     draws = torch.rand(2, b, 1, 1, 1, generator=generator) * 2 - 1
-    gain, offset = (
-        (1 + contrast * draws[0]).to(faces.device),
-        (brightness * draws[1]).to(faces.device),
-    )
+    gain, offset = (1 + contrast * draws[0], brightness * draws[1])
     mean = faces.mean((1, 2, 3), keepdim=True)
+    gain, offset = gain.to(faces.device), offset.to(faces.device)
     return ((faces - mean) * gain + mean + offset).clamp_(0, 1)
 
 
