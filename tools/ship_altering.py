@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing
 from torch import Tensor, nn
 
 from ferturb.base.storage import write_bytes
-from ferturb.export.altering_modules import FILLS, LEAVABLE, WORN, LeftOut, Wearing
 from ferturb.export.onnx import OPSET, example_faces
 from ferturb.features.landmarks import find_landmarks
 from ferturb.predict.altering import FOLDER

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from landmark_module import OUTPUTS, shipped_module
+from shared_weights import shared
 
 from ferturb.base.storage import write_bytes
-from ferturb.export.landmark_module import OUTPUTS, shipped_module
 from ferturb.export.onnx import example_faces, to_onnx
-from ferturb.export.onnx_weights import shared
 from ferturb.features.landmarks import WEIGHTS, find_landmarks
 from ferturb.predict.onnx_session import OnnxModel
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import softmax
+from shared_weights import shared
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
@@ -27,7 +28,6 @@ from ferturb.evaluation.scores import score
 from ferturb.export.calibrated import Calibration, calibrate
 from ferturb.export.comparison import Exported, compare
 from ferturb.export.onnx import example_faces, to_onnx
-from ferturb.export.onnx_weights import shared
 from ferturb.export.torch_models import calibrated_module
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import torch
+from altering_modules import RememberedRandom
 
-from ferturb.export.altering_modules import RememberedRandom
 from ferturb.features.masks.keyed_random import KeyedRandom, index_keys
 
 

@@ -123,14 +123,6 @@ def test_an_unknown_augmentation_is_named(model: Classifier) -> None:
         predict_logits(model, images(), "tencrop")
 
 
-def test_size_is_an_antialiased_resize_before_the_model(model: Classifier) -> None:
-    faces = nn.functional.interpolate(
-        images()[:, None].float() / 255, (32, 32), mode="bilinear", antialias=True
-    )
-    got = logits_of(model, images(), size=32)
-    torch.testing.assert_close(got, forward(model, faces), atol=1e-5, rtol=1e-5)
-
-
 def test_bfloat16_is_near_float32(model: Classifier) -> None:
     exact = predict_logits(model, images())
     near = predict_logits(model, images(), precision="bfloat16")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import altering_modules
 import numpy as np
 import pytest
 import torch
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.export import altering_modules
 from ferturb.features.masks.wear import wear
 from ferturb.features.regions import regions
 from ferturb.features.removal import remove

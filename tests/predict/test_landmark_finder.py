@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from landmark_module import shipped_module
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
-from ferturb.export.landmark_module import shipped_module
 from ferturb.features.landmarks import find_landmarks
 from ferturb.predict.landmark_finder import LandmarkFinder
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -100,8 +100,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Iterator[Picture]:
     except MemoryError as error:
         raise FerturbError("the image needs more memory than there is") from error
     except Exception as error:  # a damaged file can make a decoder fail in any way
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise FerturbError(f"damaged image: {reason}") from error
+        raise FerturbError(f"damaged image: {first_line(error)}") from error
 
 
 def upright(image: Image.Image, size: tuple[int, int]) -> Picture:

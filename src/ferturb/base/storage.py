@@ -20,7 +20,6 @@ from ferturb.base.errors import FerturbError, first_line
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 PACKAGE = Path(__file__).parents[1]
 """Where the package's programs lie."""
 _WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,14 @@ def in_batches(
 def in_torch(module: nn.Module, faces: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n c"]:
     """A module's probabilities of faces."""
 
-    def run(some: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            found: Tensor = module(torch.from_numpy(np.ascontiguousarray(some)))
-        return np.asarray(found.numpy())
+    return in_batches(partial(run_in_torch, module), faces)
 
-    return in_batches(run, faces)
+
+def run_in_torch(module: nn.Module, faces: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n c"]:
+    """A module's probabilities of faces, all at once."""
+    with torch.inference_mode():
+        found: Tensor = module(torch.from_numpy(np.ascontiguousarray(faces)))
+    return np.asarray(found.numpy())
 
 
 def _accuracy(probabilities: np.ndarray, labels: Sequence[int] | np.ndarray | None) -> float | None:

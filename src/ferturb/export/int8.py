@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def quantised(model: onnx.ModelProto, faces: UInt8[np.ndarray, "n h w"]) -> onnx
             q.quantize_static(
                 source,
                 target,
-                _Faces(faces),
+                _reader(faces),
                 quant_format=q.QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=q.QuantType.QUInt8,
@@ -80,18 +81,12 @@ def _left_in_float(model: onnx.ModelProto) -> list[Any]:
     return nodes[: first + 1] + nodes[max(first + 1, layers[-1]) :]
 
 
-class _Faces:
+def _reader(faces: np.ndarray) -> SimpleNamespace:
     """Calibration faces as onnxruntime's quantisation reads them: in batches of one size.
 
     The last batch is filled up with the first faces.
     """
-
-    def __init__(self, faces: np.ndarray) -> None:
-        size = min(64, len(faces))
-        filled = np.concatenate([faces, faces[: -len(faces) % size]])
-        self._batches = iter(np.split(filled, len(filled) // size))
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next batch, None after the last."""
-        batch = next(self._batches, None)
-        return None if batch is None else {"faces": batch}
+    size = min(64, len(faces))
+    filled = np.concatenate([faces, faces[: -len(faces) % size]])
+    batches = ({"faces": batch} for batch in np.split(filled, len(filled) // size))
+    return SimpleNamespace(get_next=lambda: next(batches, None))

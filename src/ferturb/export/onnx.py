@@ -33,7 +33,7 @@ from torch import nn
 
 from ferturb.base.config import DatasetConfig, choose
 from ferturb.base.decode import FACE_SIZE
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import write_bytes
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
@@ -122,8 +122,9 @@ def to_onnx(
                 do_constant_folding=fold,
             )
         except Exception as error:  # whatever the tracer or the exporter stumbles over
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise FerturbError(f"this network can't be written as ONNX: {reason}") from error
+            raise FerturbError(
+                f"this network can't be written as ONNX: {first_line(error)}"
+            ) from error
     model: onnx.ModelProto = onnx.load_from_string(buffer.getvalue())
     model.producer_name, model.doc_string = "ferturb", ""
     for node in model.graph.node:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
 
 from ferturb.base.config import ModelConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.export.calibrated import Calibrated, calibrate
+from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore
 from ferturb.predict.shipped import NAMES, About, PretrainedModel, shipped
 from ferturb.runs.run import Run
@@ -25,12 +25,7 @@ def load_calibrated(name: str | Path) -> PretrainedModel:
     models, or a safetensors file that holds one. Anything else raises `FerturbError`.
     """
     module, about = calibrated_module(name)
-
-    def run(faces: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return np.asarray(module(torch.from_numpy(np.ascontiguousarray(faces))).numpy())
-
-    return PretrainedModel(about, "torch", run)
+    return PretrainedModel(about, "torch", partial(run_in_torch, module))
 
 
 def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
@@ -38,9 +33,7 @@ def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
 
     It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
     """
-    path = Path(name).expanduser()
-    if str(name) in NAMES:
-        return _of_weights(shipped(str(name)))
+    path = shipped(str(name)) if str(name) in NAMES else Path(name).expanduser()
     if path.suffix == ".safetensors":
         return _of_weights(path)
     if path.is_dir():
@@ -59,9 +52,9 @@ def _of_weights(path: Path) -> tuple[Calibrated, About]:
     tensors, meta = load_tensors(path)
     about = About.from_dict(meta, path)
     classifier = Classifier(ModelConfig(**about.network))
-    counters = {k: v for k, v in classifier.state_dict().items() if k not in tensors}
-    counters = {k: v for k, v in counters.items() if k.endswith("num_batches_tracked")}
-    weights = {k: v.float() for k, v in tensors.items()} | counters
+    own = classifier.state_dict()
+    counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
+    weights = counters | {k: v.float() for k, v in tensors.items()}
     classifier = restore(classifier, weights, path)
     return calibrated(classifier, about), about
 

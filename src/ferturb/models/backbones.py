@@ -48,11 +48,11 @@ def check_backbone(name: str) -> None:
     """Nothing for a known name; `FerturbError` with the nearest names for an unknown one."""
     if name in BACKBONES or timm.is_model(name):
         return
-    names = list(BACKBONES)
-    every = list(dict.fromkeys([*names, *timm.list_models()]))
+    every = list(dict.fromkeys([*BACKBONES, *timm.list_models()]))
     near = difflib.get_close_matches(name, every, n=3, cutoff=0.6)
     hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ";"
-    raise FerturbError(f"unknown model {name!r}{hint} known: {', '.join(names)}, or any timm name")
+    known = ", ".join(BACKBONES)
+    raise FerturbError(f"unknown model {name!r}{hint} known: {known}, or any timm name")
 
 
 def small_stem(width: int) -> nn.Conv2d:
@@ -65,13 +65,11 @@ def small_stem(width: int) -> nn.Conv2d:
 def resnet(name: str, max_pool: bool = False) -> Staged:
     """ResNet (He et al., "Deep Residual Learning", 2016): timm's `name` with a small stem.
 
-    The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
-    24 -> 12 -> 6 -> 3. Stages are the four groups of residual blocks. No batch norm starts at
-    zero: with so few steps a network that starts as its shortcuts learns later, not better.
-    `max_pool` keeps the published pool behind the stem (48 -> 12 -> 6 -> 3 -> 2), for a quarter
-    of the cost.
+    Stages are the four groups of residual blocks. No batch norm starts at zero: with so few steps
+    a network that starts as its shortcuts learns later, not better. `max_pool` keeps the published
+    pool behind the stem (48 -> 12 -> 6 -> 3 -> 2), for a quarter of the cost.
     """
-    net: Any = _untrained(name, zero_init_last=False)
+    net = _untrained(name, zero_init_last=False)
     pool = net.maxpool if max_pool else nn.Identity()
     stem = nn.Sequential(small_stem(net.conv1.out_channels), net.bn1, net.act1, pool)
     stages = [getattr(net, stage) for stage in STAGE_NAMES]
@@ -112,11 +110,10 @@ def _vgg(net: Any) -> Staged:
 def densenet(name: str, max_pool: bool = False) -> Staged:
     """DenseNet-BC (Huang et al., 2017): timm's `name` with a small stem.
 
-    The 7x7 stride-2 stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 ->
-    24 -> 12 -> 6 -> 3. A stage is a dense block, from the second on behind its transition; the
-    last norm and activation are the tail. `max_pool` keeps the published pool.
+    A stage is a dense block, from the second on behind its transition; the last norm and
+    activation are the tail. `max_pool` keeps the published pool.
     """
-    net: Any = _untrained(name)
+    net = _untrained(name)
     layers = dict(net.features.named_children())
     pool = [layers["pool0"]] if max_pool else []
     stem = nn.Sequential(small_stem(layers["conv0"].out_channels), layers["norm0"], *pool)
@@ -129,11 +126,10 @@ def densenet(name: str, max_pool: bool = False) -> Staged:
 def dpn(name: str) -> Staged:
     """Dual path network (Chen et al., 2017): timm's `name` with a small stem.
 
-    The stem is a 3x3 stride-2 convolution and there is no max pool: 48 -> 24 -> 24 -> 12 -> 6
-    -> 3. Stages are the four groups of dual path blocks; the last norm and activation are the
-    tail. Convolutions start from He's normal distribution (fan out).
+    Stages are the four groups of dual path blocks; the last norm and activation are the tail.
+    Convolutions start from He's normal distribution (fan out).
     """
-    net: Any = _untrained(name)
+    net = _untrained(name)
     he_normal(net)
     layers = dict(net.features.named_children())
     conv1 = layers["conv1_1"]
@@ -173,9 +169,8 @@ def resmasking18_half() -> Staged:
     return with_masking(net, channels)
 
 
-def _untrained(name: str, **options: Any) -> nn.Module:
-    net: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, **options)
-    return net
+def _untrained(name: str, **options: Any) -> Any:
+    return timm.create_model(name, pretrained=False, in_chans=1, **options)
 
 
 BACKBONES: dict[str, Callable[[], Staged]] = {

@@ -67,14 +67,13 @@ class Classifier(nn.Module):
         gates: list[Tensor] = []
         if self.gates and self.config.attention_at == "input":
             gates.append(self.gates[0](x))
-            x = x * gates[0]
+            x = x * gates[-1]
         x = self.backbone.stem(x)
         for i, stage in enumerate(self.backbone.stages):
             x = stage(x)
             if self.gates and self.config.attention_at == "stages":
-                gate = self.gates[i](x)
-                gates.append(gate)
-                x = x * gate
+                gates.append(self.gates[i](x))
+                x = x * gates[-1]
         x = self.backbone.tail(x).mean((2, 3))
         return self.head(self.dropout(x)), gates
 

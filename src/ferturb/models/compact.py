@@ -60,12 +60,9 @@ def compact(
     )
     stages: list[nn.Module] = []
     for i, (width, depth) in enumerate(zip(widths, blocks, strict=True)):
-        stages.append(
-            nn.Sequential(
-                BasicBlock(channels, width, stride=first_stride if i == 0 else 2),
-                *(BasicBlock(width, width) for _ in range(depth - 1)),
-            )
-        )
+        first = BasicBlock(channels, width, stride=first_stride if i == 0 else 2)
+        others = [BasicBlock(width, width) for _ in range(depth - 1)]
+        stages.append(nn.Sequential(first, *others))
         channels = width
     network = Staged(stem, stages, nn.Identity(), channels)
     he_normal(network)

@@ -45,34 +45,29 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 
 @torch.no_grad()
 def logits_of(
-    model: nn.Module | Callable[[Tensor], Tensor],
+    model: nn.Module,
     images: UInt8[Tensor, "n h w"],
     batch_size: int | None = None,
     precision: str = "float32",
     device: torch.device | None = None,
-    size: int | None = None,
+    variants: Callable[[Tensor], list[Tensor]] = lambda faces: [faces],
 ) -> Float[Tensor, "n 7"]:
     """Float32 logits on the CPU, one row a face, computed in evaluation mode.
 
-    `batch_size` None is 256, and 1,024 on a GPU. `size` resizes the faces (bilinear, anti-aliased)
-    before the model sees them.
+    `batch_size` None is 256, and 1,024 on a GPU. `variants` makes of the faces those whose logits
+    are averaged.
     """
     if not len(images):
         return torch.empty(0, len(EMOTIONS))
     device = device or torch.device("cpu")
     batch_size = batch_size or (256 if device.type == "cpu" else 1024)
-    training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
+    training = model.training
+    model.eval()
     rows = []
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
         faces = as_input(batch.to(device))
-        if size is not None and size != faces.shape[-1]:
-            faces = nn.functional.interpolate(
-                faces, (size, size), mode="bilinear", antialias=True, align_corners=False
-            )
         with autocast(precision, device):
-            rows.append(model(faces).float().cpu())
-    if training and isinstance(model, nn.Module):
-        model.train()
+            parts = [model(shown).float() for shown in variants(faces)]
+        rows.append(torch.stack(parts).mean(0).cpu())
+    model.train(training)
     return torch.cat(rows)

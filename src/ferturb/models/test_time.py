@@ -22,34 +22,24 @@ from ferturb.base.config import choose
 from ferturb.models.inference import logits_of
 
 
-def _none(faces: Tensor) -> list[Tensor]:
-    return [faces]
-
-
-def _flip(faces: Tensor) -> list[Tensor]:
-    return [faces, faces.flip(-1)]
+def _mirrored_too(views: list[Tensor]) -> list[Tensor]:
+    return views + [view.flip(-1) for view in views]
 
 
 def _ten_crop(faces: Tensor) -> list[Tensor]:
     h, w = faces.shape[-2:]
     ch, cw = round(h * 5 / 6), round(w * 5 / 6)
-    corners = [
-        (0, 0),
-        (0, w - cw),
-        (h - ch, 0),
-        (h - ch, w - cw),
-        ((h - ch) // 2, (w - cw) // 2),
-    ]
+    low, right = h - ch, w - cw
+    corners = [(0, 0), (0, right), (low, 0), (low, right), (low // 2, right // 2)]
     crops = [faces[..., top : top + ch, left : left + cw] for top, left in corners]
-    return crops + [crop.flip(-1) for crop in crops]
+    return _mirrored_too(crops)
 
 
 ZOOMS = (0.92, 1.08)
 
 
 def _zoom(faces: Tensor) -> list[Tensor]:
-    views = [faces, *(_scaled(faces, factor) for factor in ZOOMS)]
-    return views + [view.flip(-1) for view in views]
+    return _mirrored_too([faces, *(_scaled(faces, factor) for factor in ZOOMS)])
 
 
 def _scaled(faces: Tensor, factor: float) -> Tensor:
@@ -64,8 +54,8 @@ def _scaled(faces: Tensor, factor: float) -> Tensor:
 
 
 AUGMENTATIONS: dict[str, Callable[[Tensor], list[Tensor]]] = {
-    "none": _none,
-    "flip": _flip,
+    "none": lambda faces: [faces],
+    "flip": lambda faces: _mirrored_too([faces]),
     "ten-crop": _ten_crop,
     "zoom": _zoom,
 }
@@ -82,13 +72,4 @@ def predict_logits(
 ) -> Float[Tensor, "n 7"]:
     """Logits (n, 7), float32 on the CPU, averaged over the augmentation's variants."""
     variants = choose("test-time augmentation", augmentation, AUGMENTATIONS)
-
-    def averaged(faces: Tensor) -> Tensor:
-        parts = [model(face).float() for face in variants(faces)]
-        return torch.stack(parts).mean(0)
-
-    training = model.training
-    model.eval()
-    logits = logits_of(averaged, images, batch_size, precision, device)
-    model.train(training)
-    return logits
+    return logits_of(model, images, batch_size, precision, device, variants)

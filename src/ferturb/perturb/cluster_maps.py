@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
 from ferturb.perturb.matching import matched
@@ -197,7 +198,7 @@ def mean_attention(
     """The attention map averaged over faces, float64 sums, float32 result."""
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-        total += intensity(batch.unsqueeze(1).float().div(255)).double().sum(0).cpu()
+        total += intensity(as_input(batch)).double().sum(0).cpu()
     return (total / len(images)).float()
 
 
@@ -208,7 +209,7 @@ def maps_of_faces(
     maps, count = torch.empty(images.shape, dtype=torch.uint8), 0
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
-        found = source.of_faces(images[some].unsqueeze(1).float().div(255))
+        found = source.of_faces(as_input(images[some]))
         maps[some] = found.maps.to(torch.uint8).cpu()
         count += int(found.uninformative.sum())
     return maps, count

@@ -106,9 +106,8 @@ class ClusterViews(TrainingInputs):
         if c.left_out_cluster == "most-attended":
             drawn = torch.where(drawn < k, 0, drawn)
         if self._strength < 1:
-            drawn = torch.where(
-                torch.rand(drawn.shape, generator=generator) < self._strength, drawn, k
-            )
+            used = torch.rand(drawn.shape, generator=generator) < self._strength
+            drawn = torch.where(used, drawn, k)
         return drawn
 
     def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:

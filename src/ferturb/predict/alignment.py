@@ -24,7 +24,6 @@ from ferturb.predict.landmark_finder import LandmarkFinder
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, UInt8
 
-
 _SURE = 0.05
 """Landmarks less sure than this are not followed."""
 _MOST_CHANGE = 2.5

@@ -7,7 +7,6 @@ written as ONNX files by `tools/ship_altering.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, UInt8
-
+    from jaxtyping import Float, UInt8
 
 FOLDER = Path(__file__).with_name("weights")
 
@@ -28,26 +26,27 @@ class Alterer:
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
-        self._masks: dict[str, OnnxModel] = {}
+        self._graphs: dict[str, OnnxModel] = {}
 
-    @cached_property
-    def _remover(self) -> OnnxModel:
-        return OnnxModel(FOLDER / "left_out.onnx", self._threads)
+    def _graph(self, name: str) -> OnnxModel:
+        if name not in self._graphs:
+            self._graphs[name] = OnnxModel(FOLDER / f"{name}.onnx", self._threads)
+        return self._graphs[name]
 
     @property
     def features(self) -> tuple[str, ...]:
         """The facial features that can be left out."""
-        return tuple(self._remover.meta["features"])
+        return tuple(self._graph("left_out").meta["features"])
 
     @property
     def fills(self) -> tuple[str, ...]:
         """What can stand in their place."""
-        return tuple(self._remover.meta["fills"])
+        return tuple(self._graph("left_out").meta["fills"])
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of face masks."""
-        return tuple(self._remover.meta["worn"])
+        return tuple(self._graph("left_out").meta["worn"])
 
     def left_out(
         self,
@@ -66,26 +65,21 @@ class Alterer:
         for row, names in zip(rows, choices, strict=True):
             _known("facial feature", names, self.features)
             row[[self.features.index(name) for name in names]] = True
-        return self._run(face, points, rows)[self.fills.index(fill)]
+        if not len(rows):
+            return np.zeros((0, *face.shape), np.uint8)
+        shown = _inputs(face, points) | {"left_out": rows}
+        return self._graph("left_out").run(shown)[self.fills.index(fill)]
 
     def worn(
         self, face: UInt8[np.ndarray, "48 48"], points: Float[np.ndarray, "p 2"], kind: str
     ) -> UInt8[np.ndarray, "48 48"]:
         """The face wearing a mask: always the same one of its kind, in the face's own light."""
         _known("kind of face mask", [kind], self.kinds)
-        if kind not in self._masks:
-            self._masks[kind] = OnnxModel(FOLDER / f"worn_{kind}.onnx", self._threads)
-        shown = {"face": face[None], "points": points[None].astype(np.float32)}
-        worn = self._masks[kind].run(shown)[0][0]
-        return np.asarray(worn)
+        return np.asarray(self._graph(f"worn_{kind}").run(_inputs(face, points))[0][0])
 
-    def _run(
-        self, face: np.ndarray, points: np.ndarray, rows: Bool[np.ndarray, "m f"]
-    ) -> list[np.ndarray]:
-        shown = {"face": face[None], "points": points[None].astype(np.float32), "left_out": rows}
-        if not len(rows):
-            return [np.zeros((0, *face.shape), np.uint8) for _ in self.fills]
-        return self._remover.run(shown)
+
+def _inputs(face: np.ndarray, points: np.ndarray) -> dict[str, np.ndarray]:
+    return {"face": face[None], "points": points[None].astype(np.float32)}
 
 
 def _known(what: str, names: Collection[str], known: Sequence[str]) -> None:

@@ -17,7 +17,6 @@ from ferturb.predict.results import FacePrediction, PhotoPrediction
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-
 HIDDEN = 0.8
 """From this probability on a feature is called hidden."""
 _SURE, _UNSURE = (46, 160, 67), (150, 150, 150)

@@ -42,13 +42,9 @@ def found_crops(photo: Photo, detector: Detector, finder: LandmarkFinder) -> tup
     aligned = align(grey(photo.pixels), detections.boxes, finder)
     kept = np.flatnonzero((detections.scores >= SURE) | (aligned.confidence >= _LIKELY_A_FACE))
     boxes = (detections.boxes * photo.scale).astype(np.float32)
+    places = [_shown(place, photo.scale) for place in aligned.places]
     return tuple(
-        Crop(
-            aligned.faces[i],
-            _sides(boxes[i]),
-            float(detections.scores[i]),
-            _shown(aligned.places[i], photo.scale),
-        )
+        Crop(aligned.faces[i], _sides(boxes[i]), float(detections.scores[i]), places[i])
         for i in kept
     )
 

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.predict.geometry import suppressed
 from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.photos import grey
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, UInt8
-
 
 WEIGHTS = Path(__file__).with_name("weights") / "centerface.onnx"
 SURE, UNSURE = 0.5, 0.2
@@ -58,9 +59,7 @@ Detector = Callable[["UInt8[np.ndarray, 'h w 3']"], Detections]
 
 def make_detector(name: str, threads: int | None = None) -> Detector:
     """One of `DETECTORS`, ready for use."""
-    if name not in DETECTORS:
-        raise FerturbError(f"unknown detector {name!r}; known: {', '.join(DETECTORS)}")
-    return DETECTORS[name](threads)
+    return choose("detector", name, DETECTORS)(threads)
 
 
 class CenterFace:
@@ -89,8 +88,10 @@ class CenterFace:
         h, w = pixels.shape[:2]
         border = max(h, w) // 2
         padded = np.pad(pixels, ((border, border), (border, border), (0, 0)), mode="edge")
-        found = self.look(_reduced(padded, max(h, w)))
-        scale = padded.shape[0] / max(1, round(padded.shape[0] * _factor(padded, max(h, w))))
+        factor = max(h, w) / max(padded.shape[:2])
+        width, height = (max(1, round(side * factor)) for side in padded.shape[1::-1])
+        found = self.look(np.asarray(Image.fromarray(padded).resize((width, height))))
+        scale = padded.shape[0] / height
         return Detections((found.boxes * scale - border).astype(np.float32), found.scores)
 
     def look(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Detections:
@@ -98,11 +99,9 @@ class CenterFace:
         h, w = pixels.shape[:2]
         factor = min(self.longest / max(h, w), max(1.0, min(3.0, self.least / max(h, w))))
         width, height = (max(1, round(side * factor)) for side in (w, h))
-        shown = np.asarray(
-            Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-        )
+        shown = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
         framed = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)
-        framed[:height, :width] = shown
+        framed[:height, :width] = np.asarray(shown)
         outputs = self.model.run({"photo": framed.transpose(2, 0, 1)[None]})
         heat, size, offset = (output[0] for output in outputs[:3])
         boxes, scores = _decoded(heat, size, offset, self.threshold)
@@ -129,16 +128,6 @@ def _decoded(
     return boxes.astype(np.float32), scores.astype(np.float32)
 
 
-def _factor(pixels: np.ndarray, longest: int) -> float:
-    return min(1.0, float(longest / max(pixels.shape[:2])))
-
-
-def _reduced(pixels: UInt8[np.ndarray, "h w 3"], longest: int) -> UInt8[np.ndarray, "i j 3"]:
-    factor = _factor(pixels, longest)
-    size = [max(1, round(side * factor)) for side in pixels.shape[1::-1]]
-    return np.asarray(Image.fromarray(pixels).resize((size[0], size[1])))
-
-
 def whole(pixels: UInt8[np.ndarray, "h w 3"]) -> Detections:
     """The photo's central square as one face."""
     h, w = pixels.shape[:2]
@@ -162,9 +151,7 @@ def _haar(threads: int | None) -> Detector:
         ) from error
 
     def detect(pixels: UInt8[np.ndarray, "h w 3"]) -> Detections:
-        found = cascade.detectMultiScale(
-            np.asarray(Image.fromarray(pixels).convert("L")), 1.1, 5, minSize=(20, 20)
-        )
+        found = cascade.detectMultiScale(grey(pixels), 1.1, 5, minSize=(20, 20))
         corners = np.array(found, np.float32).reshape(-1, 4)
         boxes = np.concatenate([corners[:, :2], corners[:, :2] + corners[:, 2:]], 1)
         return Detections(boxes.astype(np.float32), np.ones(len(boxes), np.float32))

@@ -2,11 +2,10 @@
 
 The landmark network expects an error for each point; where a feature is covered, by a face mask,
 glasses or a hand, its points' expected errors rise against the others'. And a covered feature
-lacks its contrast. One logistic regression a feature makes a probability of both: the logarithms
-of the expected errors of ten groups of points, and the contrast and light of the pixels around
-each. `tools/train_hidden.py` fits them on FER2013 faces that were covered on purpose and keeps
-how well they do in weights/hidden_features.json. Covers it hasn't seen, and features turned away
-from the camera, are not what it was fitted on: take it as a hint.
+lacks its contrast. One logistic regression a feature makes a probability of both (`evidence`).
+`tools/train_hidden.py` fits them on FER2013 faces that were covered on purpose and keeps how well
+they do in weights/hidden_features.json. Covers it hasn't seen, and features turned away from the
+camera, are not what it was fitted on: take it as a hint.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from ferturb.features.points import GROUPS
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
-
 
 FEATURES: tuple[str, ...] = ("left_eye", "right_eye", "brows", "nose", "mouth", "jaw")
 """The facial features an estimate is made for; left and right are the image's."""

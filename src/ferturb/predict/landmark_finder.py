@@ -16,7 +16,6 @@ from ferturb.predict.onnx_session import OnnxModel
 if TYPE_CHECKING:
     from jaxtyping import Float32, UInt8
 
-
 GRAPH = Path(points.__file__).with_name("landmarks.onnx")
 """It reads its numbers from the file that torch reads, which so has to lie beside it."""
 _BATCH = 32
@@ -53,9 +52,6 @@ class LandmarkFinder:
         starts = range(0, len(faces), _BATCH)
         parts = [self.model.run({"faces": faces[i : i + _BATCH]}) for i in starts]
         if not parts:
-            return FoundLandmarks(
-                np.zeros((0, COUNT, 2), np.float32),
-                np.zeros(0, np.float32),
-                np.zeros((0, COUNT), np.float32),
-            )
+            shapes = ((0, COUNT, 2), (0,), (0, COUNT))
+            return FoundLandmarks(*(np.zeros(shape, np.float32) for shape in shapes))
         return FoundLandmarks(*(np.concatenate(part) for part in zip(*parts, strict=True)))

@@ -1,7 +1,7 @@
 """Running ONNX files with onnxruntime, and nothing else: no torch on this path.
 
 A file that ferturb wrote carries a JSON description under the key "ferturb" of its metadata.
-Weights may lie in a safetensors file beside it (see `ferturb.export.onnx_weights`).
+Weights may lie in a safetensors file beside it (`tools/shared_weights.py` puts them there).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
@@ -28,20 +28,14 @@ class OnnxModel:
 
         `FerturbError` when onnxruntime or the file is missing, or the file is not ONNX.
         """
-        self.path = path
-        self._session = _session(path, threads)
-        found = self._session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
+        self.session = _session(path, threads)
+        found = self.session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
         self.meta: dict[str, Any] = json.loads(found)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The outputs in the file's order."""
-        outputs: list[np.ndarray] = self._session.run(None, dict(inputs))
+        outputs: list[np.ndarray] = self.session.run(None, dict(inputs))
         return outputs
-
-    @property
-    def inputs(self) -> dict[str, tuple[Any, ...]]:
-        """The name of each input -> its shape; what may vary is a word or None."""
-        return {i.name: tuple(i.shape) for i in self._session.get_inputs()}
 
 
 def _session(path: Path, threads: int | None) -> Any:
@@ -62,5 +56,6 @@ def _session(path: Path, threads: int | None) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception class of its own for each failure
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FerturbError(f"{path} is not an ONNX file that can be run: {reason}") from error
+        raise FerturbError(
+            f"{path} is not an ONNX file that can be run: {first_line(error)}"
+        ) from error

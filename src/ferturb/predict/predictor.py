@@ -15,7 +15,7 @@ Everything runs on onnxruntime. A run folder's model, which needs torch, is open
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
@@ -46,13 +46,8 @@ if TYPE_CHECKING:
 _TOGETHER = 16
 """Photos whose faces are classified together."""
 
-
-@dataclass(frozen=True)
-class _Seen:
-    """What is known of a photo before its faces are classified: the answer without them."""
-
-    answer: PhotoPrediction
-    crops: tuple[Crop, ...] = ()
+_Seen = tuple[PhotoPrediction, tuple[Crop, ...]]
+"""What is known of a photo before its faces are classified: the answer without them."""
 
 
 class Predictor:
@@ -72,8 +67,7 @@ class Predictor:
             model = load_pretrained(model, threads)
         self.model = model
         self.limits = limits
-        self._detector = detector
-        self._threads = threads
+        self._detector, self._threads = detector, threads
 
     def predict(self, photos: Iterable[Any], cropped: bool = False) -> list[PhotoPrediction]:
         """The faces of photos in memory: uint8 arrays (h, w), (h, w, 3) or (h, w, 4).
@@ -166,7 +160,7 @@ class Predictor:
                 number = i if reading.frames else None
                 yield self._look(str(path), photo, reading.cropped, number, keep)
         except FerturbError as error:
-            yield _Seen(PhotoPrediction(str(path), error=str(error)))
+            yield PhotoPrediction(str(path), error=str(error)), ()
 
     def _look(
         self,
@@ -177,24 +171,23 @@ class Predictor:
         keep: bool = False,
     ) -> _Seen:
         """A photo and the faces cut out of it."""
-        whole = (whole_crop(photo),) if cropped else None
-        crops = found_crops(photo, self.detector, self.finder) if whole is None else whole
-        kept = photo if keep else None
-        return _Seen(PhotoPrediction(name, photo.size, frame=frame, photo=kept), crops)
+        answer = PhotoPrediction(name, photo.size, frame=frame, photo=photo if keep else None)
+        if cropped:
+            return answer, (whole_crop(photo),)
+        return answer, found_crops(photo, self.detector, self.finder)
 
     def _classified(self, looked_at: Iterable[_Seen]) -> Iterator[PhotoPrediction]:
         """Landmarks and emotions, for the faces of some photos at a time."""
         photos = iter(looked_at)
         while chunk := list(islice(photos, _TOGETHER)):
-            crops = [crop for seen in chunk for crop in seen.crops]
+            crops = [crop for _, found in chunk for crop in found]
             faces = np.array([crop.face for crop in crops], np.uint8)
             faces = faces.reshape(-1, FACE_SIZE, FACE_SIZE)
-            rows, found = self.model.predict_proba(faces), self.finder(faces)
-            hidden = hidden_features(faces, found.points, found.errors)
-            columns = (crops, rows, found.points, found.confidence.tolist(), hidden)
-            shown = map(self._face, *columns)
-            for seen in chunk:
-                yield replace(seen.answer, faces=tuple(islice(shown, len(seen.crops))))
+            rows, marks = self.model.predict_proba(faces), self.finder(faces)
+            hidden = hidden_features(faces, marks.points, marks.errors)
+            shown = map(self._face, crops, rows, marks.points, marks.confidence.tolist(), hidden)
+            for answer, own in chunk:
+                yield replace(answer, faces=tuple(islice(shown, len(own))))
 
     def _face(
         self,

@@ -52,6 +52,7 @@ class FacePrediction:
 
     def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
         """As JSON keeps it."""
+        hidden = None if self.hidden is None else {k: round(v, 3) for k, v in self.hidden.items()}
         found: dict[str, Any] = {
             "box": [round(v, 1) for v in self.box],
             "score": round(self.score, 4),
@@ -59,9 +60,7 @@ class FacePrediction:
             "most_probable": self.most_probable,
             "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
             "landmark_confidence": round(self.landmark_confidence, 4),
-            "hidden": None
-            if self.hidden is None
-            else {k: round(v, 3) for k, v in self.hidden.items()},
+            "hidden": hidden,
         }
         if self.track is not None:
             found["track"] = self.track

@@ -27,7 +27,6 @@ from ferturb.predict.onnx_session import OnnxModel
 if TYPE_CHECKING:
     from jaxtyping import Float32
 
-
 FOLDER = Path(__file__).with_name("weights")
 FORMAT = "ferturb-pretrained-1"
 
@@ -78,12 +77,7 @@ class About:
 class PretrainedModel:
     """Faces to probabilities, whatever computes them."""
 
-    def __init__(
-        self,
-        about: About,
-        backend: str,
-        run: Callable[[np.ndarray], np.ndarray],
-    ) -> None:
+    def __init__(self, about: About, backend: str, run: Callable[[np.ndarray], np.ndarray]) -> None:
         """`run` maps uint8 (b, 48, 48) to float32 (b, 7)."""
         self.about = about
         self.backend = backend
@@ -100,7 +94,14 @@ class PretrainedModel:
         `faces`: uint8 (n, 48, 48), 0 … 255, grayscale, NumPy or torch on the CPU. Anything else
         raises `FerturbError`.
         """
-        array = _checked(faces)
+        array = np.asarray(faces)
+        if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
+            raise FerturbError(
+                f"predict_proba takes grayscale faces as uint8 (n, {FACE_SIZE}, {FACE_SIZE}), "
+                f"0 … 255, got {array.dtype} {array.shape}; `ferturb.Predictor` takes photos of "
+                "any size"
+            )
+        array = np.ascontiguousarray(array)
         rows = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
         if not rows:
             return np.zeros((0, len(EMOTIONS)), np.float32)
@@ -142,14 +143,3 @@ def shipped(name: str) -> Path:
             f"this version of ferturb comes without the model {name!r}; it has: {there}"
         )
     return path
-
-
-def _checked(faces: Any) -> np.ndarray:
-    """Faces as a contiguous uint8 array (n, 48, 48)."""
-    array = np.asarray(faces)
-    if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
-        raise FerturbError(
-            f"predict_proba takes grayscale faces as uint8 (n, {FACE_SIZE}, {FACE_SIZE}), 0 … 255, "
-            f"got {array.dtype} {array.shape}; `ferturb.Predictor` takes photos of any size"
-        )
-    return np.ascontiguousarray(array)

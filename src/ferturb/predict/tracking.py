@@ -23,6 +23,8 @@ from ferturb.predict.results import FacePrediction
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+_LEAST_OVERLAP = 0.2
+
 
 @dataclass
 class _Track:
@@ -40,7 +42,6 @@ class Tracker:
         self,
         smoothing: float = 0.5,
         patience: float = 1.0,
-        least_overlap: float = 0.2,
         abstain_below: float = 0.0,
     ) -> None:
         """`smoothing` is the time constant and `patience` how long a track lives unseen, both in
@@ -49,8 +50,7 @@ class Tracker:
             raise FerturbError(
                 f"smoothing and patience are seconds from 0, got {smoothing} and {patience}"
             )
-        self.smoothing, self.patience = smoothing, patience
-        self.least_overlap, self.abstain_below = least_overlap, abstain_below
+        self.smoothing, self.patience, self.abstain_below = smoothing, patience, abstain_below
         self._tracks: list[_Track] = []
         self._next = 1
 
@@ -74,7 +74,7 @@ class Tracker:
         taken: set[int] = set()
         for flat in np.argsort(-overlaps, axis=None, kind="stable"):
             i, j = divmod(int(flat), len(self._tracks))
-            if overlaps[i, j] < self.least_overlap:
+            if overlaps[i, j] < _LEAST_OVERLAP:
                 break
             if i not in found and j not in taken:
                 found[i] = self._tracks[j]

@@ -18,7 +18,6 @@ from ferturb.predict.photos import Photo, photo_of
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
 _FRAMES_PER_SECOND = 25.0
 _LARGEST = 8192
@@ -67,9 +66,8 @@ def _frames(capture: Any, source: Path | int, every: int) -> Iterator[Frame]:
                 yield Frame(photo, number, seconds, count if count > 0 else None)
         number += 1
     if number == 0:
-        what = f"webcam {source}" if webcam else str(source)
         hint = "is it in use elsewhere?" if webcam else "is the file whole?"
-        raise FerturbError(f"{what} gives no frames; {hint}")
+        raise FerturbError(f"{_named(source)} gives no frames; {hint}")
 
 
 def _photo(bgr: UInt8[np.ndarray, "h w 3"]) -> Photo:
@@ -77,6 +75,10 @@ def _photo(bgr: UInt8[np.ndarray, "h w 3"]) -> Photo:
     step = -(-max(rgb.shape[:2]) // LONGEST)
     small = photo_of(np.ascontiguousarray(rgb[::step, ::step]))
     return Photo(small.pixels, (rgb.shape[1], rgb.shape[0]))
+
+
+def _named(source: Path | int) -> str:
+    return f"webcam {source}" if isinstance(source, int) else str(source)
 
 
 def _open(source: Path | int) -> Any:
@@ -92,12 +94,9 @@ def _open(source: Path | int) -> Any:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
     if not capture.isOpened():
-        what = f"webcam {source}" if isinstance(source, int) else str(source)
-        raise FerturbError(f"{what} can't be opened as a video")
-    if (
-        max(capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        > _LARGEST
-    ):
+        raise FerturbError(f"{_named(source)} can't be opened as a video")
+    sides = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if max(sides) > _LARGEST:
         capture.release()
         raise FerturbError(f"{source}: frames of over {_LARGEST} pixels a side are not read")
     return capture

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import AugmentConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 
 
 def augment(
@@ -44,7 +45,7 @@ def augment_with_maps(
 
     The faces are the same bits with maps and without. Labels take the nearest pixel's.
     """
-    faces = images.unsqueeze(1).float().div_(255)
+    faces = as_input(images)
     labels = None if maps is None else maps.unsqueeze(1).float()
     if config.crop is not None:
         again = same_draws(generator)
@@ -76,9 +77,8 @@ def random_crop(
             f"a crop must be 1 to {min(h, w)} pixels of faces of {h}×{w}, got {side}; "
             "change augment.crop in the recipe"
         )
-    side_rows, side_columns = torch.arange(side), torch.arange(side)
-    rows = torch.randint(h - side + 1, (b, 1), generator=generator) + side_rows
-    columns = torch.randint(w - side + 1, (b, 1), generator=generator) + side_columns
+    rows = torch.randint(h - side + 1, (b, 1), generator=generator) + torch.arange(side)
+    columns = torch.randint(w - side + 1, (b, 1), generator=generator) + torch.arange(side)
     batch = torch.arange(b)[:, None, None]
     place = (batch, rows[:, :, None], columns[:, None, :])
     return faces[:, 0][tuple(p.to(faces.device) for p in place)].unsqueeze(1)

@@ -65,11 +65,8 @@ def save_checkpoint(path: Path, state: State, fingerprint: str) -> None:
     for i, momentum in enumerate(momentum_state(state.optimizer)):
         if momentum is not None:
             tensors[f"momentum/{i}"] = momentum
-    meta = {
-        "format": FORMAT,
-        "fingerprint": fingerprint,
-        "history": [asdict(e) for e in state.history],
-    }
+    history = [asdict(e) for e in state.history]
+    meta = {"format": FORMAT, "fingerprint": fingerprint, "history": history}
     save_tensors(path, tensors, meta)
 
 

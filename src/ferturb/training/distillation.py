@@ -53,11 +53,11 @@ class Teacher:
 
         `batch` (augmentation, step) names the batch: the same name, the same faces.
         """
-        if batch in self._answers:
-            return self._answers[batch]
-        logits = self.logits(faces())
-        if self.remember:
-            self._answers[batch] = logits
+        logits = self._answers.get(batch)
+        if logits is None:
+            logits = self.logits(faces())
+            if self.remember:
+                self._answers[batch] = logits
         return logits
 
     @torch.no_grad()
@@ -77,9 +77,8 @@ class Teacher:
         v may be a multiple of b: the views of a face stand together and share its teacher's logits.
         """
         taught = taught.repeat_interleave(len(logits) // len(taught), 0)
-        return (1 - self.weight) * hard + self.weight * distillation_loss(
-            logits, taught, self.temperature
-        )
+        soft = distillation_loss(logits, taught, self.temperature)
+        return (1 - self.weight) * hard + self.weight * soft
 
 
 def distillation_loss(

@@ -13,11 +13,9 @@ from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.models.classifier import Classifier
 from ferturb.training.checkpoint import State, load_checkpoint, save_checkpoint
 
-CHECKPOINT, MODEL, CLUSTERS = (
-    "checkpoint.safetensors",
-    "model.safetensors",
-    "clusters.safetensors",
-)
+CHECKPOINT = "checkpoint.safetensors"
+MODEL = "model.safetensors"
+CLUSTERS = "clusters.safetensors"
 
 
 @dataclass(frozen=True)

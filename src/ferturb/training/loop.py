@@ -85,9 +85,8 @@ def train(
     loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
     done_before = len(state.history)
     for epoch in range(done_before + 1, t.recipe.epochs + 1):
-        t.inputs.start_epoch(
-            epoch, generator_of(t.seed, epoch, "views"), (epoch - 1) / t.recipe.epochs
-        )
+        progress = (epoch - 1) / t.recipe.epochs
+        t.inputs.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
         state.history.append(_epoch(loop, epoch, on_step))
         if best_epoch(state.history, t.recipe.keep) is state.history[-1]:
             t.files.save_model(state.average.model)
@@ -173,10 +172,15 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
         for step in _steps(loop, epoch):
             inputs = t.inputs(step.batch, own)
             target = step.labels.repeat_interleave(len(inputs) // len(step.labels))
-            mixing = _mixing(t, step, inputs)
+            draws = generator_of(t.seed, step.draws, "mixing", step.number)
+            mixing = draw_mixing(t.recipe.augment, len(step.labels), inputs.shape[-1], draws)
             logits = loop.forward(inputs if mixing is None else mixing.faces(inputs))
             loss = _loss(t, step, logits, target, mixing)
-            _update(s, step, loss)
+            set_learning_rate(s.optimizer, step.rate)
+            s.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            s.optimizer.step()
+            s.average.update(s.model, step.total)
             meter.add(loss, logits, target)
             where = f"at epoch {epoch}, step {step.number + 1} (learning rate {step.rate:.4g})"
             if step.number % LOSS_CHECK == LOSS_CHECK - 1:
@@ -187,7 +191,8 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
     if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
         loss_value, accuracy = validate(t, s.average.model)
         check_finite(loss_value, where)
-    return Epoch(epoch, *meter.means(), loss_value, accuracy, step.rate, meter.seconds())
+    trained = float(meter.loss) / meter.seen, float(meter.correct) / meter.seen
+    return Epoch(epoch, *trained, loss_value, accuracy, step.rate, meter.seconds())
 
 
 def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
@@ -206,12 +211,6 @@ def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
         rate = learning_rate(recipe, total, count, past)
         batch = Batch(index, loop.images[place], recipe.augment, generator, size)
         yield _Planned(number, total, rate, batch, loop.labels[place], draws)
-
-
-def _mixing(t: Training, step: _Planned, inputs: Tensor) -> Mixing | None:
-    """How the step's faces are mixed with each other, if they are."""
-    generator = generator_of(t.seed, step.draws, "mixing", step.number)
-    return draw_mixing(t.recipe.augment, len(step.labels), inputs.shape[-1], generator)
 
 
 def _loss(
@@ -237,15 +236,6 @@ def _teacher_inputs(batch: Batch, mixing: Mixing | None) -> Tensor:
     return faces if mixing is None else mixing.faces(faces)
 
 
-def _update(s: State, step: _Planned, loss: Tensor) -> None:
-    """One step of the optimizer, and of the average."""
-    set_learning_rate(s.optimizer, step.rate)
-    s.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    s.optimizer.step()
-    s.average.update(s.model, step.total)
-
-
 class _Meter:
     """Loss and accuracy on the training inputs of an epoch, summed on the device."""
 
@@ -260,23 +250,15 @@ class _Meter:
         self.correct += (logits.detach().argmax(1) == target).sum()
         self.seen += len(target)
 
-    def means(self) -> tuple[float, float]:
-        return float(self.loss) / self.seen, float(self.correct) / self.seen
-
     def seconds(self) -> float:
         return time.perf_counter() - self.start
 
 
 def _report(loop: _Loop, epoch: int, step: _Planned, meter: _Meter) -> Step:
     recipe, done = loop.training.recipe, step.number + 1
-    return Step(
-        epoch=epoch,
-        epochs=recipe.epochs,
-        step=done,
-        steps=steps_per_epoch(len(loop.images), recipe.batch_size),
-        faces_per_second=done * recipe.batch_size / meter.seconds(),
-        history=tuple(loop.state.history),
-    )
+    steps = steps_per_epoch(len(loop.images), recipe.batch_size)
+    speed = done * recipe.batch_size / meter.seconds()
+    return Step(epoch, recipe.epochs, done, steps, speed, tuple(loop.state.history))
 
 
 @contextlib.contextmanager
@@ -288,10 +270,10 @@ def _dropout_of(t: Training, epoch: int) -> Iterator[None]:
 
 
 def _training_split(t: Training) -> tuple[Tensor, Tensor]:
-    chosen = t.faces.split("train")
-    if not len(chosen) or not len(t.faces.split("validation")):
+    chosen, held_out = t.faces.split("train"), t.faces.split("validation")
+    if not len(chosen) or not len(held_out):
         raise FerturbError(
             f"{t.faces.source}: training needs faces in train and validation, "
-            f"got {len(chosen)} and {len(t.faces.split('validation'))}"
+            f"got {len(chosen)} and {len(held_out)}"
         )
     return chosen.images.to(t.device), chosen.labels.to(t.device)

@@ -62,11 +62,11 @@ def draw_mixing(
 
     Where both kinds are on, each batch takes one of them by the toss of a coin.
     """
-    kinds = [(kind, alpha) for kind, alpha in _alphas(config).items() if alpha]
+    alphas = {"mixup": config.mixup, "cutmix": config.cutmix}
+    kinds = [(kind, alpha) for kind, alpha in alphas.items() if alpha]
     if not kinds:
         return None
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     if rng.random() >= config.mixing_probability:
         return None
     kind, alpha = kinds[int(rng.integers(len(kinds)))]
@@ -77,10 +77,6 @@ def draw_mixing(
     rows, columns = (_span(rng, side, (1 - share) ** 0.5) for _ in range(2))
     area = (rows[1] - rows[0]) * (columns[1] - columns[0])
     return Mixing(partner, 1 - area, (*rows, *columns))
-
-
-def _alphas(config: AugmentConfig) -> dict[str, float]:
-    return {"mixup": config.mixup, "cutmix": config.cutmix}
 
 
 def _span(rng: np.random.Generator, side: int, length: float) -> tuple[float, float]:

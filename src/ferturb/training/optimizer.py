@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -68,13 +68,11 @@ def _plateau(
     return rate
 
 
-def _constant(
-    recipe: RecipeConfig, step: int, steps_per_epoch: int, accuracies: Sequence[float]
-) -> float:
-    return recipe.learning_rate
-
-
-_SCHEDULES = {"one-cycle": _one_cycle, "plateau": _plateau, "constant": _constant}
+_SCHEDULES: dict[str, Callable[..., float]] = {
+    "one-cycle": _one_cycle,
+    "plateau": _plateau,
+    "constant": lambda recipe, *_: recipe.learning_rate,
+}
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
@@ -30,7 +30,6 @@ from ferturb.web.occlusion import occlusion_maps
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
 
-
 MOST_FACES = 100
 """Faces of one photo at most; the most certain ones are kept."""
 UPLOAD = Limits(bytes=32 * 2**20, pixels=LIMITS.pixels, frames=1)
@@ -39,17 +38,8 @@ _BYTES = FACE_SIZE * FACE_SIZE
 _FACES = (-1, FACE_SIZE, FACE_SIZE)
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is done to a face."""
-
-    left_out: tuple[str, ...] = ()
-    worn: str | None = None
-    fill: str = "mean"
-
-
 class Answers:
-    """The networks behind the page, open, and what they say."""
+    """The networks behind the page, open, and what they predict."""
 
     def __init__(
         self,
@@ -78,7 +68,14 @@ class Answers:
         """What there is to choose from."""
         return {
             "emotions": list(EMOTIONS),
-            "models": [_described(name, model) for name, model in self.models.items()],
+            "models": [
+                {
+                    "name": name,
+                    "purpose": NAMES.get(name, "yours"),
+                    "abstain_below": model.about.abstain_below,
+                }
+                for name, model in self.models.items()
+            ],
             "missing": [
                 {"name": n, "purpose": p} for n, p in NAMES.items() if n not in self.models
             ],
@@ -96,9 +93,7 @@ class Answers:
         """The faces in a file's bytes. What can't be read raises `FerturbError`."""
         photo = read_photo(data, UPLOAD)
         found = self._predictor.predict([photo.pixels], cropped)[0]
-        faces = np.array([face.face for face in found.faces], np.uint8).reshape(
-            -1, FACE_SIZE, FACE_SIZE
-        )
+        faces = np.array([face.face for face in found.faces], np.uint8).reshape(_FACES)
         answers = self._answers(faces, self.models)
         shown = [
             self._face(face, photo.scale) | {"answers": {name: rows[i] for name, rows in answers}}
@@ -107,30 +102,29 @@ class Answers:
         return {"size": list(photo.size), "cropped": cropped, "faces": shown}
 
     def face(
-        self, face: UInt8[np.ndarray, "48 48"], change: Change, models: Collection[str]
+        self,
+        face: UInt8[np.ndarray, "48 48"],
+        models: Collection[str],
+        left_out: Collection[str] = (),
+        worn: str | None = None,
+        fill: str = "mean",
     ) -> dict[str, Any]:
-        """The face with something left out or worn, and what the models say of it."""
-        shown = self.altered(face, change)
+        """The face wearing what is worn and then without what is left out, and the models'
+        answers for it."""
+        shown = face
+        if worn is not None or left_out:
+            points = self._predictor.finder(face[None]).points[0]
+            if worn is not None:
+                shown = self._alterer.worn(face, points, worn)
+            if left_out:
+                shown = self._alterer.left_out(shown, points, [left_out], fill)[0]
         answers = self._answers(shown[None], models)
         return {"face": packed(shown), "answers": {name: rows[0] for name, rows in answers}}
-
-    def altered(
-        self, face: UInt8[np.ndarray, "48 48"], change: Change
-    ) -> UInt8[np.ndarray, "48 48"]:
-        """The face wearing what is worn, and then without what is left out."""
-        if change.worn is None and not change.left_out:
-            return face
-        points = self._predictor.finder(face[None]).points[0]
-        worn = face if change.worn is None else self._alterer.worn(face, points, change.worn)
-        if not change.left_out:
-            return worn
-        copies = self._alterer.left_out(worn, points, [change.left_out], change.fill)
-        return np.asarray(copies[0])
 
     def what_if(
         self, face: UInt8[np.ndarray, "48 48"], model: str, fill: str = "mean"
     ) -> dict[str, Any]:
-        """What the model says with each facial feature left out, and under each face mask."""
+        """What the model predicts with each facial feature left out, and under each face mask."""
         points = self._predictor.finder(face[None]).points[0]
         features, kinds = self._alterer.features, self._alterer.kinds
         without = self._alterer.left_out(face, points, [(name,) for name in features], fill)
@@ -149,7 +143,7 @@ class Answers:
 
         Maps are bytes, 255 at the largest value, which `peaks` gives in units of probability.
         """
-        maps = occlusion_maps(self._model(model).predict_proba, face)
+        maps = occlusion_maps(choose("model", model, self.models).predict_proba, face)
         return {
             "model": model,
             "saliency": {e: packed(_scaled(m)) for e, m in zip(EMOTIONS, maps, strict=True)},
@@ -162,10 +156,8 @@ class Answers:
             return {"attention": None, "clusters": None}
         attention = self._attention(face[None])[0]
         labels = attention_clusters(attention, clusters).astype(np.uint8)
-        return {
-            "attention": packed(_scaled(attention - attention.min())),
-            "clusters": packed(labels),
-        }
+        shown = _scaled(attention - attention.min())
+        return {"attention": packed(shown), "clusters": packed(labels)}
 
     def _answers(
         self, faces: UInt8[np.ndarray, "n 48 48"], models: Collection[str]
@@ -173,15 +165,10 @@ class Answers:
         """By model, its answer for each face."""
         found = []
         for name in models:
-            model = self._model(name)
+            model = choose("model", name, self.models)
             rows = model.predict_proba(faces)
             found.append((name, [_answer(row, model.about.abstain_below) for row in rows]))
         return found
-
-    def _model(self, name: str) -> PretrainedModel:
-        if name not in self.models:
-            raise FerturbError(f"unknown model {name!r}; known: {', '.join(self.models)}")
-        return self.models[name]
 
     @staticmethod
     def _face(face: FacePrediction, scale: float) -> dict[str, Any]:
@@ -215,14 +202,6 @@ def unpacked(text: object) -> UInt8[np.ndarray, "48 48"]:
     if len(data) != _BYTES:
         raise FerturbError(f'"face" must be {_BYTES} bytes (48×48, row by row) as base64')
     return np.frombuffer(data, np.uint8).reshape(FACE_SIZE, FACE_SIZE)
-
-
-def _described(name: str, model: PretrainedModel) -> dict[str, Any]:
-    return {
-        "name": name,
-        "purpose": NAMES.get(name, "yours"),
-        "abstain_below": model.about.abstain_below,
-    }
 
 
 def _answer(row: Float[np.ndarray, " 7"], abstain_below: float) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from ferturb.predict.onnx_session import OnnxModel
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64, UInt8
 
-
 GRAPH = Path(__file__).with_name("weights") / "attention.onnx"
 MOST_CLUSTERS = 8
 

@@ -112,19 +112,14 @@ def _is_ours(name: str, host: str) -> bool:
 
     A plain address can't be rebound: there is no name whose meaning could change.
     """
-    loopback = _loopback(host)
-    address = _address(name)
+    address, listening = _address(name), _address(host)
+    loopback = host.lower() == "localhost" if listening is None else listening.is_loopback
     if address is not None:
         return address.is_loopback or not loopback
     own = {"localhost", host.lower()}
     if not loopback:
         own |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
     return name in own
-
-
-def _loopback(host: str) -> bool:
-    address = _address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -159,21 +154,19 @@ class Queue:
 
 async def body(request: Request, most: int, patience: float = PATIENCE) -> bytes:
     """A request's body; `RefusedError` if it is too long (none of it is kept) or too slow."""
+    size = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 2**10} KiB"
+    too_long = RefusedError(413, f"over {size}; make the file smaller")
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > most:
-        raise RefusedError(413, f"over {_size(most)}; make the file smaller")
+        raise too_long
     parts, length = [], 0
     try:
         with anyio.fail_after(patience):
             async for part in request.stream():
                 length += len(part)
                 if length > most:
-                    raise RefusedError(413, f"over {_size(most)}; make the file smaller")
+                    raise too_long
                 parts.append(part)
     except TimeoutError:
         raise RefusedError(408, f"the request took over {patience:.0f} s to arrive") from None
     return b"".join(parts)
-
-
-def _size(most: int) -> str:
-    return f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 2**10} KiB"

@@ -16,7 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
 
-
 MEAN = 0.5077
 """The mean that the classifier subtracts, `ferturb.models.classifier.MEAN`."""
 MEAN_GREY = round(255 * MEAN)

@@ -66,10 +66,11 @@ except ModuleNotFoundError as missing:
         f"the web page needs the package {missing.name}; pip install 'ferturb[app]'"
     ) from missing
 
-from ferturb.web.answers import UPLOAD, Answers, Change, unpacked
+from ferturb.web.answers import UPLOAD, Answers, unpacked
 from ferturb.web.guard import Guard, Queue, RefusedError, body
 
 PAGE = Path(__file__).with_name("page")
+_REFUSALS = (RefusedError, FerturbError, HTTPException, ClientDisconnect, Exception)
 QUESTION = 64 * 2**10
 """Bytes of a question in JSON at most."""
 PORT, HOST = 7860, "127.0.0.1"
@@ -85,23 +86,20 @@ def create_app(
     threads: int | None = None,
 ) -> Starlette:
     """The page and its API as an ASGI application; the first model is the one to start with."""
+    posted = [Route("/photo", _photo, methods=["POST"])]
+    posted += [Route(f"/{n}", _asking(ask), methods=["POST"]) for n, ask in QUESTIONS.items()]
     app = Starlette(
         routes=[
             Route("/", lambda request: FileResponse(PAGE / "index.html")),
-            Mount("/api", routes=_api()),
+            Mount("/api", routes=[Route("/about", _about), *posted]),
             Mount("/", StaticFiles(directory=PAGE)),
         ],
         middleware=[Middleware(Guard, host=host)],
-        exception_handlers=_HANDLERS,
+        exception_handlers=dict.fromkeys(_REFUSALS, _refused),
     )
     app.state.answers = Answers(models, detector, attention, threads)
     app.state.queue = Queue()
     return app
-
-
-def _api() -> list[Route]:
-    asked = (Route(f"/{n}", _asking(ask), methods=["POST"]) for n, ask in QUESTIONS.items())
-    return [Route("/about", _about), Route("/photo", _photo, methods=["POST"]), *asked]
 
 
 async def _about(request: Request) -> Response:
@@ -137,13 +135,10 @@ def _asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
 
 def _ask_face(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
     models = _names(q, "models", [next(iter(answers.models))])
-    worn = q.get("worn")
-    change = Change(
-        tuple(_names(q, "left_out", [])),
-        None if worn is None else _word(q, "worn", ""),
-        _word(q, "fill", "mean"),
-    )
-    return answers.face(unpacked(q.get("face")), change, models)
+    left_out = _names(q, "left_out", [])
+    worn = None if q.get("worn") is None else _word(q, "worn", "")
+    fill = _word(q, "fill", "mean")
+    return answers.face(unpacked(q.get("face")), models, left_out, worn, fill)
 
 
 def _ask_what_if(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,33 +191,17 @@ def _names(q: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
     return list(dict.fromkeys(value))
 
 
-async def _refused(request: Request, error: RefusedError) -> Response:
-    return error.response()
-
-
-async def _not_understood(request: Request, error: FerturbError) -> Response:
-    return JSONResponse({"error": str(error)}, 400)
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    return JSONResponse({"error": error.detail.lower()}, error.status_code, headers=error.headers)
-
-
-async def _gone(request: Request, error: ClientDisconnect) -> Response:
-    return Response(status_code=499)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, RefusedError):
+        return error.response()
+    if isinstance(error, FerturbError):
+        return JSONResponse({"error": str(error)}, 400)
+    if isinstance(error, HTTPException):
+        shown = {"error": error.detail.lower()}
+        return JSONResponse(shown, error.status_code, headers=error.headers)
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=499)
     return JSONResponse({"error": "something went wrong in the server"}, 500)
-
-
-_HANDLERS: Any = {
-    RefusedError: _refused,
-    FerturbError: _not_understood,
-    HTTPException: _http_error,
-    ClientDisconnect: _gone,
-    Exception: _failed,
-}
 
 
 def available(
