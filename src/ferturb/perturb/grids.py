@@ -68,27 +68,26 @@ class HideAndSeek(TrainingInputs):
         self.config = config
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "b 1 h w"]:
-        """Faces without the hidden cells."""
+        """Faces without what is hidden."""
         faces, draws = batch.augmented(), batch.generator
-        keep = ~hidden_cells(len(faces), faces.shape[2], faces.shape[3], draws)
-        return remove(faces, keep.to(faces.device), self.config.fill, draws)
+        hidden = self.hidden(len(faces), faces.shape[2], faces.shape[3], draws)
+        return remove(faces, ~hidden.to(faces.device), self.config.fill, draws)
+
+    def hidden(self, b: int, h: int, w: int, generator: torch.Generator) -> Bool[Tensor, "b h w"]:
+        """True in the hidden pixels."""
+        return hidden_cells(b, h, w, generator)
 
 
-class GridMask(TrainingInputs):
+class GridMask(HideAndSeek):
     """Method `grid-mask`: squares of a grid hidden in more and more faces."""
 
-    def __init__(self, config: MethodConfig) -> None:
-        self.config = config
-        self.probability = 0.0
+    probability = 0.0
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """The probability of this epoch."""
         self.probability = PEAK * progress
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "b 1 h w"]:
-        """Faces, some of them without the squares."""
-        faces, draws = batch.augmented(), batch.generator
-        b, _, h, w = faces.shape
-        chosen = torch.rand(b, generator=draws) < self.probability
-        keep = ~(grid_squares(b, h, w, draws) & chosen[:, None, None])
-        return remove(faces, keep.to(faces.device), self.config.fill, draws)
+    def hidden(self, b: int, h: int, w: int, generator: torch.Generator) -> Bool[Tensor, "b h w"]:
+        """True in the squares of some of the faces."""
+        chosen = torch.rand(b, generator=generator) < self.probability
+        return grid_squares(b, h, w, generator) & chosen[:, None, None]

@@ -65,8 +65,7 @@ class _WithCast(nn.Module):
         self.dtype = dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
-        with torch.autocast(
-            "cuda", dtype=self.dtype, enabled=self.dtype is not None, cache_enabled=False
-        ):
+        used = self.dtype is not None
+        with torch.autocast("cuda", dtype=self.dtype, enabled=used, cache_enabled=False):
             logits: Tensor = self.model(inputs)
         return logits.float()
