@@ -39,10 +39,7 @@ class Tracker:
     """Numbers and smooths the faces of one video; give it the frames in order."""
 
     def __init__(
-        self,
-        smoothing: float = 0.5,
-        patience: float = 1.0,
-        abstain_below: float = 0.0,
+        self, smoothing: float = 0.5, patience: float = 1.0, abstain_below: float = 0.0
     ) -> None:
         """`smoothing` is the time constant and `patience` how long a track lives unseen, both in
         seconds; `smoothing` 0 leaves every frame to itself."""

@@ -131,10 +131,7 @@ def _affine_matrices(
 
 
 def random_light(
-    faces: Float[Tensor, "b 1 h w"],
-    brightness: float,
-    contrast: float,
-    generator: torch.Generator,
+    faces: Float[Tensor, "b 1 h w"], brightness: float, contrast: float, generator: torch.Generator
 ) -> Float[Tensor, "b 1 h w"]:
     """contrast · (face − mean) + mean + brightness, clamped to [0, 1]."""
     if not (brightness or contrast):

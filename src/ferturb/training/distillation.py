@@ -67,10 +67,7 @@ class Teacher:
             return torch.stack([model(faces).float() for model in self.models]).mean(0)
 
     def blend(
-        self,
-        hard: Float[Tensor, ""],
-        logits: Float[Tensor, "v e"],
-        taught: Float[Tensor, "b e"],
+        self, hard: Float[Tensor, ""], logits: Float[Tensor, "v e"], taught: Float[Tensor, "b e"]
     ) -> Float[Tensor, ""]:
         """The loss, from the labels' loss `hard`, the student's logits and the teacher's.
 
