@@ -67,5 +67,4 @@ class _WithCast(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         used = self.dtype is not None
         with torch.autocast("cuda", dtype=self.dtype, enabled=used, cache_enabled=False):
-            logits: Tensor = self.model(inputs)
-        return logits.float()
+            return cast(Tensor, self.model(inputs)).float()
