@@ -83,7 +83,7 @@ def _train(run: Run, faces: Faces, device: torch.device, quiet: bool) -> None:
     terminal.facts(
         {
             "run": str(run.folder),
-            "best epoch": f"{record['best_epoch']} of {record['epochs']}",
+            "kept epoch": f"{record['best_epoch']} of {record['epochs']}",
             "validation accuracy": f"{record['validation_accuracy']:.2%}",
             "minutes": f"{record['seconds'] / 60:.1f}",
         }

@@ -91,7 +91,7 @@ class Model(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the network says before calibration, in pixels of a 48×48 face."""
+    """What the network predicts before calibration, in pixels of a 48×48 face."""
 
     points: Float32[Tensor, "n p 2"]
     error: Float32[Tensor, " n"]

@@ -42,12 +42,12 @@ def runs(results: StudyResults) -> Section | None:
     """One row a planned run, finished or not."""
     columns = (
         *plain_columns("run", "state", "model", "method", "faces", "recipe", "seed", "epochs"),
-        *plain_columns("best_epoch"),
+        *plain_columns("kept_epoch"),
         Column("validation_accuracy", "Validation, %", scale=100),
         *plain_columns("parameters", "minutes", "finished", "commit", "data_hash"),
     )
     note = (
-        "Best epoch: the one with the highest validation accuracy, whose weights are evaluated. "
+        "Kept epoch: its weights are evaluated, the best on validation or (bare recipe) the last. "
         "Minutes: training time, summed over interruptions. A + after the commit: the checkout had "
         "uncommitted changes."
     )
@@ -63,7 +63,7 @@ def _curve(shown: Sequence[RunResult], quantity: str) -> Picture:
         "validation values."
     )
     alt = "; ".join(
-        f"{run.name}: best epoch {run.best_epoch} of {run.config.recipe.epochs}"
+        f"{run.name}: epoch {run.best_epoch} kept of {run.config.recipe.epochs}"
         for run in shown
         if run.done
     )
@@ -131,8 +131,8 @@ def _training_curves(runs: Sequence[RunResult], quantity: str) -> Figure:
                 axes.plot(epochs, training, alpha=0.6, **{**style.DASHED, "color": colour})
                 axes.plot(epochs, validation, color=colour, linewidth=1.8)
                 if run.done:
-                    best = run.best_epoch
-                    axes.plot(best, validation[best - 1], "o", color=colour, markersize=5)
+                    kept = run.best_epoch
+                    axes.plot(kept, validation[kept - 1], "o", color=colour, markersize=5)
             axes.set_title(model)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("epoch")
