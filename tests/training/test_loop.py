@@ -398,6 +398,22 @@ def test_validation_sums_the_views(toy_faces: Faces, tmp_path: Path) -> None:
     assert accuracy == pytest.approx(float((logits.argmax(1) == valid.labels).double().mean()))
 
 
+@pytest.mark.usefixtures("tiny")
+def test_validation_takes_the_crops_that_the_recipe_asks_for(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    t = training(toy_faces, tmp_path)
+    t = replace(t, recipe=replace(t.recipe, validate_with="ten-crop"))
+    valid = toy_faces.split("validation")
+    faces = valid.images.unsqueeze(1).float() / 255
+    model, places = t.classifier.eval(), [(0, 0), (0, 5), (5, 0), (5, 5), (2, 2)]
+    crops = [faces[..., r : r + 27, c : c + 27] for r, c in places]
+    with torch.no_grad():
+        logits = sum(model(crop) + model(crop.flip(-1)) for crop in crops) / 10
+    loss, _ = loop.validate(t, t.classifier)
+    assert loss == pytest.approx(float(F.cross_entropy(logits, valid.labels)), rel=1e-5)
+
+
 def test_the_later_of_two_equal_epochs_is_the_best() -> None:
     def row(epoch: int, accuracy: float) -> Epoch:
         return Epoch(epoch, 1.0, 0.5, 1.0, accuracy, 0.1, 1.0)

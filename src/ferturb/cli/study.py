@@ -30,13 +30,14 @@ def study(
 
     Presets: `quick` (minutes, on the synthetic faces), `cpu` (all five architectures and
     their ensemble, hours on two cores), `masks` (table 1: with and without face masks),
-    `clusters`, `controls`, `paper` (200 epochs, as published, for a GPU). Runs and analyses that
-    are done are kept; give the same command again after a stop and it goes on.
+    `clusters`, `controls`, `paper` (200 epochs, for a GPU), `released` (as the released
+    program). Runs and analyses that are done are kept; give the same command again after a stop
+    and it goes on.
 
     Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
 
     Args:
-        preset: `quick`, `cpu`, `masks`, `clusters`, `controls` or `paper`.
+        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `paper` or `released`.
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
         workers: Runs at a time.

@@ -61,6 +61,8 @@ class NetworkOptions:
 
     model: str = "compact"
     """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
+    uncentred: bool = False
+    """Give the network grey levels as the released program does, black as 0."""
     start_from: Path | None = None
     """A finished run of the same network whose weights this one starts from."""
     teachers: tuple[Path, ...] = ()
@@ -79,7 +81,7 @@ class RecipeOptions:
     recipe: str = "fast"
     """`fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with mixup
     and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see what a method
-    adds) or `paper`."""
+    adds), `paper` or `released` (that of the program released with the paper)."""
     epochs: int | None = None
     """In place of the recipe's."""
     learning_rate: float | None = None
@@ -141,7 +143,9 @@ def run_config(
         )
     return RunConfig(
         faces.config(),
-        ModelConfig(network.model, attention=method.name == "attention"),
+        ModelConfig(
+            network.model, attention=method.name == "attention", uncentred=network.uncentred
+        ),
         method,
         recipe,
         seed,

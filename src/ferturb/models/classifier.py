@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ferturb.base.config import ModelConfig
+from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors
@@ -28,14 +29,17 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config.name)
-        on_input = config.attention_at == "input"
-        if config.attention and not on_input and not self.backbone.stages:
+        count = len(self.backbone.stages) - (config.attention_at == "between")
+        if config.attention and config.attention_at != "input" and count < 1:
             raise FerturbError(
                 f"{config.name} has no stages of feature maps to put spatial attention between; "
                 "choose a convolutional network, attention_at='input', or attention=False"
             )
-        gated = [None] if on_input else list(self.backbone.stages)
-        self.gates = nn.ModuleList(SpatialGate() for _ in (gated if config.attention else ()))
+        count = {None: 0, "input": 1}.get(config.attention_at, count)
+        zeros = config.attention_at != "between"
+        self.gates = nn.ModuleList(
+            SpatialGate("zeros" if zeros else "replicate") for _ in range(count)
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS))
 
@@ -54,6 +58,8 @@ class Classifier(nn.Module):
         return torch.stack([mean_of_gates([gate], size) for gate in self._gates_of(faces)])
 
     def _gates_of(self, faces: Tensor) -> list[Tensor]:
+        if self.config.attention_at == "input":
+            return [self.gates[0](self._scaled(faces))]
         if not self.gates:
             raise FerturbError(
                 f"{self.config.name} was built without spatial attention; "
@@ -61,17 +67,20 @@ class Classifier(nn.Module):
             )
         return self._run(faces)[1]
 
+    def _scaled(self, faces: Tensor) -> Tensor:
+        x = faces / 255 if self.config.uncentred else (faces - MEAN) / STD
+        return x.contiguous(memory_format=torch.channels_last)
+
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = (faces - MEAN) / STD
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = self._scaled(faces)
         gates: list[Tensor] = []
-        if self.gates and self.config.attention_at == "input":
+        if self.config.attention_at == "input":
             gates.append(self.gates[0](x))
             x = x * gates[-1]
         x = self.backbone.stem(x)
         for i, stage in enumerate(self.backbone.stages):
             x = stage(x)
-            if self.gates and self.config.attention_at == "stages":
+            if self.config.attention_at != "input" and i < len(self.gates):
                 gates.append(self.gates[i](x))
                 x = x * gates[-1]
         x = self.backbone.tail(x).mean((2, 3))
@@ -97,8 +106,8 @@ class Classifier(nn.Module):
                 "give a model.safetensors that ferturb wrote"
             )
         try:
-            classifier = Classifier(ModelConfig(**meta["model"]))
-        except TypeError as error:
+            classifier = Classifier(build(ModelConfig, meta["model"]))
+        except FerturbError as error:
             raise FerturbError(f"{path}: its model config does not fit: {error}") from error
         return restore(classifier, tensors, path)
 

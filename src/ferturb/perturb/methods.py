@@ -110,12 +110,12 @@ def source_at_test_time(
     cluster_map: Int64[Tensor, "h w"],
     attention: Callable[[], Classifier | None],
 ) -> MapSource | None:
-    """What gives each new face a map of its own; None for a method that has one for all.
+    """What gives new faces maps of their own; None for a method that has one for all.
 
     `cluster_map` is that of the kept epoch, `attention` loads the classifier of phase 1.
     """
     source = choose("method", config.name, METHODS).map_source
-    if source is None or not config.test_views or not source.by_face(config):
+    if source is None or not config.test_views or not source.at_test_time(config):
         return None
     return source(config, attention() if needs_attention(config) else None, cluster_map)
 

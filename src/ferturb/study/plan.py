@@ -7,10 +7,12 @@ from itertools import product
 from typing import Literal
 
 from ferturb.base.config import (
+    AS_RELEASED,
     FAST,
     FULL_SIZE,
     METHOD_PRESETS,
     PAPER,
+    RELEASED,
     AugmentConfig,
     DatasetConfig,
     MethodConfig,
@@ -21,6 +23,7 @@ from ferturb.base.config import (
 )
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
+from ferturb.perturb.cluster_maps import attention_at
 from ferturb.perturb.methods import (
     epochs_at_equal_compute,
     epochs_within,
@@ -75,6 +78,8 @@ class Study:
     """What is found out about the finished runs, by the names in `ferturb.study.analyses`."""
     effort: Literal["light", "full"] = "full"
     """How thorough the analyses are."""
+    uncentred: bool = False
+    """Whether networks are given grey levels as the released program gives them."""
     equal_compute: bool = False
     """Whether a method that shows several views of a face has that many times fewer epochs."""
 
@@ -156,13 +161,23 @@ PRESETS: dict[str, Study] = {
     ),
     "paper": Study(
         "paper",
-        "as published: 200 epochs, all K+1 views of a face in every step; made for a GPU",
+        "the paper's text: 200 epochs, all K+1 views of a face in every step; made for a GPU",
         models=("vgg16", "resnet34", "densenet121", "dpn92", "resmasking"),
         methods=(BASELINE, PERTURB_AS_PUBLISHED),
         recipe=PAPER,
         attention_epochs=200,
         dataset=DatasetConfig(synthetic_faces=35887),
         analyses=EVERY_ANALYSIS,
+    ),
+    "released": Study(
+        "released",
+        "the protocol of the program that was released with the paper; made for a GPU",
+        models=("vgg16-dropout", "resnet50", "densenet121", "dpn26"),
+        methods=(BASELINE, AS_RELEASED),
+        recipe=RELEASED,
+        attention_epochs=10,
+        dataset=DatasetConfig(synthetic_faces=35887),
+        uncentred=True,
     ),
 }
 
@@ -215,7 +230,8 @@ def plan(study: Study) -> list[RunConfig]:
         recipe = study.recipe
         if study.equal_compute:
             recipe = replace(recipe, epochs=epochs_within(method, recipe.epochs))
-        last = RunConfig(dataset, ModelConfig(model), method, recipe, seed)
+        network = ModelConfig(model, uncentred=study.uncentred)
+        last = RunConfig(dataset, network, method, recipe, seed)
         runs |= dict.fromkeys(chain(last, study.attention_epochs))
     return list(runs)
 
@@ -241,7 +257,7 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         return [*before, run]
     first = replace(
         run,
-        model=replace(run.model, attention=True, attention_at=run.method.attention_from),
+        model=replace(run.model, attention=True, attention_at=attention_at(run.method)),
         method=MethodConfig("attention"),
         recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0, distillation_views=0),
         teachers=(),

@@ -24,7 +24,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import logits_of
+from ferturb.models.test_time import predict_logits
 from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, State
 from ferturb.training.distillation import Teacher
@@ -110,10 +110,13 @@ def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
 
 
 def validate(training: Training, network: nn.Module) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over the validation split, as used at test time."""
+    """Mean cross-entropy and accuracy over the validation split, as used at test time, with the
+    recipe's test-time augmentation."""
     t, chosen = training, training.faces.split("validation")
     model = t.inputs.at_test_time(network).to(t.device)
-    logits = logits_of(model, chosen.images, precision=t.recipe.precision, device=t.device)
+    logits = predict_logits(
+        model, chosen.images, t.recipe.validate_with, precision=t.recipe.precision, device=t.device
+    )
     loss = float(F.cross_entropy(logits, chosen.labels))
     return loss, float((logits.argmax(1) == chosen.labels).double().mean())
 

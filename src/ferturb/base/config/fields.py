@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ferturb.base.errors import FerturbError
 
@@ -51,6 +51,10 @@ RENAMED = {
 """What fields of configs were called before -> now."""
 
 
+MISSING: dict[str, dict[str, Any]] = {"ModelConfig": {"attention_at": "stages"}}
+"""What a field meant before stored configs had it, where that isn't today's default."""
+
+
 def build(cls: type[T], data: Mapping[str, Any]) -> T:
     """A config dataclass from JSON; missing keys take the default, other keys are an error.
 
@@ -59,6 +63,7 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
     hints = get_type_hints(cls)
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     data = {key if key in names else RENAMED.get(key, key): data[key] for key in data}
+    data = MISSING.get(cls.__name__, {}) | data
     extra = set(data) - names
     if extra:
         raise FerturbError(
@@ -82,7 +87,7 @@ def _fits(hint: Any, value: Any) -> bool:
     origin = get_origin(hint)
     if origin is Literal:
         return value in get_args(hint)
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         return any(_fits(part, value) for part in get_args(hint))
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)

@@ -41,8 +41,15 @@ class MethodConfig:
     """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
     attention_from: Literal["stages", "input"] = "stages"
     """The attention map: the mean of the stage gates, or one gate on the input alone."""
-    scope: Literal["epoch", "face", "fixed"] = "epoch"
-    """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
+    gate_statistics: Literal["running", "batch"] = "running"
+    """What the gates' batch norm goes by when attention is found: the attention run's running
+    statistics, or those of the faces it is found of (the released program)."""
+    scope: Literal["epoch", "face", "fixed", "batch"] = "epoch"
+    """One cluster map an epoch (the paper), one for each face, one for the whole training, or one
+    an epoch from the inputs of its first step, and at test time one for each batch of faces (the
+    released program)."""
+    kmeans_starts: int = 48
+    """Starts of K-means, of which the best is kept; the released program has one."""
     view_kind: Literal["leave-one-out", "keep-one"] = "leave-one-out"
     """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
     fill: Literal["black", "mean", "blur", "noise"] = "black"
@@ -70,6 +77,7 @@ class MethodConfig:
         in_range("clusters", self.clusters, 1, 64)
         in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
         in_range("attention_faces", self.attention_faces, 1, None)
+        in_range("kmeans_starts", self.kmeans_starts, 1, None)
         in_range("distance_weight", self.distance_weight, 0.0, None)
         in_range("intensity_weight", self.intensity_weight, 0.0, None)
         in_range("consistency", self.consistency, 0.0, None)
@@ -129,6 +137,16 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "view-consistency": {"views": "pair", "consistency": 1.0, "test_views": False},
 }
 """What the name of a method settles."""
+
+AS_RELEASED = MethodConfig(
+    "perturb",
+    attention_from="input",
+    attention_threshold=0.0,
+    gate_statistics="batch",
+    scope="batch",
+    kmeans_starts=1,
+)
+"""The Perturb Scheme as in the program that was released with the paper; recipe `released`."""
 
 METHOD_PRESETS: dict[str, MethodConfig] = {
     method.name: method
