@@ -57,18 +57,23 @@ def test_gates_that_are_one_change_nothing_and_gates_of_zero_leave_the_bias() ->
     torch.testing.assert_close(net(faces), net.head.bias.expand(2, 7))
 
 
+@pytest.mark.parametrize("at", ["between", "stages"])
 @torch.no_grad()
-def test_attention_map_is_the_mean_of_the_gates_resized_to_the_face() -> None:
+def test_attention_map_is_the_last_gate_or_the_mean_of_all_resized_to_the_face(
+    at: Literal["between", "stages"],
+) -> None:
     torch.manual_seed(0)
-    net = Classifier(ModelConfig(name="compact", attention=True)).eval()
+    net = Classifier(ModelConfig(name="compact", attention=True, attention_at=at)).eval()
     seen: list[torch.Tensor] = []
     for gate in net.gates:
         gate.register_forward_hook(lambda _m, _i, out: seen.append(out))
     maps = net.attention_maps(torch.rand(2, 1, 48, 48))
-    assert [tuple(g.shape) for g in seen] == [(2, 1, s, s) for s in (24, 12, 6)]
+    sides = (24, 12, 6) if at == "between" else (24, 12, 6, 3)
+    assert [tuple(g.shape) for g in seen] == [(2, 1, s, s) for s in sides]
+    used = seen[-1:] if at == "between" else seen
     expected = sum(
-        nn.functional.interpolate(g, size=(48, 48), mode="bilinear") for g in seen
-    ) / len(seen)
+        nn.functional.interpolate(g, size=(48, 48), mode="bilinear") for g in used
+    ) / len(used)
     torch.testing.assert_close(maps, expected[:, 0])
     assert 0 < maps.min() < maps.max() < 1
 

@@ -40,7 +40,8 @@ class MethodConfig:
     intensity: Literal["attention", "pixels"] = "attention"
     """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
     attention_from: Literal["stages", "input"] = "stages"
-    """The attention map: the mean of the stage gates, or one gate on the input alone."""
+    """The attention map: the gate between the last two stages (where the attention run has gates
+    behind every stage, their mean), or one gate on the input alone."""
     gate_statistics: Literal["running", "batch"] = "running"
     """What the gates' batch norm goes by when attention is found: the attention run's running
     statistics, or those of the faces it is found of (the released program)."""

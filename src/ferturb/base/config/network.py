@@ -18,9 +18,9 @@ class ModelConfig:
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
     attention_at: Literal["between", "stages", "input"] | None = None
     """Where spatial attention sits. `between` (the default): between the stages, each gate padded
-    with what lies at its map's edge. `stages`: behind every stage, padded with zeros (networks
-    trained before December 2026). `input`: on the face alone, padded with zeros (the released
-    program). None without attention."""
+    with what lies at its map's edge; the last gate is the attention map. `stages`: behind every
+    stage, padded with zeros; their mean is the map (networks trained before December 2026).
+    `input`: on the face alone, padded with zeros (the released program). None without attention."""
     uncentred: bool = False
     """Divide grey levels by 255 twice, as the released program does, so that black is 0 and white
     1/255; else they are centred and scaled by FER2013's mean and spread."""
