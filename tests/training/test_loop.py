@@ -46,6 +46,8 @@ METHOD_OPTIONS = {
     "perturb-sample": MethodConfig("perturb", attention_faces=32, views="sample"),
     "perturb-face": MethodConfig("perturb", attention_faces=32, views="sample", scope="face"),
     "perturb-pair": MethodConfig("perturb", attention_faces=32, views="pair", consistency=0.5),
+    "eac": MethodConfig("eac"),
+    "adl": MethodConfig("adl"),
 }
 
 
@@ -94,7 +96,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
         parts = train(training(toy_faces, tmp_path / "parts", method=config), pause_after=stop)
     assert without_seconds(parts) == without_seconds(whole)
     assert_same_files(tmp_path / "whole", tmp_path / "parts")
-    assert (tmp_path / "whole" / CLUSTERS).exists() is (method != "baseline")
+    assert (tmp_path / "whole" / CLUSTERS).exists() is method.startswith("perturb")
 
 
 @pytest.mark.usefixtures("tiny")

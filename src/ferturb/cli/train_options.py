@@ -63,6 +63,8 @@ class NetworkOptions:
     """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
     uncentred: bool = False
     """Give the network grey levels as the released program does, black as 0."""
+    local_maps: int | None = None
+    """Maps of local attention behind the last feature maps (default: none, 2 for method `mad`)."""
     start_from: Path | None = None
     """A finished run of the same network whose weights this one starts from."""
     teachers: tuple[Path, ...] = ()
@@ -144,7 +146,12 @@ def run_config(
     return RunConfig(
         faces.config(),
         ModelConfig(
-            network.model, attention=method.name == "attention", uncentred=network.uncentred
+            network.model,
+            attention=method.name == "attention",
+            uncentred=network.uncentred,
+            local_maps=(2 if method.name == "mad" else 0)
+            if network.local_maps is None
+            else network.local_maps,
         ),
         method,
         recipe,

@@ -16,6 +16,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
+from ferturb.models.local_maps import LocalMaps
 
 MEAN, STD = 0.5077, 0.2551
 """Grey of FER2013's Training faces, as shares of white."""
@@ -40,6 +41,9 @@ class Classifier(nn.Module):
         self.gates = nn.ModuleList(
             SpatialGate("zeros" if zeros else "replicate") for _ in range(count)
         )
+        if config.local_maps:
+            local = LocalMaps(self.backbone.features, config.local_maps)
+            self.backbone.tail = nn.Sequential(self.backbone.tail, local)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS))
 

@@ -19,6 +19,8 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import AttentionClusters, MapSource
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.controls import LandmarkCells, RandomRegions
+from ferturb.perturb.eac import ErasingConsistency
+from ferturb.perturb.feature_dropping import AttendedDropout, MapDropout
 from ferturb.perturb.grids import GridMask, HideAndSeek
 from ferturb.perturb.hidden_variants import HiddenVariants
 from ferturb.perturb.random_erasing import RandomErasing
@@ -76,6 +78,16 @@ METHODS: dict[str, Method] = {
         "rival: cells of a grid hidden", lambda config, *_: HideAndSeek(config)
     ),
     "grid-mask": Method("rival: squares of a grid hidden", lambda config, *_: GridMask(config)),
+    "eac": Method(
+        "rival: attention to an erased face and its mirror image alike",
+        lambda config, *_: ErasingConsistency(config),
+        has_views=True,
+    ),
+    "adl": Method(
+        "rival: the most attended places of feature maps dropped",
+        lambda config, *_: AttendedDropout(config),
+    ),
+    "mad": Method("rival: maps of local attention dropped", lambda *_: MapDropout()),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
         "control: views in training, whole faces at test time", trains_as="perturb"

@@ -57,6 +57,12 @@ class Batch:
 class TrainingInputs:
     """Whole faces, augmented: `baseline`, `attention`, `extra-epochs`."""
 
+    def attach(self, network: nn.Module) -> None:
+        """Hook into the network that is trained, once, before its first step.
+
+        What is hooked in acts in training mode alone: the kept network knows nothing of it.
+        """
+
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Prepare an epoch (from 1); `progress` is the share of the training done, 0 … 1."""
 

@@ -82,6 +82,7 @@ def train(
     faces = _training_split(t)
     state = State.fresh(network_of(t), t.recipe)
     t.files.resume(state)
+    t.inputs.attach(state.model)
     loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
     done_before = len(state.history)
     for epoch in range(done_before + 1, t.recipe.epochs + 1):

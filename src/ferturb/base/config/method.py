@@ -70,7 +70,15 @@ class MethodConfig:
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     hidden_probability: float = 0.5
-    """Method `robust`: the share of training faces that are shown with something hidden."""
+    """Methods `robust` and `eac`: the share of training faces that are shown with something
+    hidden."""
+    mirror: Literal["attention", "label"] = "attention"
+    """Method `eac`: what a face's mirror image is for. Its attention is to be the face's, mirrored;
+    or it is learnt by its label (a control)."""
+    mirror_weight: float = 5.0
+    """Method `eac`: weight λ of the loss between attention to a face and to its mirror image."""
+    at_random: bool = False
+    """Method `adl`: drop as many places anywhere, not the most attended (a control)."""
 
     def __post_init__(self) -> None:
         for option, value in METHOD_OPTIONS.get(self.name, {}).items():
@@ -83,6 +91,7 @@ class MethodConfig:
         in_range("intensity_weight", self.intensity_weight, 0.0, None)
         in_range("consistency", self.consistency, 0.0, None)
         in_range("hidden_probability", self.hidden_probability, 0.0, 1.0)
+        in_range("mirror_weight", self.mirror_weight, 0.0, None)
         in_range("view_probability", self.view_probability, 0.0, 1.0)
         low, high = self.erased
         in_range("the least share erased", low, 0.0, high)
@@ -120,6 +129,9 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "random-erasing": {"test_views": False},
     "hide-and-seek": {"test_views": False},
     "grid-mask": {"test_views": False},
+    "eac": {"views": "pair", "fill": "mean", "erased": (0.02, 0.25), "test_views": False},
+    "adl": {"test_views": False},
+    "mad": {"test_views": False},
     "perturb-face": {"scope": "face"},
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
@@ -161,6 +173,9 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("random-erasing", views="sample", fill="noise"),
         MethodConfig("hide-and-seek", fill="mean"),
         MethodConfig("grid-mask", fill="mean"),
+        MethodConfig("eac"),
+        MethodConfig("adl"),
+        MethodConfig("mad"),
         MethodConfig("extra-epochs", views="all"),
         MethodConfig("train-views-only", views="sample"),
         MethodConfig("test-views-only", views="sample"),
@@ -174,4 +189,5 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
     )
 }
 """Every method at the cost of the baseline (one view a face and step), but for
-`view-consistency` (two) and `extra-epochs` (as many epochs as all K+1 views would have cost)."""
+`view-consistency` and `eac` (two) and `extra-epochs` (as many epochs as all K+1 views would have
+cost)."""

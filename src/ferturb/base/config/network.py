@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ferturb.base.config.fields import in_range
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -24,7 +26,11 @@ class ModelConfig:
     uncentred: bool = False
     """Divide grey levels by 255 twice, as the released program does, so that black is 0 and white
     1/255; else they are centred and scaled by FER2013's mean and spread."""
+    local_maps: int = 0
+    """How many maps of local attention stand behind the last feature maps (TransFER; method `mad`
+    needs at least 2)."""
 
     def __post_init__(self) -> None:
         at = (self.attention_at or "between") if self.attention else None
         object.__setattr__(self, "attention_at", at)
+        in_range("local_maps", self.local_maps, 0, None)
