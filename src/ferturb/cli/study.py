@@ -30,14 +30,14 @@ def study(
 
     Presets: `quick` (minutes, on the synthetic faces), `cpu` (all five architectures and
     their ensemble, hours on two cores), `masks` (table 1: with and without face masks),
-    `clusters`, `controls`, `paper` (200 epochs, for a GPU), `released` (as the released
-    program). Runs and analyses that are done are kept; give the same command again after a stop
-    and it goes on.
+    `clusters`, `controls`, `leaving-out` (with `--sizes`, `--arms`, `--replicates`; days on two
+    cores), `paper` (200 epochs, for a GPU), `released` (as the released program). Runs and
+    analyses that are done are kept; give the same command again after a stop and it goes on.
 
     Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
 
     Args:
-        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `paper` or `released`.
+        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `leaving-out`, `paper` or `released`.
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
         workers: Runs at a time.
@@ -77,10 +77,18 @@ def _show(title: str, runs: list[RunConfig], json: bool) -> None:
         terminal.print_json([run.to_dict() for run in runs])
         return
     rows = [
-        [r.model.name, r.method.name, r.dataset.face_masks or "none", r.seed, r.recipe.epochs]
+        [
+            r.model.name,
+            r.method.name,
+            r.dataset.training_faces or "all",
+            r.dataset.face_masks or "none",
+            r.seed,
+            r.recipe.epochs,
+        ]
         for r in runs
     ]
-    terminal.table(title, ["model", "method", "face masks", "seed", "epochs"], rows)
+    headings = ["model", "method", "faces", "face masks", "seed", "epochs"]
+    terminal.table(title, headings, rows)
 
 
 def report(folder: Positional[Path], /, *, json: Json = False) -> None:

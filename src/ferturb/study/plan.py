@@ -8,6 +8,7 @@ from typing import Literal
 
 from ferturb.base.config import (
     AS_RELEASED,
+    BARE,
     FAST,
     FULL_SIZE,
     METHOD_PRESETS,
@@ -31,6 +32,8 @@ from ferturb.perturb.methods import (
     trained_as,
 )
 from ferturb.runs.run import run_folder_name
+from ferturb.study.arms import LEAVING_OUT
+from ferturb.study.experiments import Experiment, adapted
 
 BASELINE = METHOD_PRESETS["baseline"]
 PERTURB = METHOD_PRESETS["perturb"]
@@ -82,6 +85,8 @@ class Study:
     """Whether networks are given grey levels as the released program gives them."""
     equal_compute: bool = False
     """Whether a method that shows several views of a face has that many times fewer epochs."""
+    experiment: Experiment | None = None
+    """In place of models × methods × seeds: arms by training sizes by replicates."""
 
 
 EVERY_ANALYSIS = ("transfer", "ablation", "saliency", "faithfulness")
@@ -159,6 +164,19 @@ PRESETS: dict[str, Study] = {
         dataset=DatasetConfig(synthetic_faces=20000),
         equal_compute=True,
     ),
+    "leaving-out": Study(
+        "leaving-out",
+        "does leaving out help a network that overfits: eight arms, three training sizes",
+        models=(LEAVING_OUT.model,),
+        methods=tuple(
+            dict.fromkeys(LEAVING_OUT.arms[arm].method for arm in LEAVING_OUT.cells["7000"].arms)
+        ),
+        recipe=BARE,
+        attention_epochs=1,
+        seeds=tuple(range(10)),
+        dataset=LEAVING_OUT.dataset,
+        experiment=LEAVING_OUT,
+    ),
     "paper": Study(
         "paper",
         "the paper's text: 200 epochs, all K+1 views of a face in every step; made for a GPU",
@@ -196,6 +214,16 @@ def adapt(study: Study, changes: Changes) -> Study:
     """
     known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
     known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
+    if study.experiment is not None:
+        experiment = adapted(study.experiment, changes)
+        return replace(
+            study, models=(experiment.model,), dataset=experiment.dataset, experiment=experiment
+        )
+    if changes.sizes or changes.arms or changes.replicates is not None:
+        raise FerturbError(
+            f"sizes, arms and replicates are of the study leaving-out, not of {study.preset}; "
+            "give models, methods and seeds"
+        )
     chosen = tuple(m for name in changes.methods for m in choose("method", name, known))
     epochs = study.recipe.epochs if changes.epochs is None else changes.epochs
     share = study.attention_epochs / study.recipe.epochs
@@ -221,7 +249,12 @@ def datasets(study: Study) -> tuple[DatasetConfig, ...]:
 
 
 def plan(study: Study) -> list[RunConfig]:
-    """Every run of a study, cheapest seeds first, each attention run before its followers."""
+    """Every run of a study, cheapest seeds first, each attention run before its followers.
+
+    Of an experiment, with the first of its settings to try where they are still to be chosen.
+    """
+    if study.experiment is not None:
+        return list(dict.fromkeys(item.config for item in study.experiment.planned()))
     if not study.models or not study.methods or not study.seeds:
         raise FerturbError("a study needs at least one model, one method and one seed")
     wanted = product(study.seeds, study.models, datasets(study), study.methods)

@@ -7,7 +7,7 @@ STUDY/report/        written again at the end of every call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import alone, read_json, write_json
 from ferturb.data.faces import Faces
@@ -23,8 +24,9 @@ from ferturb.models.device import prepare_process
 from ferturb.report.build import build_report
 from ferturb.runs.execute import prepare
 from ferturb.runs.provenance import describe_hardware, describe_software
-from ferturb.runs.run import find_runs
+from ferturb.runs.run import Run, find_runs, run_folder_name
 from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
+from ferturb.study.experiments import Item
 from ferturb.study.local import Job, default_workers, execute_all
 from ferturb.study.plan import Study, datasets, plan
 
@@ -60,19 +62,38 @@ def run_study(
     """
     with alone(folder, "running the study in"):
         chosen = prepare_process(device)
-        configs = plan(study)
         missing(study, ())  # an unknown analysis fails at once
         known = {study.dataset: faces}
         for config in datasets(study):  # once and here, not in every run's process
             if config not in known:
                 known[config] = load_dataset(config)
-        runs = [prepare(folder / "runs", config) for config in configs]
-        _write_study(study, folder, [run.name for run in runs], device)
-        jobs = execute_all(runs, workers or default_workers(device), device, on_change)
+        for configs in stages(study, folder / "runs"):
+            runs = [prepare(folder / "runs", config) for config in configs]
+            _write_study(study, folder, [run.name for run in runs], device)
+            jobs = execute_all(runs, workers or default_workers(device), device, on_change)
         done = [job.run for job in jobs if job.state == "done"]
         failed = {job.run.name: job.error for job in jobs if job.state != "done"}
         failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)
         return Outcome(build_report(folder, faces), tuple(run.name for run in done), failed)
+
+
+def stages(study: Study, folder: Path) -> Iterator[list[RunConfig]]:
+    """Every run that is known, again whenever finished ones have shown more; `folder` holds them.
+
+    An experiment chooses its settings by its first runs; any other study knows all at once.
+    """
+    if study.experiment is None:
+        yield plan(study)
+        return
+
+    def found(item: Item) -> Path | None:
+        run = Run(folder / run_folder_name(item.config))
+        return run.folder / "logits.npz" if run.done else None
+
+    known: list[RunConfig] = []
+    while (now := list(dict.fromkeys(i.config for i in study.experiment.queue(found)))) != known:
+        known = now
+        yield known
 
 
 def rebuild_report(folder: Path) -> Path:
