@@ -37,7 +37,8 @@ def study(
     Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
 
     Args:
-        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `leaving-out`, `paper` or `released`.
+        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `leaving-out`, `paper` or
+            `released`.
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
         workers: Runs at a time.
