@@ -110,7 +110,7 @@ def test_damaged_missing_and_foreign_files_are_one_line_errors(tmp_path: Path) -
         "unknown model 'compakt': did you mean 'compact'": write(
             "name", tensors, {**meta, "model": {"name": "compakt"}}
         ),
-        "does not fit": write("config", tensors, {**meta, "model": {"colour": "red"}}),
+        "has no field 'colour'": write("config", tensors, {**meta, "model": {"colour": "red"}}),
     }
     for message, path in cases.items():
         with pytest.raises(FerturbError, match=message) as error:

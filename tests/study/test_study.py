@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calibrated_run import finished_run
 from ferturb.base.config import FAST, DatasetConfig, MethodConfig
 from ferturb.base.config.changes import Changes
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.run import Run
-from ferturb.study.local import default_workers, execute_all
+from ferturb.study.local import Processes, default_workers, execute_all
 from ferturb.study.plan import PRESETS, Study, adapt
 from ferturb.study.study import rebuild_report, run_study
 
@@ -113,13 +114,12 @@ def _first_reading(run: Run) -> float:
 
 
 def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    for name in ("config.json", "run.json"):
-        (tmp_path / "run" / name).write_text("{}")
-    (tmp_path / "run" / "logits.npz").write_bytes(b"")
-    jobs = execute_all([Run(tmp_path / "run")], 1, "cpu")
+    run = finished_run(tmp_path / "run", "compact-tiny")
+    jobs = execute_all([run], Processes(1))
     assert [job.state for job in jobs] == ["done"]
     assert jobs[0].process is None
+    (refused,) = execute_all([run], Processes(1), refused={run.name: "other faces"})
+    assert (refused.state, refused.error, refused.process) == ("failed", "other faces", None)
 
 
 def test_workers() -> None:

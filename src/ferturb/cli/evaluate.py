@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from ferturb.evaluation.other_data import Pair
+    from ferturb.evaluation.scores import ScoreRow
     from ferturb.runs.run import Run
 
 
@@ -64,19 +66,32 @@ def evaluate(
         runs: Run folders.
     """
     from ferturb.base.config import choose
-    from ferturb.base.emotions import EMOTIONS
-    from ferturb.cli import terminal
     from ferturb.evaluation.scores import score_runs
     from ferturb.models.device import prepare_process
     from ferturb.models.test_time import AUGMENTATIONS
     from ferturb.runs.run import finished_runs
 
     choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
-    opened, names = finished_runs(runs), [folder.resolve().name for folder in runs]
+    refused: list[str] = []
+    together = test.ensemble or test.choose
+    opened = finished_runs(runs, None if together else refused)
+    names = [run.folder.resolve().name for run in opened]
     tests = _Tests(test, prepare_process(device), json)
     tested = [tests.pair(run, opened[0].config.dataset) for run in opened]
     validation = [tests.own(run)["validation"] for run in opened] if test.choose else None
     rows = score_runs(names, tested, test.ensemble, validation)
+    _show(rows, test, json)
+    if refused:
+        raise FerturbError(
+            f"{len(refused)} of {len(runs)} runs can't be scored; the first: {refused[0]}"
+        )
+
+
+def _show(rows: Sequence[ScoreRow], test: EvaluateOptions, json: bool) -> None:
+    """The scores as tables, or as JSON."""
+    from ferturb.base.emotions import EMOTIONS
+    from ferturb.cli import terminal
+
     if json:
         terminal.print_json([dataclasses.asdict(row) for row in rows])
         return

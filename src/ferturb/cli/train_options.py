@@ -119,11 +119,12 @@ class ProcessOptions:
     """How the training is done."""
 
     resume: Path | None = None
-    """A run folder to go on with; all options but `--threads`, `--device` and `--quiet` are
-    ignored."""
+    """A run folder to go on with; of the other options only those here count."""
     threads: int | None = None
     """Threads of torch."""
     device: Device = "cpu"
+    accept_changed_faces: bool = False
+    """Go on although the faces are not those that the run was begun on; the run notes it."""
     quiet: bool = False
     """Say nothing but errors."""
 

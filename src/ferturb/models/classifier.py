@@ -13,7 +13,7 @@ from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.storage import load_tensors, reading, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
 from ferturb.models.local_maps import LocalMaps
@@ -111,10 +111,8 @@ class Classifier(nn.Module):
                 f"{path} holds no ferturb classifier (format {meta.get('format')!r}); "
                 "give a model.safetensors that ferturb wrote"
             )
-        try:
+        with reading(path, "a classifier of this ferturb", "give another model.safetensors"):
             classifier = Classifier(build(ModelConfig, meta["model"]))
-        except FerturbError as error:
-            raise FerturbError(f"{path}: its model config does not fit: {error}") from error
         return restore(classifier, tensors, path)
 
 

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.config.fields import build
 from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import reading
 from ferturb.predict.onnx_session import OnnxModel
 
 if TYPE_CHECKING:
@@ -71,7 +73,11 @@ class About:
                 f"{data.get('format')!r}); give one that `ferturb export` wrote"
             )
         kept = {key: value for key, value in data.items() if key in known}
-        return About(**(kept | {"bias": tuple(kept.get("bias", ()))}))
+        with reading(origin, "a model of ferturb's", "export it again"):
+            about = build(About, kept)
+            if len(about.bias) not in (0, len(EMOTIONS)) or not about.temperature > 0:
+                raise ValueError(f"temperature {about.temperature}, bias {about.bias}")
+        return about
 
 
 class PretrainedModel:

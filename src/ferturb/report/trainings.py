@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -82,16 +81,15 @@ def _run_row(plan: Planned) -> tuple[Cell, ...]:
         return (*head, *(None,) * 7)
     record = run.record
     commit = record.get("commit")
-    finished = datetime.datetime.fromisoformat(record["finished"])
     return (
         *head,
         run.best_epoch,
-        float(record["validation_accuracy"]),
-        int(record["parameters"]),
-        record["seconds"] / 60,
-        f"{finished:%Y-%m-%d %H:%M}",
+        record.get("validation_accuracy"),
+        record.get("parameters"),
+        record["seconds"] / 60 if "seconds" in record else None,
+        str(record.get("finished", ""))[:16].replace("T", " "),
         f"{commit[:9]}{'+' if record.get('dirty') else ''}" if commit else None,
-        str(record["data"]["hash"])[:12],
+        str(record.get("data", {}).get("hash", ""))[:12],
     )
 
 
@@ -130,7 +128,7 @@ def _training_curves(runs: Sequence[RunResult], quantity: str) -> Figure:
                 )
                 axes.plot(epochs, training, alpha=0.6, **{**style.DASHED, "color": colour})
                 axes.plot(epochs, validation, color=colour, linewidth=1.8)
-                if run.done:
+                if run.done and run.best_epoch <= len(validation):
                     kept = run.best_epoch
                     axes.plot(kept, validation[kept - 1], "o", color=colour, markersize=5)
             axes.set_title(model)

@@ -273,11 +273,17 @@ def _dropout_of(t: Training, epoch: int) -> Iterator[None]:
         yield
 
 
-def _training_split(t: Training) -> tuple[Tensor, Tensor]:
-    chosen, held_out = t.faces.split("train"), t.faces.split("validation")
-    if not len(chosen) or not len(held_out):
+def require_splits(faces: Faces) -> None:
+    """Raise `FerturbError` for faces that nothing can be trained on."""
+    counts = [len(faces.split(name)) for name in ("train", "validation")]
+    if not all(counts):
         raise FerturbError(
-            f"{t.faces.source}: training needs faces in train and validation, "
-            f"got {len(chosen)} and {len(held_out)}"
+            f"{faces.source}: training needs faces in train and validation, "
+            f"got {counts[0]} and {counts[1]}"
         )
+
+
+def _training_split(t: Training) -> tuple[Tensor, Tensor]:
+    require_splits(t.faces)
+    chosen = t.faces.split("train")
     return chosen.images.to(t.device), chosen.labels.to(t.device)
