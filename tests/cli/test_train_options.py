@@ -106,6 +106,18 @@ def test_phase_1_on_its_own_has_attention() -> None:
     assert found.model == ModelConfig(attention=True)
 
 
+@pytest.mark.parametrize(
+    ("method", "asked", "maps"),
+    [("mad", None, 2), ("mad", 4, 4), ("baseline", None, 0), ("baseline", 2, 2)],
+)
+def test_maps_of_local_attention_come_with_the_method_or_are_asked_for(
+    method: str, asked: int | None, maps: int
+) -> None:
+    chosen, network = MethodOptions().config(method), NetworkOptions(local_maps=asked)
+    found = run_config(chosen, 0, Path("runs"), FacesOptions(), network, RecipeOptions().config())
+    assert found.model == ModelConfig(local_maps=maps)
+
+
 def test_faces_are_read_once_for_all_runs(
     tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,8 +63,6 @@ class NetworkOptions:
     """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
     uncentred: bool = False
     """Give the network grey levels as the released program does, black as 0."""
-    local_maps: int | None = None
-    """Maps of local attention behind the last feature maps (default: none, 2 for method `mad`)."""
     start_from: Path | None = None
     """A finished run of the same network whose weights this one starts from."""
     teachers: tuple[Path, ...] = ()
@@ -74,6 +72,8 @@ class NetworkOptions:
     distillation_views: int = 0
     """Repeat this many augmentations of each face, so that the teachers are asked about each but
     once; 0 draws new ones every epoch and asks every time."""
+    local_maps: int | None = None
+    """Maps of local attention behind the last feature maps (default: none, 2 for method `mad`)."""
 
 
 @dataclass(frozen=True)
