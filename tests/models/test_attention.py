@@ -64,13 +64,18 @@ def test_attention_map_is_the_last_gate_or_the_mean_of_all_resized_to_the_face(
 ) -> None:
     torch.manual_seed(0)
     net = Classifier(ModelConfig(name="compact", attention=True, attention_at=at)).eval()
-    seen: list[torch.Tensor] = []
+    faces, seen = torch.rand(2, 1, 48, 48), []
     for gate in net.gates:
         gate.register_forward_hook(lambda _m, _i, out: seen.append(out))
-    maps = net.attention_maps(torch.rand(2, 1, 48, 48))
-    sides = (24, 12, 6) if at == "between" else (24, 12, 6, 3)
-    assert [tuple(g.shape) for g in seen] == [(2, 1, s, s) for s in sides]
-    used = seen[-1:] if at == "between" else seen
+    maps = net.attention_maps(faces)
+    if at == "between":
+        net(faces), net(faces.flip(-1))
+        assert [g.shape[-1] for g in seen] == [24, 12, 6] * 4
+        used = [seen[8], seen[11].flip(-1)]
+        torch.testing.assert_close(net.attention_maps(faces.flip(-1)), maps.flip(-1))
+    else:
+        used = seen
+        assert [tuple(g.shape) for g in used] == [(2, 1, s, s) for s in (24, 12, 6, 3)]
     expected = sum(
         nn.functional.interpolate(g, size=(48, 48), mode="bilinear") for g in used
     ) / len(used)

@@ -9,7 +9,7 @@ from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.perturb.cluster_maps import clustered, face_draws
-from ferturb.perturb.clusters import by_intensity
+from ferturb.perturb.clusters import by_intensity, unit_range
 from ferturb.web.attention import GRAPH, AttentionFinder, attention_clusters
 
 
@@ -73,3 +73,19 @@ def test_the_shipped_network_looks_at_each_face_on_its_own() -> None:
     np.testing.assert_allclose(finder(faces[1:2])[0], maps[1], atol=1e-4)
     assert np.abs(maps[0] - maps[1]).max() > 0.05
     assert {"network", "data", "accuracy"} <= set(finder.about)
+
+
+def test_the_shipped_attention_lies_on_the_face_whatever_the_emotion() -> None:
+    drawn = draw(70, seed=5)
+    maps = AttentionFinder(GRAPH, 1)(drawn.images.numpy())
+    scaled, face = unit_range(maps), drawn.regions["face"].numpy()
+    inside = (scaled * face).sum((1, 2)) / face.sum((1, 2))
+    outside = (scaled * ~face).sum((1, 2)) / (~face).sum((1, 2))
+    for emotion in range(7):
+        shown = drawn.labels.numpy() == emotion
+        assert (inside - outside)[shown].mean() > 0.1
+    highest = maps.reshape(70, -1).argmax(1)
+    assert face.reshape(70, -1)[np.arange(70), highest].mean() > 0.9
+    # a face's mirror image is attended to alike
+    mirrored = AttentionFinder(GRAPH, 1)(np.ascontiguousarray(drawn.images.numpy()[:, :, ::-1]))
+    np.testing.assert_allclose(mirrored[:, :, ::-1], maps, atol=1e-3)

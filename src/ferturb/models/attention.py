@@ -10,7 +10,7 @@ model looks.
 
 Padded with zeros, as theirs, a gate sees where its map ends, and on maps of 12 pixels and less that
 is most of what it answers to: its values are highest outside the face. Padded with copies of the
-map's outermost values it has to go by what the map holds (`results/attention_on_faces.csv`).
+map's outermost values it goes by what the map holds (`results/attention_on_faces.csv`).
 """
 
 from __future__ import annotations

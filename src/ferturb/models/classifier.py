@@ -52,11 +52,18 @@ class Classifier(nn.Module):
         return self._run(faces)[0]
 
     def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
-        """Where the network looks, in [0, 1], at the face's size: the gate between the last two
-        stages; with gates behind every stage their mean; or the one gate on the input."""
-        gates = self._gates_of(faces)
-        gates = gates if self.config.attention_at == "stages" else gates[-1:]
-        return mean_of_gates(gates, (faces.shape[-2], faces.shape[-1]))
+        """Where the network looks, in [0, 1], at the face's size.
+
+        With gates between the stages it is the last one, averaged over the face and its mirror
+        image, since a network is trained on both and may still prefer one side. With gates behind
+        every stage it is their mean, else the one gate on the input.
+        """
+        size = (faces.shape[-2], faces.shape[-1])
+        if self.config.attention_at != "between":
+            return mean_of_gates(self._gates_of(faces), size)
+        own = mean_of_gates(self._gates_of(faces)[-1:], size)
+        mirrored = mean_of_gates(self._gates_of(faces.flip(-1))[-1:], size)
+        return (own + mirrored.flip(-1)) / 2
 
     def gate_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "g b h w"]:
         """Each gate on its own, in [0, 1], at the face's size, from the input to the head."""

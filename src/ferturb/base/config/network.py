@@ -20,7 +20,8 @@ class ModelConfig:
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
     attention_at: Literal["between", "stages", "input"] | None = None
     """Where spatial attention sits. `between` (the default): between the stages, each gate padded
-    with what lies at its map's edge; the last gate is the attention map. `stages`: behind every
+    with what lies at its map's edge; the last gate, averaged over the face and its mirror image,
+    is the attention map. `stages`: behind every
     stage, padded with zeros; their mean is the map (networks trained before December 2026).
     `input`: on the face alone, padded with zeros (the released program). None without attention."""
     uncentred: bool = False
