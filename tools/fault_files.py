@@ -99,7 +99,8 @@ class Study:
             if missing:
                 raise LostError(f"the report lacks {', '.join(missing)}")
             for name in sorted(touched):
-                self._go_on(prepare(copy / "runs", self.runs[name].config), path)
+                goes(lambda name=name: prepare(copy / "runs", self.runs[name].config))
+                self._go_on(Run(copy / "runs" / name), path)
             read_study(copy)
         finally:
             shutil.rmtree(copy)
@@ -122,8 +123,7 @@ def own_files(setting: Setting) -> Iterator[Fault]:
     files = sorted(p.relative_to(study.folder) for p in study.folder.rglob("*") if p.is_file())
     for path in files:
         good = (study.folder / path).read_bytes()
-        alike = [p for p in files if p.suffix == path.suffix and p.name != path.name][:1]
-        others = [(study.folder / p).read_bytes() for p in alike]
+        others = [(study.folder / p).read_bytes() for p in files if p.suffix != path.suffix][:1]
         for words, data in damages(good, others, setting.random, setting.many):
             yield f"{path}: {words}", lambda path=path, data=data: study.bear(path, data)
 

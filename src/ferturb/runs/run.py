@@ -114,7 +114,7 @@ class Run:
             raise FerturbError(f"{self.folder} is not finished; {go_on}")
         try:
             _ = self.config
-            contents.read_record(self.folder / "run.json", finished=True)
+            self.record(finished=True)
             contents.read_logits(self.folder / LOGITS)
         except FerturbError as error:
             raise FerturbError(f"{self.folder} is damaged: {error}; or {go_on}") from error
@@ -125,9 +125,9 @@ class Run:
         """Whether an epoch's weights are there; a run that was copied may be without."""
         return (self.folder / MODEL).exists()
 
-    def record(self) -> dict[str, Any]:
-        """run.json (`ferturb.runs.contents.Record`): versions, data, hardware, best epoch, …"""
-        return contents.read_record(self.folder / "run.json")
+    def record(self, finished: bool = False) -> dict[str, Any]:
+        """run.json (`ferturb.runs.contents.Record`); with `finished` it names a best epoch."""
+        return contents.read_record(self.folder / "run.json", finished)
 
     @property
     def log(self) -> Path:
@@ -190,7 +190,9 @@ class Run:
         maps, method = self.cluster_maps(), self.config.method
         if maps is None:
             return classifier
-        best = contents.of_epoch(list(maps), self.record()["best_epoch"], self.folder / CLUSTERS)
+        best = contents.of_epoch(
+            list(maps), self.record(finished=True)["best_epoch"], self.folder / CLUSTERS
+        )
         chosen = torch.from_numpy(best)
         source = source_at_test_time(method, chosen, self.load_attention)
         return model_at_test_time(method, classifier, chosen, source)
@@ -221,7 +223,7 @@ class Run:
 
     def best_epoch(self) -> Epoch:
         """The epoch of a finished run whose weights were kept."""
-        path, best = self.folder / "history.csv", self.record()["best_epoch"]
+        path, best = self.folder / "history.csv", self.record(finished=True)["best_epoch"]
         return contents.of_epoch(contents.read_history(path), best, path)
 
     def load_teachers(self) -> tuple[nn.Module, ...]:

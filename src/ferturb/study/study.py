@@ -25,7 +25,7 @@ from ferturb.features.altered import load_dataset
 from ferturb.models.device import prepare_process
 from ferturb.report.build import build_report
 from ferturb.report.results import read_study_file
-from ferturb.runs.execute import prepare, require_same_faces
+from ferturb.runs.execute import check_config, prepare, require_same_faces
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs, run_folder_name
 from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
@@ -80,12 +80,12 @@ def run_study(
         options = ("--accept-changed-faces",) if accept_changed_faces else ()
         processes = Processes(workers or default_workers(device), device, options)
         for configs in stages(study, folder / "runs"):
-            runs = [prepare(folder / "runs", config) for config in configs]
-            _write_study(study, folder, [run.name for run in runs], device)
+            runs, failed = _prepared(folder / "runs", configs)
+            _write_study(study, folder, [run_folder_name(config) for config in configs], device)
             changed = {} if accept_changed_faces else _changed(runs, known)
             jobs = execute_all(runs, processes, on_change, changed)
         done = [job.run for job in jobs if job.state == "done"]
-        failed = {job.run.name: job.error for job in jobs if job.state != "done"}
+        failed |= {job.run.name: job.error for job in jobs if job.state != "done"}
         failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)
         return Outcome(build_report(folder, faces), tuple(run.name for run in done), failed)
 
@@ -107,6 +107,22 @@ def stages(study: Study, folder: Path) -> Iterator[list[RunConfig]]:
     while (now := list(dict.fromkeys(i.config for i in study.experiment.queue(found)))) != known:
         known = now
         yield known
+
+
+def _prepared(folder: Path, configs: Sequence[RunConfig]) -> tuple[list[Run], dict[str, str]]:
+    """The run folders of these configs; name -> what is wrong with those that can't be used.
+
+    A config that can't be trained, whatever its folder, raises `FerturbError`.
+    """
+    runs, failed = [], {}
+    for config in configs:
+        check_config(config)
+    for config in configs:
+        try:
+            runs.append(prepare(folder, config))
+        except FerturbError as error:
+            failed[run_folder_name(config)] = str(error)
+    return runs, failed
 
 
 def _changed(runs: Sequence[Run], known: Mapping[DatasetConfig, Faces]) -> dict[str, str]:
