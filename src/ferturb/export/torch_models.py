@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from ferturb.base.config import ModelConfig
+from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors
 from ferturb.export.calibrated import Calibrated, calibrate
@@ -51,7 +52,7 @@ def calibrated(model: nn.Module, about: About) -> Calibrated:
 def _of_weights(path: Path) -> tuple[Calibrated, About]:
     tensors, meta = load_tensors(path)
     about = About.from_dict(meta, path)
-    classifier = Classifier(ModelConfig(**about.network))
+    classifier = Classifier(build(ModelConfig, about.network))
     own = classifier.state_dict()
     counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
     weights = counters | {k: v.float() for k, v in tensors.items()}

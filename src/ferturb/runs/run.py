@@ -10,7 +10,8 @@
       model.safetensors       the best epoch's weights, chosen on validation
       clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
                               attention maps said nothing
-      logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
+      logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION; where there are
+                          votes, votes_SPLIT; of a second head HEAD_SPLIT_AUGMENTATION
       analyses/NAME.npz       what was found out about the run later (ablation, saliency, tests on
                               other faces), and how
 
@@ -143,14 +144,20 @@ class Run:
         write_json(self.folder / "progress.json", dict(progress))
 
     def logits(
-        self, split: str, augmentation: str
+        self, split: str, augmentation: str, head: str | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(labels (n,), logits (n, 7)) of a split ("validation", "test"), in the dataset's order.
 
-        KeyError when that combination was not stored.
+        `head` None is the network's first one. KeyError when that combination was not stored.
         """
+        which = "" if head in (None, self.config.model.heads[0]) else f"{head}_"
         with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
-            return arrays[f"labels_{split}"], arrays[f"{split}_{augmentation}"]
+            return arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
+
+    def votes(self, split: str) -> NDArray[np.uint8] | None:
+        """FER+'s votes (n, 10) for the faces of a split, as `Faces.votes`; None without them."""
+        with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
+            return arrays[f"votes_{split}"] if f"votes_{split}" in arrays else None  # noqa: SIM401
 
     def augmentations(self) -> tuple[str, ...]:
         """The test-time augmentations whose logits are stored."""
@@ -167,9 +174,10 @@ class Run:
         """The best epoch's network, without test-time views."""
         return Classifier.load(self.folder / MODEL)
 
-    def load_model(self) -> nn.Module:
-        """The best epoch's model as its method uses it: with summed views if it has them."""
-        classifier = self.load_classifier()
+    def load_model(self, *heads: str | None) -> nn.Module:
+        """The best epoch's model as its method uses it: with summed views if it has them, and with
+        its first head or those given (`Classifier.answering`)."""
+        classifier = self.load_classifier().answering(*(heads or self.config.model.heads[:1]))
         maps, method = self.cluster_maps(), self.config.method
         if maps is None:
             return classifier
@@ -207,8 +215,9 @@ class Run:
         return Epoch(**row)
 
     def load_teachers(self) -> tuple[nn.Module, ...]:
-        """The models of the runs that teach this one, each as its method uses it."""
-        return tuple(self._needed(name, "teacher").load_model() for name in self.config.teachers)
+        """The models of the runs that teach this one, each with the heads that this one has."""
+        teachers = [self._needed(name, "teacher") for name in self.config.teachers]
+        return tuple(teacher.load_model(*self.config.model.heads) for teacher in teachers)
 
     def _needed(self, name: str, what: str) -> Run:
         """Another run that this one needs, by its folder from this one's parent."""

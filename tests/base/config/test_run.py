@@ -92,6 +92,7 @@ SHARES = {
     "attention_threshold",
     "hidden_probability",
     "distillation",
+    "share",
 }
 """Fields from 0 to 1."""
 NAMED: dict[str, object] = {
@@ -100,6 +101,7 @@ NAMED: dict[str, object] = {
     "left_out_fill": "blur",
     "training_faces": 70,
     "erased": (0.1, 0.2),
+    "heads": ("label", "votes"),
 }
 """Fields that do not take any value."""
 ALONE = {("dataset", "left_out_control"), ("recipe", "validate_every")}

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ferturb.base.config.fields import unknown
+from ferturb.base.errors import FerturbError
+
+HEADS = ("label", "votes")
+"""What a network can say of a face: FER2013's label, and what ten people would call it."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -18,3 +24,16 @@ class ModelConfig:
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
     attention_at: Literal["stages", "input"] = "stages"
     """Where spatial attention sits: between the stages, or on the input alone."""
+    heads: tuple[str, ...] = ("label",)
+    """What it learns, with one linear layer each: `label` (the faces' labels), `votes` (FER+'s
+    votes), or both. The first is the one that answers."""
+
+    def __post_init__(self) -> None:
+        for head in self.heads:
+            if head not in HEADS:
+                raise FerturbError(unknown("head", head, HEADS))
+        if not self.heads or len(set(self.heads)) != len(self.heads):
+            raise FerturbError(
+                f"a network needs one or both of the heads {', '.join(HEADS)}, each once, "
+                f"got {', '.join(self.heads) or 'none'}"
+            )
