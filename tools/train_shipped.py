@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ferturb.base.config import (
     FULL_SIZE,
     MIXED,
@@ -95,9 +97,8 @@ def status(run: Run) -> str:
         return f"{text}, validation accuracy {100 * history[-1]['validation_accuracy']:.2f}"
     for head in run.config.model.heads:
         labels, logits = run.logits("validation", "flip", head)
-        votes = run.votes("validation")
-        assert votes is not None
-        people = against_votes(votes, logits)
+        with np.load(run.folder / "logits.npz", allow_pickle=False) as arrays:
+            people = against_votes(arrays["votes_validation"], logits)
         text += (
             f"; {head}: label {100 * accuracy(labels, logits):.2f}"
             f" (macro {100 * balanced_accuracy(labels, logits):.2f})"

@@ -51,6 +51,18 @@ class VoteMetrics:
     """Calibration error by the share of people: mean over faces of |confidence − share| of their
     bin of confidence."""
 
+    def cells(self) -> list[str]:
+        """A row of a table: accuracy of eight and of seven, macro recall, cross-entropy, Brier
+        score, calibration by people, faces."""
+        shares = (self.accuracy_8, self.accuracy_7, self.balanced_accuracy)
+        distances = (self.cross_entropy, self.brier)
+        return [
+            *(f"{100 * share:.1f}" for share in shares),
+            *(f"{distance:.3f}" for distance in distances),
+            f"{100 * self.people_ece:.1f}",
+            f"{self.faces:,}",
+        ]
+
 
 def against_votes(votes: Integer[np.ndarray, "n 10"], logits: Logits) -> VoteMetrics:
     """All measures of logits against votes; `FerturbError` where no face has a majority."""

@@ -187,10 +187,9 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
         for name in run.config.recipe.evaluate:
             for prefix, one in models.items():
                 logits = predict_logits(one, chosen.images, name, device=device)
-                first, *others = split_heads(logits)
-                arrays[f"{prefix}{split}_{name}"] = first.numpy()
-                for head, own in zip(run.config.model.heads[1:], others, strict=True):
-                    arrays[f"{prefix}{head}_{split}_{name}"] = own.numpy()
+                network = run.config.model
+                for head, own in zip(network.heads, split_heads(logits), strict=True):
+                    arrays[f"{prefix}{network.prefix(head)}{split}_{name}"] = own.numpy()
     return arrays
 
 

@@ -150,14 +150,9 @@ class Run:
 
         `head` None is the network's first one. KeyError when that combination was not stored.
         """
-        which = "" if head in (None, self.config.model.heads[0]) else f"{head}_"
+        which = self.config.model.prefix(head)
         with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
             return arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
-
-    def votes(self, split: str) -> NDArray[np.uint8] | None:
-        """FER+'s votes (n, 10) for the faces of a split, as `Faces.votes`; None without them."""
-        with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
-            return arrays[f"votes_{split}"] if f"votes_{split}" in arrays else None  # noqa: SIM401
 
     def augmentations(self) -> tuple[str, ...]:
         """The test-time augmentations whose logits are stored."""

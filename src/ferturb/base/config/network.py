@@ -28,6 +28,19 @@ class ModelConfig:
     """What it learns, with one linear layer each: `label` (the faces' labels), `votes` (FER+'s
     votes), or both. The first is the one that answers."""
 
+    def prefix(self, head: str | None) -> str:
+        """What the names of a head's stored logits begin with; None is the first head.
+
+        >>> [ModelConfig(heads=("label", "votes")).prefix(h) for h in (None, "label", "votes")]
+        ['', '', 'votes_']
+        """
+        if head is not None and head not in self.heads:
+            raise FerturbError(
+                f"this {self.name} was trained with the head {' and '.join(self.heads)} alone, "
+                f"not with {head!r}; train it with heads={head}, or ask the other"
+            )
+        return "" if head in (None, self.heads[0]) else f"{head}_"
+
     def __post_init__(self) -> None:
         for head in self.heads:
             if head not in HEADS:
