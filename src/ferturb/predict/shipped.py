@@ -23,6 +23,7 @@ from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
@@ -50,6 +51,8 @@ class About:
     """Added to each emotion's logit after the division by the temperature."""
     abstain_below: float = 0.0
     """A face whose largest probability is below this gets no answer."""
+    prior: tuple[float, ...] = FER2013
+    """How frequent each emotion is where its probabilities hold; they add up to 1."""
     augmentation: str = "none"
     """The test-time augmentation that belongs to it."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +74,8 @@ class About:
                 f"{data.get('format')!r}); give one that `ferturb export` wrote"
             )
         kept = {key: value for key, value in data.items() if key in known}
-        return About(**(kept | {"bias": tuple(kept.get("bias", ()))}))
+        kept |= {key: tuple(kept[key]) for key in ("bias", "prior") if key in kept}
+        return About(**kept)
 
 
 class PretrainedModel:
@@ -82,6 +86,16 @@ class PretrainedModel:
         self.about = about
         self.backend = backend
         self._run = run
+
+    def with_prior(self, prior: Prior) -> PretrainedModel:
+        """The same model with probabilities for other frequencies of emotions.
+
+        `prior`: a name of `ferturb.predict.prior.PRIORS`, or seven numbers; anything else raises
+        `FerturbError`. The threshold of abstention stays.
+        """
+        wanted, own, run = frequencies(prior), self.about.prior, self._run
+        about = dataclasses.replace(self.about, prior=wanted)
+        return PretrainedModel(about, self.backend, lambda faces: shifted(run(faces), own, wanted))
 
     @property
     def name(self) -> str:
