@@ -44,7 +44,7 @@ def network(
     epochs: int = 12,
 ) -> Classifier:
     """A narrow network trained on drawn faces; with `holes` also on faces that lack something."""
-    kind = f"{'attention' if attention else 'holes' if holes else 'whole'}-{faces}-{epochs}"
+    kind = f"{'attention-between' if attention else 'holes' if holes else 'whole'}-{faces}-{epochs}"
     kept = folder / f"{kind}-s{seed}"
     if not (kept / MODEL).exists() or (kept / "unfinished").exists():
         kept.mkdir(parents=True, exist_ok=True)

@@ -5,23 +5,28 @@ import json
 import os
 import pickle
 import stat
-import subprocess
-import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from ferturb.base import storage
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import (
-    alone,
+    atomic_folder,
     atomic_path,
     load_tensors,
+    read_arrays,
     read_json,
-    remove_leftovers,
+    read_object,
+    require_file,
+    require_folder,
+    require_new,
     save_tensors,
+    write_arrays,
     write_bytes,
     write_json,
     write_rows,
@@ -185,7 +190,7 @@ def test_what_is_no_safetensors_file_is_a_one_line_error(tmp_path: Path, make: A
 def test_missing_and_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(FerturbError, match="none does not exist"):
         load_tensors(tmp_path / "none")
-    with pytest.raises(FerturbError, match=r"can't read .*none: No such file"):
+    with pytest.raises(FerturbError, match="none does not exist"):
         read_json(tmp_path / "none")
     (tmp_path / "bad").write_text('{"a": ')
     with pytest.raises(FerturbError, match="bad is not JSON"):
@@ -202,33 +207,159 @@ def test_json_is_for_people_too(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "x").read_text(encoding="utf-8")) == {"a": ["ä", 1]}
 
 
-def test_leftovers_of_a_killed_write_go_and_nothing_else(tmp_path: Path) -> None:
-    kept = ["run.json", "log.txt", ".gitignore", ".run.json"]
-    gone = [".run.json.k3_x9", ".model.safetensors.abc12345"]
-    for name in kept + gone:
-        (tmp_path / name).write_text("x")
-    remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
-
-
 def test_rows_become_a_table_with_every_key_a_column(tmp_path: Path) -> None:
     write_rows(tmp_path / "t.csv", [{"a": 1, "b": "x, y"}, {"b": "z", "c": 2.5}])
     assert (tmp_path / "t.csv").read_text() == 'a,b,c\n1,"x, y",\n,z,2.5\n'
 
 
-def test_a_folder_is_held_against_other_processes(tmp_path: Path) -> None:
-    ask = (
-        "import sys; from pathlib import Path; from ferturb.base.storage import alone\n"
-        "with alone(Path(sys.argv[1]), 'training'): print('alone')"
-    )
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
 
-    def other() -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", ask, str(tmp_path)], capture_output=True, text=True, check=False
+
+def test_no_flipped_bit_of_a_tensor_file_is_taken_for_what_was_written(tmp_path: Path) -> None:
+    """Every bit of a small file, one at a time: it is refused, or means the same (white space)."""
+    path, tensors = tmp_path / "x", {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor(7)}
+    meta = {"format": "f", "history": [{"loss": 0.25, "nan": None}]}
+    save_tensors(path, tensors, meta)
+    whole, refused = path.read_bytes(), 0
+    for bit in range(8 * len(whole)):
+        path.write_bytes(flipped(whole, bit))
+        try:
+            found, words = load_tensors(path)
+        except FerturbError:
+            refused += 1
+            continue
+        unchecked = not words or words.keys() != meta.keys()  # the flip is in a name of ours
+        assert unchecked or (
+            words == meta and all(torch.equal(found[k], tensors[k]) for k in found)
         )
-        return (done.stdout + done.stderr).strip().splitlines()[-1]
+    assert refused > 0.9 * 8 * len(whole)
 
-    with alone(tmp_path, "training"):
-        assert f"another process is training {tmp_path}; wait for it or stop it" in other()
-    assert other() == "alone"
-    assert list(tmp_path.iterdir()) == []
+
+def test_a_file_without_a_checksum_is_of_an_earlier_version_and_read(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.ones(3)}, tmp_path / "x", metadata={"ferturb": '{"format": "old"}'})
+    tensors, meta = load_tensors(tmp_path / "x")
+    assert (tensors["x"].tolist(), meta) == ([1, 1, 1], {"format": "old"})
+    save_file({"x": torch.ones(3)}, tmp_path / "x", metadata={"ferturb": "[1]"})
+    with pytest.raises(FerturbError, match=r"not a safetensors .*not a JSON object"):
+        load_tensors(tmp_path / "x")
+
+
+ARRAYS = {"labels": np.arange(5), "logits": np.eye(5, 7, dtype=np.float32)}
+
+
+def one_array(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.arange(3))
+
+
+def objects(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.array([{}, {}]))
+
+
+def zipped_text(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.npy", "no array")
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "make", [pickled, empty, one_array, objects, zipped_text, fifo, endless, Path.mkdir]
+)
+def test_what_is_no_file_of_arrays_is_a_one_line_error(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "x")
+    with pytest.raises(FerturbError, match=r"x is not an npz file .*; make it again") as caught:
+        read_arrays(tmp_path / "x", "make it again")
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_come_back_or_are_refused(tmp_path: Path) -> None:
+    path, random = tmp_path / "x", np.random.default_rng(0)
+    write_arrays(path, ARRAYS)
+    whole = path.read_bytes()
+    refused = 0
+    for bit in random.integers(0, 8 * len(whole), 400):
+        path.write_bytes(flipped(whole, int(bit)))
+        try:
+            found = read_arrays(path, "make it again")
+        except FerturbError:
+            refused += 1
+            continue
+        assert set(found) != set(ARRAYS) or all((found[k] == ARRAYS[k]).all() for k in found)
+    assert refused > 100
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", '"x"', "[" * 100_000, '{"a": 1'])
+def test_json_that_is_no_object_is_a_one_line_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(FerturbError, match=r"x\.json (holds|is not JSON)") as caught:
+        read_object(tmp_path / "x.json")
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("make", [fifo, endless, Path.mkdir])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path, make: Any, kind: str) -> None:
+    path = tmp_path / "x"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(FerturbError, match=r"can't write .*x: a folder, a device or a pipe"):
+        WRITERS[kind][0](path, "word")
+    assert path.lstat() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("folder/target")
+    for word in ("first", "second"):
+        write_text(tmp_path / "link", word)
+        assert (tmp_path / "folder" / "target").read_text() == word
+        assert (tmp_path / "link").is_symlink()
+
+
+def test_a_place_is_asked_for_before_long_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("x")
+    (tmp_path / "empty").mkdir()
+    fifo(tmp_path / "fifo")
+    for good in ("new", "new/deep", "empty"):
+        require_folder(tmp_path / good)
+        require_new(tmp_path / good)
+    require_folder(tmp_path / "full")
+    require_file(tmp_path / "full" / "x")
+    require_file(tmp_path / "new" / "x")
+    for bad in ("file", "file/deep", "fifo", "x" * 5000):
+        for ask in (require_folder, require_new):
+            with pytest.raises(FerturbError, match=r"give a folder|not a folder|can't write"):
+                ask(tmp_path / bad)
+    with pytest.raises(FerturbError, match="not an empty folder"):
+        require_new(tmp_path / "full")
+    for bad in ("full", "fifo", "file/x"):
+        with pytest.raises(FerturbError):
+            require_file(tmp_path / bad)
+    names = ["empty", "fifo", "file", "full"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names  # nothing was made
+
+
+def test_a_folder_that_is_there_and_full_is_not_replaced(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        with atomic_folder(folder) as temporary:
+            (temporary / "x").write_text("x")
+
+    write(tmp_path / "a")
+    with pytest.raises(FerturbError, match="not an empty folder"):
+        write(tmp_path / "a")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

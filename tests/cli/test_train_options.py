@@ -55,7 +55,9 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
         left_out_control=True,
         alteration_seed=4,
     )
-    network = NetworkOptions("vgg16", Path("runs/first"), (Path("runs/a"), Path("other/b")), 0.5, 3)
+    network = NetworkOptions(
+        "vgg16", True, Path("runs/first"), (Path("runs/a"), Path("other/b")), 0.5, 3
+    )
     recipe = RecipeOptions("bare", epochs=2, learning_rate=0.5, small_faces=0.25)
     method = MethodOptions(clusters=5, erased=(0.1, 0.3)).config("perturb")
     found = run_config(method, 9, Path("runs"), faces, network, recipe.config())
@@ -72,7 +74,7 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
             left_out_control=True,
             alteration_seed=4,
         ),
-        ModelConfig("vgg16"),
+        ModelConfig("vgg16", uncentred=True),
         MethodConfig("perturb", clusters=5, erased=(0.1, 0.3)),
         replace(
             BARE,

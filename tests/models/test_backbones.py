@@ -56,7 +56,7 @@ def test_parameter_count_is_the_published_one_with_our_stem_and_head(name: str) 
     assert ours == published - head + stem + linear(features, 7)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "resmasking18"])
+@pytest.mark.parametrize("name", ["vgg16", "vgg16-dropout", "resmasking18"])
 def test_half_has_half_the_channels_everywhere_and_nothing_else(name: str) -> None:
     with torch.device("meta"):
         whole, half = build_backbone(name), build_backbone(f"{name}-half")
@@ -129,6 +129,29 @@ def test_output_is_that_of_torchvision_with_the_same_stem(name: str) -> None:
 
 
 @torch.no_grad()
+def test_vgg16_dropout_is_a_vgg_with_two_fully_connected_layers() -> None:
+    net = randomise(build_backbone("vgg16-dropout"))
+    weights = iter([v for v in net.state_dict().values() if v.ndim])
+    x = faces = torch.rand(3, 1, 40, 40, dtype=torch.float64)
+
+    def normed(y: Tensor) -> Tensor:
+        scale, shift, mean, variance = (next(weights) for _ in range(4))
+        return F.relu(F.batch_norm(y, mean, variance, scale, shift))
+
+    for depth in (2, 2, 3, 3, 3):
+        for _ in range(depth):
+            x = normed(F.conv2d(x, next(weights), next(weights), padding=1))
+        x = F.max_pool2d(x, 2)
+    x = x.flatten(1)
+    for _ in range(2):
+        x = normed(F.linear(x, next(weights).flatten(1), next(weights)))
+    torch.testing.assert_close(net(faces).flatten(1), x, rtol=1e-9, atol=1e-12)
+    assert x.shape == (3, 4096)
+    dropped = [m.p for m in net.modules() if isinstance(m, nn.Dropout)]
+    assert dropped == [0.4] * 13
+
+
+@torch.no_grad()
 def test_dpn68_is_timms_with_a_small_stem() -> None:
     whole = timm.create_model("dpn68", in_chans=1).features
     whole.conv1_1.conv = nn.Conv2d(1, 10, 3, 2, 1, bias=False)
@@ -198,11 +221,11 @@ def test_stages_halve_the_face_and_every_weight_learns_at_every_size(name: str) 
             assert torch.isfinite(net.eval()(torch.rand(1, 1, side, side))).all()
     if name == "compact-tiny":
         largest = 12
-    halved = [max(3, largest >> i) for i in range(len(net.gates))]
+    halved = [largest >> i for i in range(len(net.gates))]
     if name.endswith("-pool") or name.startswith("resmasking18"):
-        halved = [12, 6, 3, 1 if name == "densenet121-pool" else 2]
+        halved = [12, 6, 3]
     assert sides[: len(halved)] == halved
-    assert len(net.gates) == {"vgg16": 5, "vgg16-half": 5, "compact-tiny": 3}.get(name, 4)
+    assert len(net.gates) == (4 if name.startswith("vgg16") else 2 if name == "compact-tiny" else 3)
     F.cross_entropy(logits, torch.tensor([0, 3, 6])).backward()
     for key, parameter in net.named_parameters():
         assert parameter.grad is not None, key

@@ -26,6 +26,15 @@ def test_it_is_normalisation_backbone_mean_and_linear_layer() -> None:
     torch.testing.assert_close(net(faces), expected, rtol=1e-10, atol=1e-12)
 
 
+@torch.no_grad()
+def test_uncentred_pixels_are_divided_by_255_twice() -> None:
+    torch.manual_seed(0)
+    net = Classifier(ModelConfig("resnet18", uncentred=True)).eval()
+    faces = torch.rand(3, 1, 48, 48)
+    torch.testing.assert_close(net(faces), net.head(net.backbone(faces / 255).mean((2, 3))))
+    assert torch.equal(net._scaled(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))
+
+
 def test_dropout_works_in_training_only() -> None:
     net = make()
     faces = torch.rand(4, 1, 48, 48)
@@ -101,7 +110,7 @@ def test_damaged_missing_and_foreign_files_are_one_line_errors(tmp_path: Path) -
         "unknown model 'compakt': did you mean 'compact'": write(
             "name", tensors, {**meta, "model": {"name": "compakt"}}
         ),
-        "does not fit": write("config", tensors, {**meta, "model": {"colour": "red"}}),
+        "has no field 'colour'": write("config", tensors, {**meta, "model": {"colour": "red"}}),
     }
     for message, path in cases.items():
         with pytest.raises(FerturbError, match=message) as error:
@@ -110,8 +119,25 @@ def test_damaged_missing_and_foreign_files_are_one_line_errors(tmp_path: Path) -
 
 
 def test_parameter_count_counts_every_trained_number_once() -> None:
-    # resnet18: 11,689,512 published, its head of 1000 and 7x7x3 stem replaced; four 7x7x2 gates
+    # resnet18: 11,689,512 published, its head of 1000 and 7x7x3 stem replaced; three 7x7x2 gates
     # with a scale and a shift each
     plain = 11_689_512 - 513 * 1000 + 513 * 7 - 64 * 147 + 64 * 9
     assert make("resnet18").parameter_count == plain
-    assert make("resnet18", attention=True).parameter_count == plain + 4 * (2 * 49 + 2)
+    assert make("resnet18", attention=True).parameter_count == plain + 3 * (2 * 49 + 2)
+
+
+@pytest.mark.parametrize("stored", [{"attention_at": "stages"}, {}])
+@torch.no_grad()
+def test_a_network_stored_with_gates_behind_every_stage_is_the_network_it_was(
+    stored: dict[str, str], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    old = Classifier(ModelConfig("compact", attention=True, attention_at="stages")).eval()
+    assert [gate.conv.padding_mode for gate in old.gates] == ["zeros"] * 4
+    meta = {"name": "compact", "attention": True, "dropout": 0.0} | stored
+    path = tmp_path / "old.safetensors"
+    save_tensors(path, old.state_dict(), {"format": "ferturb-classifier-1", "model": meta})
+    faces = torch.rand(2, 1, 48, 48)
+    loaded = Classifier.load(path)
+    assert torch.equal(loaded(faces), old(faces))
+    assert torch.equal(loaded.gate_maps(faces), old.gate_maps(faces))

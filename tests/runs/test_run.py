@@ -95,8 +95,9 @@ def test_history_round_trip_is_exact(tmp_path: Path) -> None:
 def test_progress_and_record(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG)
     assert run.progress() == {}
-    run.write_progress({"epoch": 2, "steps": 9})
-    assert run.progress() == {"epoch": 2, "steps": 9}
+    shown = {"epoch": 2, "epochs": 3, "step": 4, "steps": 9, "faces_per_second": 1.5}
+    run.write_progress(shown)
+    assert run.progress() == shown
     run.write_record({"a": [1, None]})
     assert run.record() == {"a": [1, None]}
 

@@ -70,3 +70,16 @@ def test_elsewhere_every_method_has_the_recipes_epochs() -> None:
 
 def test_epochs_within_are_at_least_one() -> None:
     assert epochs_within(MethodConfig("perturb", clusters=9), 3) == 1
+
+
+def test_the_released_study_is_the_released_programs_protocol() -> None:
+    runs = plan(adapt(choose_preset("released"), Changes(models=("vgg16-dropout",))))
+    assert [run.method.name for run in runs] == ["baseline", "attention", "perturb"]
+    _, gate, scheme = runs
+    assert all(run.model.uncentred for run in runs)
+    assert gate.model.attention_at == "input"
+    assert (scheme.method.views, scheme.method.scope) == ("all", "batch")
+    assert scheme.method.attention_threshold == 0
+    recipe = scheme.recipe
+    assert (recipe.batch_size, recipe.augment.inputs_per_face, recipe.augment.crop) == (16, 5, 40)
+    assert (recipe.schedule, recipe.keep, recipe.validate_with) == ("plateau", "last", "ten-crop")

@@ -6,15 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from calibrated_run import finished_run
 from ferturb.base.config import FAST, DatasetConfig, MethodConfig
+from ferturb.base.config.changes import Changes
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.run import Run
-from ferturb.study.local import default_workers, execute_all
-from ferturb.study.plan import Study
+from ferturb.study.local import Processes, default_workers, execute_all
+from ferturb.study.plan import PRESETS, Study, adapt
 from ferturb.study.study import rebuild_report, run_study
 
 
@@ -74,14 +77,49 @@ def test_from_faces_to_report_with_one_model_that_fails(
     assert rebuild_report(out).read_text() == again.report.read_text()
 
 
+@pytest.mark.slow
+def test_an_experiment_chooses_its_rates_and_goes_on_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    write_folder(synthetic_faces(140), tmp_path / "faces")
+    source = str(tmp_path / "faces")
+    changes = Changes(data=source, arms=("whole", "one-view"), replicates=1, epochs=1)
+    study = adapt(PRESETS["leaving-out"], changes)
+    assert study.experiment is not None
+    cells = {name: replace(c, faces=c.faces and 50) for name, c in study.experiment.cells.items()}
+    study = replace(study, experiment=replace(study.experiment, cells=cells))
+    outcome = run_study(study, tmp_path / "study", load_faces(study.dataset))
+    assert outcome.failed == {}
+    runs = [Run.open(tmp_path / "study" / "runs" / name) for name in outcome.done]
+    rates: dict[str, dict[float, float]] = {}
+    for run in runs[:6]:
+        assert run.config.seed == run.config.dataset.subset_seed == 100
+        tried = rates.setdefault(run.config.method.name, {})
+        tried[run.config.recipe.learning_rate] = _first_reading(run)
+    for run in runs[6:]:
+        tried = rates[run.config.method.name]
+        assert run.config.recipe.learning_rate == max(tried, key=lambda r: (tried[r], r))
+    assert [run.config.dataset.training_faces for run in runs[6:]] == [50, 50, None, None]
+    again = run_study(study, tmp_path / "study", load_faces(study.dataset))
+    assert again.done == outcome.done  # nothing is left to train
+
+
+def _first_reading(run: Run) -> float:
+    """Accuracy on validation faces: the whole face's."""
+    with np.load(run.folder / "logits.npz") as arrays:
+        name = "validation_none"
+        name = f"whole_{name}" if f"whole_{name}" in arrays else name
+        return float((arrays[name].argmax(1) == arrays["labels_validation"]).mean())
+
+
 def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    for name in ("config.json", "run.json"):
-        (tmp_path / "run" / name).write_text("{}")
-    (tmp_path / "run" / "logits.npz").write_bytes(b"")
-    jobs = execute_all([Run(tmp_path / "run")], 1, "cpu")
+    run = finished_run(tmp_path / "run", "compact-tiny")
+    jobs = execute_all([run], Processes(1))
     assert [job.state for job in jobs] == ["done"]
     assert jobs[0].process is None
+    (refused,) = execute_all([run], Processes(1), refused={run.name: "other faces"})
+    assert (refused.state, refused.error, refused.process) == ("failed", "other faces", None)
 
 
 def test_workers() -> None:

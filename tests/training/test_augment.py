@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scipy import ndimage
+from scipy import ndimage, stats
 from torch import Tensor
+from torchvision import transforms
 
 from ferturb.base.config import FAST, AugmentConfig
 from ferturb.base.errors import FerturbError
@@ -144,7 +145,7 @@ def test_rotation_sense_is_the_one_of_the_matrix(monkeypatch: pytest.MonkeyPatch
 def test_light_by_hand() -> None:
     faces = random_faces() * 0.5 + 0.25
     draws = torch.rand(2, 6, 1, 1, 1, generator=rng(8)).double() * 2 - 1
-    got = aug.random_light(faces, 0.1, 0.2, rng(8))
+    got = aug.random_light(faces, AugmentConfig(brightness=0.1, contrast=0.2), rng(8))
     for face, out, u, v in zip(faces.double(), got, draws[1], draws[0], strict=True):
         mean = face.mean()
         expected = (mean + (1 + 0.2 * v) * (face - mean) + 0.1 * u).clamp(0, 1)
@@ -152,7 +153,7 @@ def test_light_by_hand() -> None:
 
 
 def test_light_stays_between_black_and_white() -> None:
-    out = aug.random_light(random_faces(200), 0.5, 0.9, rng())
+    out = aug.random_light(random_faces(200), AugmentConfig(brightness=0.5, contrast=0.9), rng())
     assert float(out.min()) == 0
     assert float(out.max()) == 1
 
@@ -174,7 +175,7 @@ def test_erased_rectangles_cover_2_to_20_percent_and_go_everywhere() -> None:
 
 def test_erasing_changes_the_rectangle_and_nothing_else() -> None:
     faces = random_faces(300, 48) * 0  # black, so any noise shows
-    out = aug.random_erase(faces, 0.4, rng(2))
+    out = aug.random_erase(faces, AugmentConfig(erase=0.4), rng(2))
     changed = out[:, 0] != 0
     share = float(changed.any(2).any(1).double().mean())
     assert abs(share - 0.4) < 4 * math.sqrt(0.24 / 300)
@@ -193,3 +194,94 @@ def test_size_alone_is_an_antialiased_resize() -> None:
         images.unsqueeze(1).float() / 255, (32, 32), mode="bilinear", antialias=True
     )
     assert torch.equal(augment(images, OFF, rng(), 32), expected)
+
+
+def test_five_crops_of_a_face_stand_together_and_are_erased_each_for_itself() -> None:
+    images = torch.arange(1, 101, dtype=torch.uint8).view(1, 10, 10).repeat(3, 1, 1)
+    config = AugmentConfig(flip=0.0, crop=8, crops="five")
+    crops = augment(images, config, rng()).mul(255).round()[:, 0]
+    assert crops.shape == (15, 8, 8)
+    assert crops[:5, 0, 0].tolist() == [1, 3, 21, 23, 12]
+    assert torch.equal(crops[:5], crops[5:10])
+    holes = augment(images, replace(config, erase=1.0, erase_fill="black"), rng()) == 0
+    assert len({tuple(hole.flatten().tolist()) for hole in holes}) > 10
+
+
+def test_black_erasing_covers_the_area_that_is_asked_for() -> None:
+    faces = torch.ones(2000, 1, 48, 48)
+    config = AugmentConfig(erase=0.5, erased=(0.02, 0.33), erase_fill="black")
+    share = (aug.random_erase(faces, config, rng()) == 0).double().mean((1, 2, 3))
+    assert abs(float((share > 0).double().mean()) - 0.5) < 4 * 0.5 / math.sqrt(2000)
+    inside = share[share > 0]
+    assert abs(float(inside.mean()) - 0.175) < 0.01
+    assert float(inside.max()) < 0.35
+
+
+def test_cuts_fit_into_the_face_and_are_torchvisions() -> None:
+    middle, half = aug.random_cuts(5000, (0.8, 1.2), rng())
+    assert float((middle.abs() + half).max()) <= 1 + 1e-6
+    transform = transforms.RandomResizedCrop(1000, scale=(0.8, 1.2))
+    face = torch.empty(1, 1000, 1000)
+    torch.manual_seed(0)
+    theirs = torch.tensor(
+        [
+            transform.get_params(face, list(transform.scale), list(transform.ratio))
+            for _ in range(5000)
+        ]
+    )
+    height, width = theirs[:, 2] / 1000, theirs[:, 3] / 1000
+    for ours, other in ((half[:, 0], width), (half[:, 1], height), (half.prod(1), height * width)):
+        assert stats.ks_2samp(ours.numpy(), other.numpy()).pvalue > 0.001
+    place = middle[:, 0] / (1 - half[:, 0]).clamp(min=1e-9)
+    assert stats.kstest(place[half[:, 0] < 1].numpy(), "uniform", (-1, 2)).pvalue > 0.001
+
+
+def test_a_cut_is_stretched_to_the_face() -> None:
+    face = torch.arange(64.0).expand(64, 64).div(63)[None, None]
+    out = aug.random_affine(
+        face.expand(50, 1, 64, 64), AugmentConfig(flip=0, cut=(0.8, 0.8)), rng()
+    )
+    middle, half = aug.random_cuts(50, (0.8, 0.8), advanced(50))
+    expected = (1 + middle[:, :1] + half[:, :1] * torch.linspace(-1, 1, 65)[None, 32:33]) / 2
+    got = out[:, 0, 32, 31:33].mean(1, keepdim=True)
+    torch.testing.assert_close(got, expected * 64 / 63 - 0.5 / 63, atol=1e-4, rtol=0)
+
+
+def advanced(b: int) -> torch.Generator:
+    """A generator where an affine change of b faces has drawn what it needs before the cut."""
+    generator = rng()
+    torch.rand(b, generator=generator)
+    aug._affine_matrices(b, AugmentConfig(), torch.zeros(b, dtype=torch.bool), generator)
+    return generator
+
+
+def test_what_comes_in_from_outside_is_black_if_asked_for_and_stays_so() -> None:
+    images = torch.full((200, 24, 24), 200, dtype=torch.uint8)
+    config = AugmentConfig(flip=0.0, shift=0.4, outside="black", brightness=0.2)
+    out = augment(images, config, rng())
+    assert (out == 0).any()
+    assert (out[out > 0] > 0.3).all()
+    assert (augment(images, replace(config, outside="reflection"), rng()) > 0.3).all()
+
+
+def test_a_chance_leaves_some_faces_alone_each_change_for_itself() -> None:
+    n = 2000
+    config = AugmentConfig(rotate=10.0, shift=0.2, chance=0.5)
+    still = matrices(config, flip=False, n=n)
+    turned = still[:, 0, 1] != 0
+    shifted = still[:, 0, 2] != 0
+    for some in (turned, shifted, turned & shifted):
+        expected = 0.25 if some is not turned and some is not shifted else 0.5
+        assert abs(float(some.double().mean()) - expected) < 4 * 0.5 / math.sqrt(n)
+    lit = aug.random_light(
+        torch.full((n, 1, 2, 2), 0.5), AugmentConfig(gain=0.5, chance=0.5), rng()
+    )
+    assert abs(float((lit[:, 0, 0, 0] != 0.5).double().mean()) - 0.5) < 4 * 0.5 / math.sqrt(n)
+    assert 0.25 <= float(lit.min()) <= float(lit.max()) <= 0.75
+
+
+def test_five_crops_without_a_side_are_refused() -> None:
+    with pytest.raises(FerturbError, match=r"give crop, e\.g\. 40"):
+        AugmentConfig(crops="five")
+    with pytest.raises(FerturbError, match=r"crop must be 1 to 24 pixels.*got 25"):
+        augment(random_images(), AugmentConfig(crops="five", crop=25), rng())

@@ -71,7 +71,7 @@ def test_foreign_checkpoints_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, state(), "abc")
     refused(path, "another run .*expected xyz, got abc", fingerprint="xyz")
-    refused(path, "does not fit the model", width=4)
+    refused(path, "not a checkpoint of this network", width=4)
     save_tensors(path, {"x": torch.zeros(1)}, {"format": "something"})
     refused(path, "another run")
 
@@ -89,6 +89,29 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     torch.save({"x": torch.zeros(2)}, path)
     refused(path, "never unpickles")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
+def test_a_flipped_bit_is_never_resumed(tmp_path: Path, where: float) -> None:
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, state(), "abc")
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * where)] ^= 4
+    path.write_bytes(bytes(data))
+    refused(path, "c.safetensors is (damaged|not a safetensors file)")
+
+
+@pytest.mark.parametrize(
+    "history", [None, 3, [None], [{"epoch": 1}], [{"epoch": "1"}], [{"colour": 2}]]
+)
+def test_a_foreign_history_is_refused(tmp_path: Path, history: object) -> None:
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, state(), "abc")
+    tensors, meta = load_tensors(path)
+    save_tensors(path, tensors, {**meta, "history": history})
+    refused(path, r"c\.safetensors")
+    save_tensors(path, {k: v for k, v in tensors.items() if "weight" not in k}, meta)
+    refused(path, "not a checkpoint of this network")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200, -1])

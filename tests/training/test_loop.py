@@ -46,6 +46,8 @@ METHOD_OPTIONS = {
     "perturb-sample": MethodConfig("perturb", attention_faces=32, views="sample"),
     "perturb-face": MethodConfig("perturb", attention_faces=32, views="sample", scope="face"),
     "perturb-pair": MethodConfig("perturb", attention_faces=32, views="pair", consistency=0.5),
+    "eac": MethodConfig("eac"),
+    "adl": MethodConfig("adl"),
 }
 
 
@@ -94,7 +96,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
         parts = train(training(toy_faces, tmp_path / "parts", method=config), pause_after=stop)
     assert without_seconds(parts) == without_seconds(whole)
     assert_same_files(tmp_path / "whole", tmp_path / "parts")
-    assert (tmp_path / "whole" / CLUSTERS).exists() is (method != "baseline")
+    assert (tmp_path / "whole" / CLUSTERS).exists() is method.startswith("perturb")
 
 
 @pytest.mark.usefixtures("tiny")
@@ -398,6 +400,22 @@ def test_validation_sums_the_views(toy_faces: Faces, tmp_path: Path) -> None:
     loss, accuracy = loop.validate(t, t.classifier)
     assert loss == pytest.approx(float(F.cross_entropy(logits, valid.labels)), rel=1e-5)
     assert accuracy == pytest.approx(float((logits.argmax(1) == valid.labels).double().mean()))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_validation_takes_the_crops_that_the_recipe_asks_for(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    t = training(toy_faces, tmp_path)
+    t = replace(t, recipe=replace(t.recipe, validate_with="ten-crop"))
+    valid = toy_faces.split("validation")
+    faces = valid.images.unsqueeze(1).float() / 255
+    model, places = t.classifier.eval(), [(0, 0), (0, 5), (5, 0), (5, 5), (2, 2)]
+    crops = [faces[..., r : r + 27, c : c + 27] for r, c in places]
+    with torch.no_grad():
+        logits = sum(model(crop) + model(crop.flip(-1)) for crop in crops) / 10
+    loss, _ = loop.validate(t, t.classifier)
+    assert loss == pytest.approx(float(F.cross_entropy(logits, valid.labels)), rel=1e-5)
 
 
 def test_the_later_of_two_equal_epochs_is_the_best() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.base.config import PAPER, ModelConfig, RecipeConfig
+from ferturb.base.config import PAPER, RELEASED, ModelConfig, RecipeConfig
 from ferturb.models.classifier import Classifier
 from ferturb.training.optimizer import (
     AveragedWeights,
@@ -131,3 +131,8 @@ def test_momentum_goes_out_and_in() -> None:
         assert theirs is not None
         assert torch.equal(mine, theirs)
         assert mine.abs().sum() > 0
+
+
+def test_weight_decay_on_everything_if_the_recipe_says_so(tiny: str) -> None:
+    optimizer = build_optimizer(Classifier(ModelConfig(tiny)), RELEASED)
+    assert [g["weight_decay"] for g in optimizer.param_groups] == [1e-4, 1e-4]

@@ -9,25 +9,27 @@ import io
 import json
 import os
 import shutil
-import tempfile
-import uuid
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.leftovers import temporary_path
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 PACKAGE = Path(__file__).parents[1]
 """Where the package's programs lie."""
-_WRITTEN = frozenset({".json", ".csv", ".npz", ".safetensors"})
-"""What is written into run folders; `atomic_path` puts a dot before and a suffix behind."""
+_META, _CHECKSUM = "ferturb", "crc32"
+"""Where a safetensors file keeps its description, and the description the file's checksum."""
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn what the system says against writing there into `FerturbError`."""
     try:
         yield
@@ -42,15 +44,17 @@ def _writing(path: Path) -> Iterator[None]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; on leaving it is flushed to disk and renamed onto `path`.
 
-    On any error the temporary file is removed and `path` stays as it was. A full disk or a
-    folder that can't be written raises `FerturbError`.
+    On any error the temporary file is removed and `path` stays as it was. A full disk, a folder
+    that can't be written, and a device or a pipe in the file's place raise `FerturbError`. A link
+    is followed.
     """
-    with _writing(path):
+    with writing(path):
+        require_file(path)
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
+        temporary = temporary_path(path.parent)
         try:
+            temporary.touch(mode=0o600, exist_ok=False)
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
@@ -63,45 +67,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, doing: str) -> Iterator[None]:
-    """Hold a folder against other processes that ask the same; the lock ends with the process.
-
-    A folder that is held raises `FerturbError`, which says what the other is `doing`.
-    """
-    from filelock import FileLock, Timeout
-
-    path = folder / ".lock"
-    with _writing(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, blocking=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise FerturbError(
-                f"another process is {doing} {folder}; wait for it or stop it first"
-            ) from None
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
-
-
-@contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """A new temporary folder beside `folder`; on leaving it is renamed onto `folder`.
 
     `folder` must not exist or be empty. On any error the temporary folder is removed; one that
     can't be written raises `FerturbError`.
     """
-    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-    with _writing(folder):
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise FerturbError(
-                f"{folder} already exists and is not an empty folder; give one that does not"
-            )
+    with writing(folder):
+        require_new(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_path(folder.parent)
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
             yield temporary
             temporary.replace(folder)
@@ -109,11 +85,78 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a process killed in the middle of a write left in a folder."""
-    for path in folder.glob(".*"):
-        if path.is_file() and (path.with_name(path.stem[1:])).suffix in _WRITTEN:
-            path.unlink(missing_ok=True)
+def require_file(path: Path) -> None:
+    """Raise `FerturbError` unless a file can be written there: a file is there, or nothing."""
+    with writing(path):
+        place = Path(os.path.realpath(path))
+        if _taken(place) and not place.is_file():
+            raise FerturbError(
+                f"can't write {path}: a folder, a device or a pipe is there; give a name for a file"
+            )
+    require_folder(path.parent)
+
+
+def require_new(folder: Path) -> None:
+    """Raise `FerturbError` unless a folder can be made there: nothing, or an empty one, is there.
+
+    Asked before long work, so that its outcome has a place.
+    """
+    require_folder(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise FerturbError(
+            f"{folder} already exists and is not an empty folder; give one that does not"
+        )
+
+
+def require_folder(folder: Path) -> None:
+    """Raise `FerturbError` unless files can be written into a folder, there or still to be made."""
+    with writing(folder):
+        places = (folder, *folder.absolute().parents)
+        there = next(place for place in places if _taken(place))
+        if not there.is_dir():
+            raise FerturbError(
+                f"can't write {folder}: {there} is not a folder; give a folder or a new name"
+            )
+        probe = temporary_path(there)
+        probe.touch()
+        probe.unlink()
+
+
+def _taken(path: Path) -> bool:
+    """Whether a name is one of something, be it of a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that can't be one's is none's."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def reading(path: Path, form: str, advice: str) -> Iterator[None]:
+    """Turn whatever a missing, foreign or damaged file raises into `FerturbError`.
+
+    Its line says that the file is not `form`, and the `advice`.
+    """
+    try:
+        if not is_there(path):
+            raise FerturbError(f"{path} does not exist")
+        if not path.is_file():
+            raise ValueError("it is a folder, a device or a pipe")
+        yield
+    except FerturbError as error:
+        text = str(error)
+        raise FerturbError(text if str(path) in text else f"{path}: {text}") from error
+    except Exception as error:  # a library may raise anything at a damaged file
+        reason = first_line(error)[:160]
+        raise FerturbError(f"{path} is not {form} ({reason}); {advice}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -147,22 +190,52 @@ def write_json(path: Path, data: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or damaged file raises `FerturbError`."""
-    try:
+    with reading(path, "JSON", "restore or remove it"):
         return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FerturbError(f"{path} is not JSON: {error}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object; anything else raises `FerturbError`."""
+    data = read_json(path)
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise FerturbError(f"{path} holds {kind}, not a JSON object; restore or remove it")
+    return data
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write arrays into one npz file, atomically; each has a checksum in it."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: Path, advice: str) -> dict[str, NDArray[np.generic]]:
+    """All arrays of an npz file; a missing, foreign or damaged one raises `FerturbError`."""
+    import numpy as np
+
+    with reading(path, "an npz file of arrays", advice):
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array")
+        with found as file:
+            arrays = {key: file[key] for key in file.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds something that is not an array")
+        return arrays
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON description into one safetensors file, atomically."""
+    """Write tensors and a JSON description, with a checksum, as a safetensors file, atomically."""
     from safetensors.torch import save_file
 
     ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    described = {**meta, _CHECKSUM: _checksum(ready, meta)}
     with atomic_path(path) as temporary:
         try:
-            save_file(ready, temporary, metadata={"ferturb": json.dumps(meta)})
+            save_file(ready, temporary, metadata={_META: json.dumps(described)})
         except Exception as error:  # safetensors turns a full disk into its own exception
             if isinstance(error, OSError):
                 raise
@@ -172,22 +245,38 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote: (tensors, description).
 
-    Anything but a safetensors file (a pickle, a truncated file) raises `FerturbError`; nothing
-    is ever unpickled.
+    Anything but a safetensors file (a pickle, a truncated file), and one whose checksum is wrong,
+    raises `FerturbError`; nothing is ever unpickled. A file without a checksum (of an earlier
+    ferturb) is taken as it is.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
+    advice = "ferturb loads weights from safetensors only and never unpickles: convert it first"
+    with reading(path, "a safetensors file", advice):
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("ferturb", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, meta  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise FerturbError(f"{path} does not exist") from error
-    except (SafetensorError, OSError, ValueError) as error:
+            meta = json.loads((file.metadata() or {}).get(_META, "{}"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if not isinstance(meta, dict):
+            raise ValueError("its description is not a JSON object")
+    written = meta.pop(_CHECKSUM, None)
+    if written is not None and written != _checksum(tensors, meta):
         raise FerturbError(
-            f"{path} is not a safetensors file ({first_line(error)}); ferturb loads weights from "
-            "safetensors only and never unpickles: convert the checkpoint first"
-        ) from error
+            f"{path} is damaged: its checksum is not the one it was written with; restore it, or "
+            "remove it and make it again"
+        )
+    return tensors, meta
+
+
+def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """CRC-32 of the description and of every tensor's name, kind, shape and bytes."""
+    import torch
+
+    total = zlib.crc32(json.dumps(dict(meta)).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, total)
+    return f"{total:08x}"
 
 
 def sources_version(*names: str) -> str:

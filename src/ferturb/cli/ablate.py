@@ -37,6 +37,7 @@ def ablate(
         threads: Threads of torch.
         out: Folder for the heatmaps, and the tables as CSV and LaTeX.
     """
+    from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
     from ferturb.evaluation.ablation.measure import ablate_run
@@ -45,7 +46,9 @@ def ablate(
     from ferturb.report.form.files import write_items
     from ferturb.runs.run import Run
 
-    opened, chosen = Run.open(run), prepare_process(device, threads)
+    if out is not None:
+        require_folder(out)
+    opened, chosen = Run.open(run).require_done(), prepare_process(device, threads)
     dataset = opened.config.dataset if data is None else DatasetConfig(absolute(data))
     faces = read_faces(dataset, quiet=json)
     with terminal.working("leaving features out", json) as progress:

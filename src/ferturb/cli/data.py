@@ -70,10 +70,13 @@ def audit(
         write_clean: Also write the clean variant (no validation or test face has an exact copy in
             training) into this new folder, in FER2013's layout.
     """
+    from ferturb.base.storage import require_new
     from ferturb.cli import terminal
     from ferturb.data.audit import audit, clean_variant
     from ferturb.data.readers.fer2013 import write_folder
 
+    if write_clean is not None:
+        require_new(write_clean)
     faces = read_faces(DatasetConfig(source), quiet=json)
     report = audit(faces)
     if json:
@@ -105,13 +108,15 @@ def fetch(
         source: Where to get it (default: `kaggle` for fer2013).
         out: A new folder (default: data/NAME).
     """
+    from ferturb.base.storage import require_new
     from ferturb.cli import terminal
     from ferturb.data.hub import fetch, offer
 
-    about = offer(name, source).to_dict()
+    about, folder = offer(name, source).to_dict(), out or Path("data") / name
+    require_new(folder)
     if not json:
         terminal.facts(about)
-    folder = fetch(name, source, out or Path("data") / name)
+    folder = fetch(name, source, folder)
     if json:
         terminal.print_json({"offer": about, "folder": str(folder)})
     else:
@@ -132,9 +137,11 @@ def synthesize(
         seed: The same seed draws the same faces.
         csv: Write one file in the form of fer2013.csv in place of a folder of images.
     """
+    from ferturb.base.storage import require_file, require_new
     from ferturb.data.drawn.synthetic import synthetic_faces
     from ferturb.data.readers.csv_tables import write_csv
     from ferturb.data.readers.fer2013 import write_folder
 
+    (require_file if csv else require_new)(out)
     drawn = synthetic_faces(faces, seed)
     (write_csv if csv else write_folder)(drawn, out)

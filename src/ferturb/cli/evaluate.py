@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -75,43 +76,48 @@ def evaluate(
         runs: Run folders.
     """
     from ferturb.base.config import choose
-    from ferturb.cli import terminal
     from ferturb.evaluation.scores import score_runs
     from ferturb.models.device import prepare_process
     from ferturb.models.test_time import AUGMENTATIONS
     from ferturb.runs.run import finished_runs
 
     choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
-    opened, names = finished_runs(runs), [folder.resolve().name for folder in runs]
+    refused: list[str] = []
+    together = test.ensemble or test.choose
+    opened = finished_runs(runs, None if together else refused)
+    names = [run.folder.resolve().name for run in opened]
     tests = _Tests(test, prepare_process(device), json)
     first = opened[0].config.dataset
     tested = [tests.pair(run, first) for run in opened]
     if test.faces is not None:
         _listed(tests, opened, first, json)
-        return
-    people = [tests.people(run, first, p) for run, p in zip(opened, tested, strict=True)]
-    validation = [tests.own(run)["validation"] for run in opened] if test.choose else None
-    rows = score_runs(names, tested, test.ensemble, validation)
-    if json:
-        found = [dataclasses.asdict(row) for row in rows]
-        for row, voted in zip(found, people, strict=False):  # ensembles come after the runs
-            row["votes"] = None if voted is None else dataclasses.asdict(voted)
-        terminal.print_json(found)
-        return
-    _show(test, rows)
-    if any(people):
-        terminal.table(
-            "by the votes of ten people (FER+)",
-            ["run", "FER+ %", "of seven %", "balanced %", "cross-entropy", "Brier", "ECE %", "n"],
-            [[n, *voted.cells()] for n, voted in zip(names, people, strict=True) if voted],
+    else:
+        people = [tests.people(run, first, p) for run, p in zip(opened, tested, strict=True)]
+        validation = [tests.own(run)["validation"] for run in opened] if test.choose else None
+        rows = score_runs(names, tested, test.ensemble, validation)
+        _show(rows, people, test, json)
+    if refused:
+        raise FerturbError(
+            f"{len(refused)} of {len(runs)} runs can't be scored; the first: {refused[0]}"
         )
 
 
-def _show(test: EvaluateOptions, rows: list[ScoreRow]) -> None:
-    """The scores by labels, as tables."""
+def _show(
+    rows: Sequence[ScoreRow],
+    people: Sequence[VoteMetrics | None],
+    test: EvaluateOptions,
+    json: bool,
+) -> None:
+    """The scores as tables, or as JSON; `people` are those of the first rows, the runs."""
     from ferturb.base.emotions import EMOTIONS
     from ferturb.cli import terminal
 
+    voted = [*people, *[None] * (len(rows) - len(people))]
+    if json:
+        kept = [None if found is None else dataclasses.asdict(found) for found in voted]
+        scored = zip(rows, kept, strict=True)
+        terminal.print_json([dataclasses.asdict(row) | {"votes": votes} for row, votes in scored])
+        return
     terminal.table(
         f"{test.split}, {test.augmentation} (95 % intervals over faces)",
         ["run", "accuracy %", "macro-F1", "balanced %", "ECE %", "n"],
@@ -124,6 +130,12 @@ def _show(test: EvaluateOptions, rows: list[ScoreRow]) -> None:
         ["run", *EMOTIONS],
         [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in rows],
     )
+    if any(people):
+        terminal.table(
+            "by the votes of ten people (FER+)",
+            ["run", "FER+ %", "of seven %", "balanced %", "cross-entropy", "Brier", "ECE %", "n"],
+            [[r.name, *found.cells()] for r, found in zip(rows, voted, strict=True) if found],
+        )
 
 
 def _listed(tests: _Tests, runs: list[Run], first: DatasetConfig, json: bool) -> None:

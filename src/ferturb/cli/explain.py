@@ -46,6 +46,7 @@ def explain(
     Args:
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
     """
+    from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
     from ferturb.report.form.files import write_items
@@ -53,6 +54,8 @@ def explain(
     from ferturb.report.saliency.explain import explain_figure
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
 
+    if out is not None:
+        require_folder(out)
     opened, source, chosen = _open(runs, data, threads, device, json)
     method, split = saliency.method, saliency.split
     found = {}
@@ -101,12 +104,15 @@ def faithfulness(
     Args:
         out: Folder for the curves, and the table as CSV and LaTeX.
     """
+    from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
     from ferturb.report.form.files import write_items
     from ferturb.report.run_results import run_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
 
+    if out is not None:
+        require_folder(out)
     opened, source, chosen = _open(runs, data, threads, device, json)
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):

@@ -35,11 +35,12 @@ def leave_out(
         fill: What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`.
         seed: Of the noise.
     """
-    from ferturb.base.storage import write_json
+    from ferturb.base.storage import require_new, write_json
     from ferturb.cli import terminal
     from ferturb.data.readers.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
 
+    require_new(out)
     faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)
     write_folder(faces, out)
     write_json(out / "left_out.json", {**faces.info["left_out"], "names": archive_names(faces)})
@@ -61,9 +62,11 @@ def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed:
         kind: `surgical`, `cloth`, `n95`, `mixed` (of these three), `glasses`, `hand` or `random`.
         seed: What a face wears follows from the seed and its name.
     """
+    from ferturb.base.storage import require_new
     from ferturb.cli import terminal
     from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 
+    require_new(out)
     faces, records = mask_faces(read_faces(DatasetConfig(source)), kind, seed)
     write_mask_fer(faces, records, out)
     terminal.facts({"faces": len(faces), "folder": str(out)})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -13,6 +13,21 @@ from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
+if TYPE_CHECKING:
+    from ferturb.study.study import Outcome
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the runs are trained."""
+
+    workers: int | None = None
+    """Runs at a time."""
+    device: Device = "cpu"
+    accept_changed_faces: bool = False
+    """Go on with runs that were begun on other faces than the source has now (they note it), and
+    keep those that are finished."""
+
 
 def study(
     preset: Positional[Annotated[str, arg(metavar="PRESET")]] = "quick",
@@ -20,8 +35,7 @@ def study(
     *,
     changes: OmitArgPrefixes[Changes],
     out: Path = Path("study"),
-    workers: int | None = None,
-    device: Device = "cpu",
+    training: OmitArgPrefixes[TrainingOptions],
     dry_run: bool = False,
     quiet: bool = False,
     json: Json = False,
@@ -30,19 +44,22 @@ def study(
 
     Presets: `quick` (minutes, on the synthetic faces), `cpu` (all five architectures and
     their ensemble, hours on two cores), `masks` (table 1: with and without face masks),
-    `clusters`, `controls`, `paper` (200 epochs, as published, for a GPU). Runs and analyses that
-    are done are kept; give the same command again after a stop and it goes on.
+    `clusters`, `controls`, `leaving-out` (with `--sizes`, `--arms`, `--replicates`; days on two
+    cores), `paper` (200 epochs, for a GPU), `released` (as the released program). Runs and
+    analyses that are done are kept; give the same command again after a stop and it goes on.
 
     Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
 
     Args:
-        preset: `quick`, `cpu`, `masks`, `clusters`, `controls` or `paper`.
+        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `leaving-out`, `paper` or
+            `released`.
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
-        workers: Runs at a time.
+        training: How the runs are trained.
         dry_run: Show what would be run, and run nothing.
         quiet: Say nothing but errors.
     """
+    from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.study.plan import adapt, choose_preset, datasets, plan
     from ferturb.study.study import run_study
@@ -53,12 +70,28 @@ def study(
     if dry_run:
         _show(f"study {preset}", plan(wanted), json)
         return
+    require_folder(out)
     quiet = quiet or json
     for other in datasets(wanted):  # what takes minutes is made here, with a progress bar
         read_faces(other, quiet)
     faces = read_faces(wanted.dataset, quiet)
     with terminal.study(quiet) as shown:
-        done = run_study(wanted, out, faces, device, workers, *shown)
+        done = run_study(
+            wanted,
+            out,
+            faces,
+            training.device,
+            training.workers,
+            *shown,
+            accept_changed_faces=training.accept_changed_faces,
+        )
+    _tell(done, quiet, json)
+
+
+def _tell(done: Outcome, quiet: bool, json: bool) -> None:
+    """What came of a study; what failed of it is an error."""
+    from ferturb.cli import terminal
+
     if json:
         terminal.print_json(done.to_dict())
     elif not quiet:
@@ -78,10 +111,18 @@ def _show(title: str, runs: list[RunConfig], json: bool) -> None:
         terminal.print_json([run.to_dict() for run in runs])
         return
     rows = [
-        [r.model.name, r.method.name, r.dataset.face_masks or "none", r.seed, r.recipe.epochs]
+        [
+            r.model.name,
+            r.method.name,
+            r.dataset.training_faces or "all",
+            r.dataset.face_masks or "none",
+            r.seed,
+            r.recipe.epochs,
+        ]
         for r in runs
     ]
-    terminal.table(title, ["model", "method", "face masks", "seed", "epochs"], rows)
+    headings = ["model", "method", "faces", "face masks", "seed", "epochs"]
+    terminal.table(title, headings, rows)
 
 
 def report(folder: Positional[Path], /, *, json: Json = False) -> None:

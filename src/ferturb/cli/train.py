@@ -54,37 +54,47 @@ def train(
         perturb: Of the Perturb Scheme, its controls and variants, and `robust`.
         process: How the training is done.
     """
+    from ferturb.base.storage import require_folder
     from ferturb.models.device import prepare_process
-    from ferturb.runs.execute import prepare
+    from ferturb.runs.execute import check_config, prepared
     from ferturb.runs.run import Run
+    from ferturb.study.local import end_with_study
     from ferturb.study.plan import chain
 
+    end_with_study()
     device, quiet = prepare_process(process.device, process.threads), process.quiet
     if process.resume is not None:
         run = Run.open(process.resume)
-        _train(run, read_faces(run.config.dataset, quiet), device, quiet)
+        _train(run, read_faces(run.config.dataset, quiet), device, process)
         return
+    require_folder(out)
     chosen = recipe.config()
     last = run_config(perturb.config(method), seed, out, faces, network, chosen)
+    configs = chain(last, recipe.attention_epochs or max(1, chosen.epochs // 3))
+    for config in configs:
+        check_config(config)
     read = read_faces(last.dataset, quiet)
-    for config in chain(last, recipe.attention_epochs or max(1, chosen.epochs // 3)):
-        _train(prepare(out, config), read, device, quiet)
+    for config in configs:
+        with prepared(out, config) as run:
+            _train(run, read, device, process)
 
 
-def _train(run: Run, faces: Faces, device: torch.device, quiet: bool) -> None:
+def _train(run: Run, faces: Faces, device: torch.device, process: ProcessOptions) -> None:
     from ferturb.cli import terminal
     from ferturb.runs.execute import execute_run
 
-    with terminal.training(run.name, quiet) as on_step:
-        execute_run(run, faces, device, on_step)
-    if quiet:
+    with terminal.training(run.name, process.quiet) as on_step:
+        accepted = process.accept_changed_faces
+        execute_run(run, faces, device, on_step, accept_changed_faces=accepted)
+    if process.quiet:
         return
     record = run.record()
     terminal.facts(
         {
             "run": str(run.folder),
-            "best epoch": f"{record['best_epoch']} of {record['epochs']}",
+            "kept epoch": f"{record['best_epoch']} of {record['epochs']}",
             "validation accuracy": f"{record['validation_accuracy']:.2%}",
             "minutes": f"{record['seconds'] / 60:.1f}",
         }
     )
+    terminal.notes(record.get("notes", ()))

@@ -64,6 +64,10 @@ class NetworkOptions:
 
     model: str = "compact"
     """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
+    uncentred: bool = False
+    """Give the network grey levels as the released program does, black as 0."""
+    local_maps: int | None = None
+    """Maps of local attention behind the last feature maps (default: none, 2 for method `mad`)."""
     start_from: Path | None = None
     """A finished run of the same network whose weights this one starts from."""
     teachers: tuple[Path, ...] = ()
@@ -85,7 +89,7 @@ class RecipeOptions:
     recipe: str = "fast"
     """`fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with mixup
     and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see what a method
-    adds) or `paper`."""
+    adds), `paper` or `released` (that of the program released with the paper)."""
     epochs: int | None = None
     """In place of the recipe's."""
     learning_rate: float | None = None
@@ -132,11 +136,12 @@ class ProcessOptions:
     """How the training is done."""
 
     resume: Path | None = None
-    """A run folder to go on with; all options but `--threads`, `--device` and `--quiet` are
-    ignored."""
+    """A run folder to go on with; of the other options only those here count."""
     threads: int | None = None
     """Threads of torch."""
     device: Device = "cpu"
+    accept_changed_faces: bool = False
+    """Go on although the faces are not those that the run was begun on; the run notes it."""
     quiet: bool = False
     """Say nothing but errors."""
 
@@ -158,7 +163,15 @@ def run_config(
         )
     return RunConfig(
         faces.config(),
-        ModelConfig(network.model, attention=method.name == "attention", heads=network.heads),
+        ModelConfig(
+            network.model,
+            attention=method.name == "attention",
+            uncentred=network.uncentred,
+            local_maps=(2 if method.name == "mad" else 0)
+            if network.local_maps is None
+            else network.local_maps,
+            heads=network.heads,
+        ),
         method,
         recipe,
         seed,

@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from ferturb.base.config.fields import require_form
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.storage import load_tensors, reading, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""
@@ -120,7 +121,35 @@ class Faces:
                 f"{path} is not a faces file (expected format {FORMAT}, "
                 f"got {meta.get('format')!r}); write it again"
             )
+        _require_sound(path, tensors, meta)
         fields: dict[str, Any] = {name: tensors[name] for name in _TENSORS}
         fields |= {name: tuple(meta[name]) for name in ("names", "notes")}
         fields |= {"votes": tensors.get("votes"), "info": meta["info"]}
         return Faces(**fields, source=meta["source"], kind=meta["kind"])
+
+
+class _Words(TypedDict):
+    """What a faces file says in words."""
+
+    names: list[str]
+    source: str
+    kind: str
+    notes: list[str]
+    info: dict[str, Any]
+
+
+def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Raise `FerturbError` unless a file holds faces, whoever wrote it."""
+    with reading(path, "a file of faces", "write it again"):
+        require_form(_Words, dict(meta), "it")
+        images, labels, splits = (tensors[name] for name in _TENSORS)
+        if images.dtype != torch.uint8 or images.ndim != 3:
+            raise ValueError(f"its images are {images.dtype} {tuple(images.shape)}")
+        for codes, known in ((labels, EMOTIONS), (splits, SPLITS)):
+            if codes.is_floating_point() or codes.shape != images.shape[:1]:
+                raise ValueError("its labels or splits are not one number a face")
+            if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < len(known):
+                raise ValueError(f"it has a label or split {int(codes.max())}")
+        votes = tensors.get("votes")
+        if votes is not None and (votes.dtype, votes.shape) != (torch.uint8, (len(images), 10)):
+            raise ValueError(f"its votes are {votes.dtype} {tuple(votes.shape)}")

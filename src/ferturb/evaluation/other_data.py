@@ -18,6 +18,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
+from ferturb.runs.contents import check_logits
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run
 
@@ -106,7 +107,7 @@ def measure_own(
 
     Raises `FerturbError` for faces that are not the run's own, and as `measure_on` does.
     """
-    own, given = run.require_done().record()["data"]["hash"], faces.content_hash()
+    own, given = _trained_on(run.require_done()), faces.content_hash()
     if own != given:
         raise FerturbError(
             f"{run.folder} was trained on other faces ({own[:12]}) than {faces.source} has "
@@ -127,7 +128,7 @@ def logits_on(
         return run.logits(split, augmentation, head)
     if name is None:
         name = altered_name(run.config.dataset)
-        arrays = _of_the_same_faces(run, name, run.record()["data"]["hash"])
+        arrays = _of_the_same_faces(run, name, _trained_on(run))
     else:
         found = run.analysis(name)
         arrays = {} if found is None else dict(found[0])
@@ -149,7 +150,18 @@ def pair_of(
     )
 
 
+def _trained_on(run: Run) -> str:
+    """The hash of the faces that a run was trained on, "" where it isn't known."""
+    return str(run.record().get("data", {}).get("hash", ""))
+
+
 def _of_the_same_faces(run: Run, name: str, content: str) -> Arrays:
-    """What is stored under a name, if it is of these faces."""
-    found = run.analysis(name)
-    return dict(found[0]) if found is not None and found[1]["data"]["hash"] == content else {}
+    """What is stored under a name, if it is of these faces; what can't be read is measured anew."""
+    try:
+        found = run.analysis(name)
+        if found is None or found[1].get("data", {}).get("hash") != content:
+            return {}
+        check_logits(found[0], run.analysis_path(name))
+    except FerturbError:
+        return {}
+    return dict(found[0])

@@ -11,7 +11,7 @@ from torch import nn
 from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors
+from ferturb.base.storage import load_tensors, reading
 from ferturb.export.calibrated import Calibrated, calibrate
 from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore
@@ -52,7 +52,8 @@ def calibrated(model: nn.Module, about: About) -> Calibrated:
 def _of_weights(path: Path) -> tuple[Calibrated, About]:
     tensors, meta = load_tensors(path)
     about = About.from_dict(meta, path)
-    classifier = Classifier(build(ModelConfig, about.network))
+    with reading(path, "a model of this ferturb", "give one that ferturb wrote"):
+        classifier = Classifier(build(ModelConfig, about.network))
     own = classifier.state_dict()
     counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
     weights = counters | {k: v.float() for k, v in tensors.items()}

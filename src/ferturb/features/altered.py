@@ -160,7 +160,7 @@ def _stored_landmarks(path: Path, key: str) -> Landmarks | None:
             return None
         source = tuple(SOURCES[code] for code in tensors["source"].tolist())
         return Landmarks(tensors["points"], tensors["confidence"], source)
-    except (FerturbError, KeyError, IndexError):
+    except (FerturbError, KeyError, IndexError, RuntimeError):
         return None
 
 

@@ -2,11 +2,11 @@
 
 A 48-pixel face leaves 18 pixels between the eyes, so a point must be found to a fraction of a
 pixel of any feature map. The network therefore reads every point off a 12×12 map: the softmax
-over the map says in which cell the point is, and an offset predicted in every cell says where in
+over the map gives the cell the point is in, and an offset predicted in every cell the place in
 or beyond the cell (as in Jin et al., "Pixel-in-Pixel Net", IJCV 2021, but summed over all cells
 with the softmax as weights, so that it is smooth and trained end to end; compare Sun et al.,
 "Integral Human Pose Regression", ECCV 2018). A linear map of the pooled features is added, so
-that points outside the frame can be placed, and hidden points where the rest of the face says.
+that points outside the frame can be placed, and hidden points where the rest of the face puts them.
 
 The network predicts an error for each point too: the scale of a Laplace distribution, from which
 the confidence of a face is made.

@@ -27,7 +27,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
-from ferturb.base.storage import load_tensors
+from ferturb.base.storage import load_tensors, reading
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
 from ferturb.features.points import COUNT, FLIP, IBUG, INNER
 
@@ -91,7 +91,7 @@ class Model(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the network says before calibration, in pixels of a 48×48 face."""
+    """What the network predicts before calibration, in pixels of a 48×48 face."""
 
     points: Float32[Tensor, "n p 2"]
     error: Float32[Tensor, " n"]
@@ -207,17 +207,15 @@ def load_model(path: Path, fold: bool = True) -> Model:
             f"points, got {meta.get('format')} with {meta.get('points')}); train it again with "
             "tools/train_landmarks.py"
         )
-    mean_shape = tensors.pop("mean_shape")
     network = LandmarkNetwork(COUNT)
-    try:
+    with reading(path, "a file that fits the landmark network", "train it again"):
+        mean_shape, calibration = tensors.pop("mean_shape"), Calibration(**meta["calibration"])
         network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
-    except RuntimeError as error:
-        raise FerturbError(f"{path} does not fit the landmark network; train it again") from error
     if fold:
         _fold(network)
     network.eval().requires_grad_(False)
     network.to(memory_format=torch.channels_last)
-    return Model(network, mean_shape, Calibration(**meta["calibration"]))
+    return Model(network, mean_shape, calibration)
 
 
 def _fold(module: nn.Module) -> None:

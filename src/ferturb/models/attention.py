@@ -7,9 +7,15 @@ Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, equation 3:
 As in the authors' released code the 7×7 convolution has no bias and is followed by batch
 normalisation; channel attention is left out, since the Perturb Scheme asks only *where* a
 model looks.
+
+Padded with zeros, as theirs, a gate sees where its map ends, and on maps of 12 pixels and less that
+is most of what it answers to: its values are highest outside the face. Padded with copies of the
+map's outermost values it has to go by what the map holds (`results/attention_on_faces.csv`).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -20,10 +26,21 @@ from torch.nn import functional as F
 class SpatialGate(nn.Module):
     """One value in (0, 1) per position of a feature map."""
 
-    def __init__(self, kernel_size: int = 7) -> None:
+    def __init__(
+        self, padding: Literal["replicate", "zeros"] = "replicate", kernel_size: int = 7
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.conv = nn.Conv2d(
+            2, 1, kernel_size, padding=kernel_size // 2, bias=False, padding_mode=padding
+        )
         self.norm = nn.BatchNorm2d(1)
+
+    def without_memory(self) -> SpatialGate:
+        """This gate, its batch norm going by the maps that it is given, also in evaluation."""
+        norm = nn.BatchNorm2d(1, track_running_stats=False)
+        norm.load_state_dict({"weight": self.norm.weight, "bias": self.norm.bias})
+        self.norm = norm.to(self.norm.weight.device)
+        return self
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
         """The gate itself; the caller multiplies."""

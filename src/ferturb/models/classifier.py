@@ -13,9 +13,10 @@ from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.storage import load_tensors, reading, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
+from ferturb.models.local_maps import LocalMaps
 
 MEAN, STD = 0.5077, 0.2551
 """Grey of FER2013's Training faces, as shares of white."""
@@ -33,14 +34,20 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config.name)
-        on_input = config.attention_at == "input"
-        if config.attention and not on_input and not self.backbone.stages:
+        count = len(self.backbone.stages) - (config.attention_at == "between")
+        if config.attention and config.attention_at != "input" and count < 1:
             raise FerturbError(
                 f"{config.name} has no stages of feature maps to put spatial attention between; "
                 "choose a convolutional network, attention_at='input', or attention=False"
             )
-        gated = [None] if on_input else list(self.backbone.stages)
-        self.gates = nn.ModuleList(SpatialGate() for _ in (gated if config.attention else ()))
+        count = {None: 0, "input": 1}.get(config.attention_at, count)
+        zeros = config.attention_at != "between"
+        self.gates = nn.ModuleList(
+            SpatialGate("zeros" if zeros else "replicate") for _ in range(count)
+        )
+        if config.local_maps:
+            local = LocalMaps(self.backbone.features, config.local_maps)
+            self.backbone.tail = nn.Sequential(self.backbone.tail, local)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS) * len(config.heads))
         self.answering(config.heads[0])
@@ -68,9 +75,11 @@ class Classifier(nn.Module):
         return self._run(faces)[0]
 
     def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
-        """Where the network looks, in [0, 1], at the face's size: the mean of the stage gates, or
-        the one gate on the input."""
-        return mean_of_gates(self._gates_of(faces), (faces.shape[-2], faces.shape[-1]))
+        """Where the network looks, in [0, 1], at the face's size: the gate between the last two
+        stages; with gates behind every stage their mean; or the one gate on the input."""
+        gates = self._gates_of(faces)
+        gates = gates if self.config.attention_at == "stages" else gates[-1:]
+        return mean_of_gates(gates, (faces.shape[-2], faces.shape[-1]))
 
     def gate_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "g b h w"]:
         """Each gate on its own, in [0, 1], at the face's size, from the input to the head."""
@@ -78,6 +87,8 @@ class Classifier(nn.Module):
         return torch.stack([mean_of_gates([gate], size) for gate in self._gates_of(faces)])
 
     def _gates_of(self, faces: Tensor) -> list[Tensor]:
+        if self.config.attention_at == "input":
+            return [self.gates[0](self._scaled(faces))]
         if not self.gates:
             raise FerturbError(
                 f"{self.config.name} was built without spatial attention; "
@@ -85,17 +96,20 @@ class Classifier(nn.Module):
             )
         return self._run(faces)[1]
 
+    def _scaled(self, faces: Tensor) -> Tensor:
+        x = faces / 255 if self.config.uncentred else (faces - MEAN) / STD
+        return x.contiguous(memory_format=torch.channels_last)
+
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = (faces - MEAN) / STD
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = self._scaled(faces)
         gates: list[Tensor] = []
-        if self.gates and self.config.attention_at == "input":
+        if self.config.attention_at == "input":
             gates.append(self.gates[0](x))
             x = x * gates[-1]
         x = self.backbone.stem(x)
         for i, stage in enumerate(self.backbone.stages):
             x = stage(x)
-            if self.gates and self.config.attention_at == "stages":
+            if self.config.attention_at != "input" and i < len(self.gates):
                 gates.append(self.gates[i](x))
                 x = x * gates[-1]
         x = self.backbone.tail(x).mean((2, 3))
@@ -121,10 +135,8 @@ class Classifier(nn.Module):
                 f"{path} holds no ferturb classifier (format {meta.get('format')!r}); "
                 "give a model.safetensors that ferturb wrote"
             )
-        try:
+        with reading(path, "a classifier of this ferturb", "give another model.safetensors"):
             classifier = Classifier(build(ModelConfig, meta["model"]))
-        except FerturbError as error:
-            raise FerturbError(f"{path}: its model config does not fit: {error}") from error
         return restore(classifier, tensors, path)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ferturb.base.config.fields import fits
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import atomic_folder, read_json, write_json
+from ferturb.base.storage import atomic_folder, read_object, write_json
 from ferturb.models.classifier import Classifier
 
 FORMAT = "ferturb-ensemble-1"
@@ -62,9 +64,9 @@ class Ensemble(nn.Module):
     @staticmethod
     def load(folder: Path) -> Ensemble:
         """Read what `save` wrote, set to evaluation."""
-        index = read_json(folder / INDEX)
-        names = index.get("members") if isinstance(index, dict) else None
-        if not isinstance(names, list) or index.get("format") != FORMAT:
+        index = read_object(folder / INDEX)
+        names: Any = index.get("members")
+        if not fits(list[str], names) or index.get("format") != FORMAT:
             raise FerturbError(
                 f"{folder / INDEX} lists no ensemble (expected format {FORMAT}); "
                 "give a folder that Ensemble.save wrote"

@@ -26,13 +26,16 @@ def _mirrored_too(views: list[Tensor]) -> list[Tensor]:
     return views + [view.flip(-1) for view in views]
 
 
+def five_crops(faces: Float[Tensor, "b 1 h w"], ch: int, cw: int) -> list[Tensor]:
+    """The four corners and the middle of each face, `ch` × `cw` pixels."""
+    low, right = faces.shape[-2] - ch, faces.shape[-1] - cw
+    corners = [(0, 0), (0, right), (low, 0), (low, right), (low // 2, right // 2)]
+    return [faces[..., top : top + ch, left : left + cw] for top, left in corners]
+
+
 def _ten_crop(faces: Tensor) -> list[Tensor]:
     h, w = faces.shape[-2:]
-    ch, cw = round(h * 5 / 6), round(w * 5 / 6)
-    low, right = h - ch, w - cw
-    corners = [(0, 0), (0, right), (low, 0), (low, right), (low // 2, right // 2)]
-    crops = [faces[..., top : top + ch, left : left + cw] for top, left in corners]
-    return _mirrored_too(crops)
+    return _mirrored_too(five_crops(faces, round(h * 5 / 6), round(w * 5 / 6)))
 
 
 ZOOMS = (0.92, 1.08)

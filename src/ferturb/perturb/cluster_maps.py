@@ -7,9 +7,10 @@ is a module, so that it travels with the model it belongs to, and stays in evalu
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_input
+from ferturb.base.pixels import as_bytes, as_input
+from ferturb.models.attention import SpatialGate
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
 from ferturb.perturb.matching import matched
@@ -69,6 +71,11 @@ class MapSource(nn.Module, ABC):
         """Whether every face has a map of its own."""
         return config.scope == "face"
 
+    @classmethod
+    def at_test_time(cls, config: MethodConfig) -> bool:
+        """Whether new faces get maps of their own, each its own or each batch one."""
+        return cls.by_face(config) or config.scope == "batch"
+
     @abstractmethod
     def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
         """The reference map (h, w), from training faces, and 1 if their attention carried no
@@ -79,6 +86,14 @@ class MapSource(nn.Module, ABC):
     ) -> tuple[Tensor, int]:
         """The map of an epoch, likewise, from training faces that `generator` draws."""
         return self.find_reference(images)
+
+    def of_batch(
+        self, faces: Float[Tensor, "b 1 h w"], generator: torch.Generator
+    ) -> Int64[Tensor, "h w"]:
+        """The one map of these faces in [0, 1], as views use it."""
+        with torch.autocast(faces.device.type, enabled=False):
+            shared, _ = self.shared(as_bytes(faces[:, 0].float()), generator)
+        return self.redrawn(shared[None], generator)[0]
 
     @abstractmethod
     def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
@@ -91,8 +106,10 @@ class MapSource(nn.Module, ABC):
         return maps
 
     @torch.no_grad()
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Int64[Tensor, "b h w"]:
-        """The maps of new faces, as views use them."""
+    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Int64[Tensor, "m h w"]:
+        """The maps of new faces, as views use them; one for all of them with scope `batch`."""
+        if self.config.scope == "batch" and not self.by_face(self.config):
+            return self.of_batch(faces, face_draws())[None]
         return self.redrawn(self.of_faces(faces).maps, face_draws())
 
     def train(self: M, mode: bool = True) -> M:
@@ -104,6 +121,17 @@ class AttentionClusters(MapSource):
     """Clusters of Equation 1, from an attention classifier, from the pixels or from place alone."""
 
     attends = True
+
+    def __init__(
+        self,
+        config: MethodConfig,
+        attention: Classifier | None = None,
+        reference: Int64[Tensor, "h w"] | None = None,
+    ) -> None:
+        """Likewise; the classifier's gates go by the statistics that the method asks for."""
+        super().__init__(config, attention, reference)
+        if self.attention is not None and config.gate_statistics == "batch":
+            self.attention = with_batch_statistics(self.attention)
 
     def intensity(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
         """I of Equation 1 for faces in [0, 1]; 0 where it doesn't count."""
@@ -160,13 +188,31 @@ def _fit(config: MethodConfig, attention: Classifier | None) -> Classifier:
             f"method {config.name!r} needs an attention classifier (phase 1), got none; "
             "train one with method 'attention' and name it as attention_run"
         )
-    if attention.config.attention_at != config.attention_from:
+    if (attention.config.attention_at == "input") != (config.attention_from == "input"):
         raise FerturbError(
             f"method {config.name!r} takes its attention from the {config.attention_from}, but the "
             f"attention run's sits at the {attention.config.attention_at}; train one with "
-            f"ModelConfig(attention=True, attention_at={config.attention_from!r})"
+            f"ModelConfig(attention=True, attention_at={attention_at(config)!r})"
         )
     return attention.eval()
+
+
+def attention_at(config: MethodConfig) -> Literal["between", "input"]:
+    """Where the attention run of a method has its gates.
+
+    >>> attention_at(MethodConfig("perturb")), attention_at(AS_RELEASED)
+    ('between', 'input')
+    """
+    return "input" if config.attention_from == "input" else "between"
+
+
+def with_batch_statistics(attention: Classifier) -> Classifier:
+    """The classifier with gates whose batch norm goes by the faces that it is given, always."""
+    attention = copy.deepcopy(attention)
+    for gate in attention.gates:
+        assert isinstance(gate, SpatialGate)
+        gate.without_memory()
+    return attention
 
 
 def clustered(
@@ -186,6 +232,7 @@ def clustered(
         config.intensity_weight,
         threshold,
         torch.get_num_threads(),
+        config.kmeans_starts,
     )
     flat = uninformative(intensities, threshold) & bool(config.intensity_weight)
     return FaceMaps(*(torch.from_numpy(found).to(values.device) for found in (maps, flat)))

@@ -35,7 +35,8 @@ class ClusterViews(TrainingInputs):
 
     The names of clusters follow a reference map, found once from training faces. With scope
     `epoch` each epoch has a map of its own, from other faces; with scope `face` each face has one,
-    which goes through augmentation with it; with scope `fixed` the reference is used throughout.
+    which goes through augmentation with it; with scope `fixed` the reference is used throughout;
+    with scope `batch` the inputs of an epoch's first step give its map.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ClusterViews(TrainingInputs):
         self._map: Tensor | None = None
         self._face_maps: Tensor | None = None
         self._strength = 1.0
+        self._first_step = False
 
     @property
     def cluster_map(self) -> Int64[Tensor, "h w"]:
@@ -61,6 +63,7 @@ class ClusterViews(TrainingInputs):
         """Phase 2: this epoch's cluster map, or once for all that of every face."""
         c, source = self.config, self.source
         self._strength = strength(c.schedule, progress) * c.view_probability
+        self._first_step = c.scope == "batch" and not source.by_face(c)
         if source.reference is None:
             source.reference, self.uninformative = source.find_reference(self.images)
         reference = source.reference
@@ -68,7 +71,7 @@ class ClusterViews(TrainingInputs):
             self._map = reference
             if self._face_maps is None:
                 self._face_maps, self.uninformative = maps_of_faces(source, self.images)
-        elif c.scope == "epoch":
+        elif c.scope in ("epoch", "batch"):
             shared, self.uninformative = source.shared(self.images, generator)
             self._map = source.redrawn(shared[None], generator)[0]
         else:
@@ -82,14 +85,17 @@ class ClusterViews(TrainingInputs):
         c, draws = self.config, batch.generator
         if not c.train_views:
             return batch.augmented()
-        faces, maps = self._augmented(batch)
+        faces, maps = self._augmented(batch, generator)
         drawn = self._drawn(len(faces), draws)
         return views_of(faces, maps, c.clusters, c.view_kind, c.fill, draws, drawn).flatten(0, 1)
 
-    def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _augmented(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Augmented faces, and one map for all of them or their own that moved with them."""
         if self._face_maps is None:
-            return batch.augmented(), self.cluster_map[None].to(batch.images.device)
+            faces = batch.augmented()
+            if self._first_step:
+                self._map, self._first_step = self.source.of_batch(faces, generator), False
+            return faces, self.cluster_map[None].to(batch.images.device)
         faces, maps = batch.augmented_with(self._face_maps[batch.index])
         return faces, self.source.redrawn(maps, batch.generator)
 
@@ -114,11 +120,13 @@ class ClusterViews(TrainingInputs):
         """The consistency loss, if the method has it."""
         if not self.config.consistency or not self.config.train_views:
             return None
-        return self.config.consistency * view_divergence(logits.view(faces, -1, logits.shape[1]))
+        return self.config.consistency * view_divergence(
+            logits.view(-1, self.config.views_per_face, logits.shape[1])
+        )
 
     def at_test_time(self, network: nn.Module) -> nn.Module:
         """The summed views, unless the method leaves them out at test time."""
-        own = self.source if self.source.by_face(self.config) else None
+        own = self.source if self.source.at_test_time(self.config) else None
         return model_at_test_time(self.config, network, self.cluster_map, own)
 
     def epoch_record(self) -> Mapping[str, Tensor]:

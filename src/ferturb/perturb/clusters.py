@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferturb.perturb.kmeans import kmeans
+from ferturb.perturb.kmeans import STARTS, kmeans
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int64
@@ -85,6 +85,7 @@ def cluster_maps(
     intensity_weight: float = 1.2,
     threshold: float = 0.5,
     threads: int = 1,
+    starts: int = STARTS,
 ) -> Int64[np.ndarray, "b h w"]:
     """A cluster map 0 … k−1 for each attention map, clusters in the order of `by_position`.
 
@@ -96,7 +97,7 @@ def cluster_maps(
     informative = ~uninformative(attention, threshold)
     values = intensity(np.where(informative[:, None, None], attention, 0), threshold)
     points = coordinates(values, distance_weight, intensity_weight)
-    found = kmeans(points, k, seed, picture=(h, w), threads=threads)
+    found = kmeans(points, k, seed, starts, picture=(h, w), threads=threads)
     labels = found.labels.reshape(-1, h, w)
     for i in np.flatnonzero(~informative | (intensity_weight == 0)):
         labels[i] = upright(labels[i])

@@ -19,6 +19,8 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import AttentionClusters, MapSource
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.controls import LandmarkCells, RandomRegions
+from ferturb.perturb.eac import ErasingConsistency
+from ferturb.perturb.feature_dropping import AttendedDropout, MapDropout
 from ferturb.perturb.grids import GridMask, HideAndSeek
 from ferturb.perturb.hidden_variants import HiddenVariants
 from ferturb.perturb.random_erasing import RandomErasing
@@ -76,6 +78,16 @@ METHODS: dict[str, Method] = {
         "rival: cells of a grid hidden", lambda config, *_: HideAndSeek(config)
     ),
     "grid-mask": Method("rival: squares of a grid hidden", lambda config, *_: GridMask(config)),
+    "eac": Method(
+        "rival: attention to an erased face and its mirror image alike",
+        lambda config, *_: ErasingConsistency(config),
+        has_views=True,
+    ),
+    "adl": Method(
+        "rival: the most attended places of feature maps dropped",
+        lambda config, *_: AttendedDropout(config),
+    ),
+    "mad": Method("rival: maps of local attention dropped", lambda *_: MapDropout()),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
         "control: views in training, whole faces at test time", trains_as="perturb"
@@ -110,12 +122,12 @@ def source_at_test_time(
     cluster_map: Int64[Tensor, "h w"],
     attention: Callable[[], Classifier | None],
 ) -> MapSource | None:
-    """What gives each new face a map of its own; None for a method that has one for all.
+    """What gives new faces maps of their own; None for a method that has one for all.
 
     `cluster_map` is that of the kept epoch, `attention` loads the classifier of phase 1.
     """
     source = choose("method", config.name, METHODS).map_source
-    if source is None or not config.test_views or not source.by_face(config):
+    if source is None or not config.test_views or not source.at_test_time(config):
         return None
     return source(config, attention() if needs_attention(config) else None, cluster_map)
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.storage import reading
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
@@ -30,7 +31,10 @@ class OnnxModel:
         """
         self.session = _session(path, threads)
         found = self.session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
-        self.meta: dict[str, Any] = json.loads(found)
+        with reading(path, "an ONNX file of ferturb's", "export the model again"):
+            self.meta: dict[str, Any] = json.loads(found)
+            if not isinstance(self.meta, dict):
+                raise ValueError("its description is not a JSON object")
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The outputs in the file's order."""

@@ -51,7 +51,7 @@ _Seen = tuple[PhotoPrediction, tuple[Crop, ...]]
 
 
 class Predictor:
-    """Finds faces and says which emotions they show; keeps its networks open."""
+    """Finds faces and predicts their emotions; keeps its networks open."""
 
     def __init__(
         self,

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.config.fields import build
 from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import reading
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
 
@@ -74,8 +76,11 @@ class About:
                 f"{data.get('format')!r}); give one that `ferturb export` wrote"
             )
         kept = {key: value for key, value in data.items() if key in known}
-        kept |= {key: tuple(kept[key]) for key in ("bias", "prior") if key in kept}
-        return About(**kept)
+        with reading(origin, "a model of ferturb's", "export it again"):
+            about = build(About, kept)
+            if len(about.bias) not in (0, len(EMOTIONS)) or not about.temperature > 0:
+                raise ValueError(f"temperature {about.temperature}, bias {about.bias}")
+        return about
 
 
 class PretrainedModel:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.config.fields import require_form
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import read_json
+from ferturb.base.storage import is_there, read_object
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.ablation.retrained import find_retrained, retrained
@@ -47,6 +48,8 @@ class StudyResults:
     """A run on whole faces, and what it lost where it was trained without each facial feature."""
     faces: Faces | None = None
     """For pictures of faces; without them these are left out or drawn."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, and what the runs themselves note."""
 
     @property
     def runs(self) -> tuple[RunResult, ...]:
@@ -82,8 +85,26 @@ class StudyResults:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Which finished runs are left out, and why, over all groups."""
-        return tuple(dict.fromkeys(text for group in self.groups for text in group.warnings))
+        """Which finished runs are left out and why, over all groups, and what else to know."""
+        left_out = [text for group in self.groups for text in group.warnings]
+        return tuple(dict.fromkeys([*left_out, *self.notes]))
+
+
+class StudyFile(TypedDict, total=False):
+    """study.json."""
+
+    preset: str
+    runs: list[str]
+    started: str
+
+
+def read_study_file(path: Path) -> dict[str, Any]:
+    """study.json, {} where there is none; a damaged one raises `FerturbError`."""
+    if not path.exists():
+        return {}
+    data = read_object(path)
+    require_form(StudyFile, data, str(path))
+    return data
 
 
 def read_study(folder: Path, faces: Faces | None = None) -> StudyResults:
@@ -93,12 +114,17 @@ def read_study(folder: Path, faces: Faces | None = None) -> StudyResults:
     study.
     """
     path = folder / "study.json"
-    if not path.exists() and not (folder / "runs").is_dir():
+    if not is_there(path) and not is_there(folder / "runs"):
         raise FerturbError(
             f"{folder} is not a study folder (expected study.json or runs/ in it); "
             "give the folder that `ferturb study --out` wrote"
         )
-    study: dict[str, Any] = read_json(path) if path.exists() else {}
+    notes = []
+    try:
+        study = read_study_file(path)
+    except FerturbError as error:
+        study = {}
+        notes.append(f"the study's plan is left out: {error}")
     found = {run.name: run for run in find_runs(folder / "runs")}
     planned = []
     for name in dict.fromkeys([*study.get("runs", ()), *found]):
@@ -108,8 +134,14 @@ def read_study(folder: Path, faces: Faces | None = None) -> StudyResults:
         except FerturbError as error:
             planned.append(Planned(name, f"unreadable: {error}"))
     runs = [plan.result for plan in planned if plan.result is not None]
+    notes += [f"{run.name}: {note}" for run in runs for note in run.notes]
     return StudyResults(
-        str(study.get("preset", "study")), tuple(planned), group_runs(runs), _retrained(runs), faces
+        str(study.get("preset", "study")),
+        tuple(planned),
+        group_runs(runs),
+        _retrained(runs),
+        faces,
+        tuple(notes),
     )
 
 

@@ -5,7 +5,6 @@ Only the networks are left in the folder: figures that need one load it through 
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,8 @@ from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.other_data import TESTED
 from ferturb.evaluation.saliency.benchmark import Benchmark
 from ferturb.evaluation.saliency.mass import Explanation
-from ferturb.runs.run import Run
+from ferturb.runs.contents import check_logits
+from ferturb.runs.run import LOGITS, Run
 
 Array = np.ndarray
 Logits = tuple[Int[Array, " n"], Float[Array, "n 7"]]
@@ -43,6 +43,8 @@ class RunResult:
     ablations: Mapping[str, Ablation] = field(default_factory=dict)
     explanations: Mapping[str, Explanation] = field(default_factory=dict)
     judgements: Mapping[str, Benchmark] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    """What the run itself notes, and which of its analyses can't be read."""
 
     @property
     def name(self) -> str:
@@ -65,27 +67,28 @@ Configured = Run | RunResult
 
 
 def read_run(run: Run) -> RunResult:
-    """Everything of a run that the report shows; a damaged file raises `FerturbError`."""
-    try:
-        if not run.done:
-            return RunResult(run, run.config, False, run.history())
-        return RunResult(
-            run,
-            run.config,
-            True,
-            run.history(),
-            run.record(),
-            _own_logits(run),
-            _logits_elsewhere(run),
-            run.cluster_maps(),
-            Ablation.kept(run),
-            Explanation.kept(run),
-            Benchmark.kept(run),
-        )
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise FerturbError(
-            f"can't read the files of {run.folder}: {error}; remove that folder and train again"
-        ) from error
+    """Everything of a run that the report shows.
+
+    A damaged file of the training raises `FerturbError`; a damaged analysis is left out and noted.
+    """
+    if not all((run.folder / name).exists() for name in ("run.json", LOGITS)):
+        return RunResult(run, run.config, False, run.history())
+    record = run.require_done().record()
+    notes = list(record.get("notes", ()))
+    return RunResult(
+        run,
+        run.config,
+        True,
+        run.history(),
+        record,
+        _own_logits(run),
+        _logits_elsewhere(run, notes),
+        run.cluster_maps(),
+        Ablation.kept(run, notes),
+        Explanation.kept(run, notes),
+        Benchmark.kept(run, notes),
+        notes,
+    )
 
 
 def _own_logits(run: Run) -> Stored:
@@ -99,9 +102,17 @@ def _own_logits(run: Run) -> Stored:
     return found
 
 
-def _logits_elsewhere(run: Run) -> Mapping[str, Stored]:
-    names = [name for name in run.analyses() if name.startswith("on-")]
-    return {name: _split_up(kept[0]) for name in names if (kept := run.analysis(name)) is not None}
+def _logits_elsewhere(run: Run, notes: list[str]) -> Mapping[str, Stored]:
+    found = {}
+    for name in (name for name in run.analyses() if name.startswith("on-")):
+        try:
+            kept = run.analysis(name)
+            if kept is not None:
+                check_logits(kept[0], run.analysis_path(name))
+                found[name] = _split_up(kept[0])
+        except FerturbError as error:
+            notes.append(str(error))
+    return found
 
 
 def _split_up(arrays: Mapping[str, np.ndarray]) -> Stored:
@@ -112,7 +123,7 @@ def _split_up(arrays: Mapping[str, np.ndarray]) -> Stored:
         )
         for split in TESTED
         for key in arrays
-        if key.startswith(f"{split}_")
+        if key.startswith(f"{split}_") and f"labels_{split}" in arrays
     }
 
 

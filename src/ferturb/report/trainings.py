@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,12 +41,12 @@ def runs(results: StudyResults) -> Section | None:
     """One row a planned run, finished or not."""
     columns = (
         *plain_columns("run", "state", "model", "method", "faces", "recipe", "seed", "epochs"),
-        *plain_columns("best_epoch"),
+        *plain_columns("kept_epoch"),
         Column("validation_accuracy", "Validation, %", scale=100),
         *plain_columns("parameters", "minutes", "finished", "commit", "data_hash"),
     )
     note = (
-        "Best epoch: the one with the highest validation accuracy, whose weights are evaluated. "
+        "Kept epoch: its weights are evaluated, the best on validation or (bare recipe) the last. "
         "Minutes: training time, summed over interruptions. A + after the commit: the checkout had "
         "uncommitted changes."
     )
@@ -63,7 +62,7 @@ def _curve(shown: Sequence[RunResult], quantity: str) -> Picture:
         "validation values."
     )
     alt = "; ".join(
-        f"{run.name}: best epoch {run.best_epoch} of {run.config.recipe.epochs}"
+        f"{run.name}: epoch {run.best_epoch} kept of {run.config.recipe.epochs}"
         for run in shown
         if run.done
     )
@@ -82,16 +81,15 @@ def _run_row(plan: Planned) -> tuple[Cell, ...]:
         return (*head, *(None,) * 7)
     record = run.record
     commit = record.get("commit")
-    finished = datetime.datetime.fromisoformat(record["finished"])
     return (
         *head,
         run.best_epoch,
-        float(record["validation_accuracy"]),
-        int(record["parameters"]),
-        record["seconds"] / 60,
-        f"{finished:%Y-%m-%d %H:%M}",
+        record.get("validation_accuracy"),
+        record.get("parameters"),
+        record["seconds"] / 60 if "seconds" in record else None,
+        str(record.get("finished", ""))[:16].replace("T", " "),
         f"{commit[:9]}{'+' if record.get('dirty') else ''}" if commit else None,
-        str(record["data"]["hash"])[:12],
+        str(record.get("data", {}).get("hash", ""))[:12],
     )
 
 
@@ -130,9 +128,9 @@ def _training_curves(runs: Sequence[RunResult], quantity: str) -> Figure:
                 )
                 axes.plot(epochs, training, alpha=0.6, **{**style.DASHED, "color": colour})
                 axes.plot(epochs, validation, color=colour, linewidth=1.8)
-                if run.done:
-                    best = run.best_epoch
-                    axes.plot(best, validation[best - 1], "o", color=colour, markersize=5)
+                if run.done and run.best_epoch <= len(validation):
+                    kept = run.best_epoch
+                    axes.plot(kept, validation[kept - 1], "o", color=colour, markersize=5)
             axes.set_title(model)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("epoch")

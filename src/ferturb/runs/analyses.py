@@ -9,6 +9,9 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import reading
+from ferturb.runs.contents import ANALYSE_AGAIN
 from ferturb.runs.run import Run
 
 S = TypeVar("S", bound="Stored")
@@ -38,18 +41,32 @@ class Stored:
     @classmethod
     def load(cls: type[S], run: Run, name: str = "") -> S | None:
         """What is kept under a name (default: the kind's); None without one of this format."""
-        found = run.analysis(name or cls.KIND)
+        name = name or cls.KIND
+        found = run.analysis(name)
         if found is None or found[1].get("format") != cls.FORMAT:
             return None
-        arrays, record = found
-        return cls(**_fields(cls, arrays, record) | {"record": record})
+        with reading(run.analysis_path(name), f"an analysis ({cls.KIND})", ANALYSE_AGAIN):
+            arrays, record = found
+            return cls(**_fields(cls, arrays, record) | {"record": record})
 
     @classmethod
-    def kept(cls: type[S], run: Run) -> dict[str, S]:
-        """Everything of this kind that is kept with a run, by name."""
+    def kept(cls: type[S], run: Run, notes: list[str] | None = None) -> dict[str, S]:
+        """Everything of this kind that is kept with a run, by name.
+
+        What can't be read is passed over and said in `notes`; without them it is an error.
+        """
         names = [name for name in run.analyses() if f"{name}-".startswith(f"{cls.KIND}-")]
-        loaded = {name: cls.load(run, name) for name in names}
-        return {name: one for name, one in loaded.items() if one is not None}
+        found: dict[str, S] = {}
+        for name in names:
+            try:
+                one = cls.load(run, name)
+            except FerturbError as error:
+                if notes is None:
+                    raise
+                notes.append(str(error))
+            else:
+                found |= {} if one is None else {name: one}
+        return found
 
 
 def _arrays(of: Any, prefix: str = "") -> list[tuple[str, NDArray[np.generic]]]:
@@ -77,6 +94,10 @@ def _fields(
         if isinstance(hint, type) and is_dataclass(hint):
             found[field.name] = hint(**_fields(hint, arrays, record, f"{key}_"))
         elif key in arrays:
+            if isinstance(hint, type) and not isinstance(
+                arrays[key], hint
+            ):  # the number of axes, and what is in them
+                raise ValueError(f"{key} is not {hint.__name__}")
             found[field.name] = arrays[key]
         elif field.name != "record":
             value = record[field.name]

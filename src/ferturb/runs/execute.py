@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +17,24 @@ from numpy.typing import NDArray
 
 from ferturb.base.config import RunConfig, choose
 from ferturb.base.errors import FerturbError
+from ferturb.base.leftovers import remove_leftovers
+from ferturb.base.locks import alone
 from ferturb.base.seeds import generator_of, seed_of
-from ferturb.base.storage import alone, remove_leftovers
+from ferturb.base.storage import writing
 from ferturb.data.faces import Faces
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import predict_logits
 from ferturb.perturb.methods import METHODS, training_inputs
 from ferturb.perturb.view_classifier import ViewClassifier
-from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
+from ferturb.runs.contents import SHOWN
+from ferturb.runs.provenance import (
+    begun,
+    changed_data,
+    describe_data,
+    describe_hardware,
+    describe_software,
+)
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.distillation import Teacher
@@ -44,17 +56,26 @@ def execute_run(
     device: torch.device | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
     pause_after: int = 0,
+    accept_changed_faces: bool = False,
 ) -> bool:
     """Train a run from where it stands to its end and store its logits; True when it is done.
 
-    A finished run is left alone; one that another process trains raises `FerturbError`. A method
-    that differs from another at test time alone is given that one's network, if the run has one
-    to start from. After `pause_after` epochs of this call it stops, to be resumed.
+    A finished run is left alone; one that another process trains raises `FerturbError`, and so
+    does one that was begun on other faces, unless `accept_changed_faces`. A method that differs
+    from another at test time alone is given that one's network, if the run has one to start from.
+    After `pause_after` epochs of this call it stops, to be resumed. A training that is complete,
+    but whose logits or record are damaged or missing, is measured again.
     """
+    data = describe_data(faces)
     if run.done:
+        require_same_faces(run, run.record(), data, accept_changed_faces)
         return True
     config, device = run.config, device or torch.device("cpu")
     with alone(run.folder, "training"):
+        remove_leftovers(run.folder)
+        record = _record_if_sound(run)
+        if run.has_model:
+            require_same_faces(run, record or {}, data, accept_changed_faces)
         training = Training(
             _first_classifier(run),
             faces,
@@ -65,18 +86,40 @@ def execute_run(
             device,
             _teacher(run, device),
         )
-        remove_leftovers(run.folder)
-        run.begin(describe_software())
+        run.write_record(begun(record, describe_software(), data, run.has_model))
         evaluated = run.evaluated()
         if evaluated is not None:
             history = [_evaluate(training, evaluated.best_epoch())]
         else:
-            history = train(training, _reporting(run, on_step), pause_after)
+            history = run.complete_history() or train(
+                training, _reporting(run, on_step), pause_after
+            )
         run.write_history(history)
         if evaluated is None and len(history) < config.recipe.epochs:
             return False
         _finish(run, training, history)
     return True
+
+
+def _record_if_sound(run: Run) -> dict[str, Any] | None:
+    """run.json, or None where it is missing or damaged: then it is begun anew."""
+    try:
+        return run.record()
+    except FerturbError:
+        return None
+
+
+def require_same_faces(
+    run: Run, record: Mapping[str, Any], data: Mapping[str, Any], accepted: bool = False
+) -> None:
+    """Raise `FerturbError` if a run's record names other faces than `data`, unless accepted."""
+    changed = changed_data(record, data)
+    if changed is not None and not accepted:
+        raise FerturbError(
+            f"{run.folder} was begun on other faces than {data['source']} has now ({changed}); "
+            "put the old ones back, train in another folder, or accept them on purpose with "
+            "--accept-changed-faces"
+        )
 
 
 def _finish(run: Run, training: Training, history: list[Epoch]) -> None:
@@ -85,7 +128,6 @@ def _finish(run: Run, training: Training, history: list[Epoch]) -> None:
     best = best_epoch(history, config.recipe.keep)
     record = run.record() | {
         "parameters": training.classifier.parameter_count,
-        "data": describe_data(faces),
         "hardware": describe_hardware(device, config.recipe.precision),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": sum(e.seconds for e in history),
@@ -166,8 +208,7 @@ def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], No
             last = now
             if step.history:
                 run.write_history(step.history)
-            shown = ("epoch", "epochs", "step", "steps", "faces_per_second")
-            run.write_progress({name: getattr(step, name) for name in shown})
+            run.write_progress({name: getattr(step, name) for name in SHOWN})
         on_step(step)
 
     return report
@@ -193,11 +234,43 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
     return arrays
 
 
+@contextlib.contextmanager
+def prepared(parent: Path, config: RunConfig) -> Iterator[Run]:
+    """`prepare`, for a training that follows at once.
+
+    Where that is refused before its first epoch, the folders made for it are removed again.
+    """
+    made = [p for p in (parent / run_folder_name(config), parent) if not p.exists()]
+    run = prepare(parent, config)
+    try:
+        yield run
+    except FerturbError:
+        begun_with = {"config.json", "run.json", "progress.json"}
+        if run.folder in made and begun_with.issuperset(p.name for p in run.folder.iterdir()):
+            shutil.rmtree(run.folder)
+            if parent in made:
+                parent.rmdir()
+        raise
+
+
 def prepare(parent: Path, config: RunConfig) -> Run:
     """The run folder of a config inside a parent folder, made where needed.
 
-    What can't be trained raises `FerturbError` and leaves no folder.
+    What can't be trained raises `FerturbError` and leaves no folder. A damaged config.json is
+    written again: the folder's name says which config it was.
     """
+    check_config(config)
+    folder = parent / run_folder_name(config)
+    try:
+        _ = Run(folder).config
+    except FerturbError:  # missing or damaged
+        with writing(folder):
+            (folder / "config.json").unlink(missing_ok=True)
+    return Run.create(folder, config)
+
+
+def check_config(config: RunConfig) -> None:
+    """Raise `FerturbError` for a config that can't be trained, whatever the faces."""
     check_backbone(config.model.name)
     choose("method", config.method.name, METHODS)
     if config.method.name == "attention" and not config.model.attention:
@@ -210,4 +283,3 @@ def prepare(parent: Path, config: RunConfig) -> Run:
             "teachers and the recipe's distillation go together: got "
             f"{len(config.teachers)} teachers and distillation {config.recipe.distillation:g}"
         )
-    return Run.create(parent / run_folder_name(config), config)

@@ -2,29 +2,87 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ferturb.data.faces import Faces
 from ferturb.models.inference import autocast_dtype
 
+HASHED = ("images", "labels", "splits")
+"""What `Faces.content_hash` is of."""
+
 
 def describe_data(faces: Faces) -> dict[str, Any]:
-    """What a run stores of its data."""
+    """What a run stores of its data; of arrays beside pixels, labels and splits a hash each."""
+    arrays = {f.name: getattr(faces, f.name) for f in fields(faces) if f.name not in HASHED}
+    others = {k: _hash(v) for k, v in arrays.items() if isinstance(v, Tensor)}
     return {
         "source": faces.source,
         "kind": faces.kind,
         "hash": faces.content_hash(),
+        **({"arrays": others} if others else {}),
         "notes": list(faces.notes),
         "counts": faces.counts(),
     }
+
+
+def changed_data(record: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
+    """What differs between the faces that a run's record names and `data`; None if nothing does.
+
+    A run of an earlier ferturb, which names none until it is finished, is taken as it is.
+    """
+    known = record.get("data", {})
+    if not known.get("hash"):
+        return None
+    old, new = ({"faces": d["hash"], **d.get("arrays", {})} for d in (known, data))
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            return f"{name} {str(old.get(name))[:12]}, now {str(new.get(name))[:12]}"
+    return None
+
+
+def begun(
+    record: Mapping[str, Any] | None,
+    software: Mapping[str, Any],
+    data: Mapping[str, Any],
+    went_on: bool,
+) -> dict[str, Any]:
+    """run.json of a training that starts now, or goes on (`went_on`) after what `record` says.
+
+    A run that another version goes on with keeps the first one's commit and lists the other under
+    "resumed_with". What a reader should know about its faces stands in "notes".
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    known = dict(record or {**software, "started": now})
+    commit, resumed, notes = software.get("commit"), known.get("resumed_with", []), []
+    if commit != known.get("commit") and commit not in resumed:
+        known["resumed_with"] = [*resumed, commit]
+    changed = changed_data(known, data)
+    if went_on and not known.get("data", {}).get("hash"):
+        notes.append(f"which faces it was begun on is not known; they are noted from {now} on")
+    elif went_on and changed:
+        notes.append(f"it went on with other faces than it was begun on ({changed}), on purpose")
+    if notes:
+        known["notes"] = [*known.get("notes", []), *notes]
+    return known | {"data": dict(data)}
+
+
+def _hash(array: Tensor) -> str:
+    data = array.contiguous().reshape(-1).view(torch.uint8).numpy().data
+    return hashlib.sha256(f"{array.dtype} {tuple(array.shape)}".encode() + data).hexdigest()
 
 
 def describe_software() -> dict[str, Any]:

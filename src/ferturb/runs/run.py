@@ -10,24 +10,19 @@
       model.safetensors       the best epoch's weights, chosen on validation
       clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
                               attention maps said nothing
-      logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION; where there are
-                          votes, votes_SPLIT; of a second head HEAD_SPLIT_AUGMENTATION
+      logits.npz              per-face logits: labels_SPLIT, votes_SPLIT, [HEAD_]SPLIT_AUGMENTATION
       analyses/NAME.npz       what was found out about the run later (ablation, saliency, tests on
                               other faces), and how
 
-A run is done when logits.npz is there, the last file to be written; everything is written
-atomically.
+A run is done when logits.npz, the last file to be written, and run.json are there and sound;
+everything is written atomically, and read through `ferturb.runs.contents`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,15 +34,23 @@ from torch import nn
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, read_json, write_bytes, write_json, write_rows
+from ferturb.base.storage import (
+    is_there,
+    read_object,
+    reading,
+    write_arrays,
+    write_json,
+    write_rows,
+)
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import source_at_test_time
 from ferturb.perturb.view_classifier import model_at_test_time
+from ferturb.runs import contents
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL, TrainingFiles
 
+LOGITS = "logits.npz"
 ANALYSES = "analyses"
-_RECORD = "_record"
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Run:
     @staticmethod
     def open(folder: Path) -> Run:
         """An existing run folder; anything else raises `FerturbError`."""
-        if not (folder / "config.json").exists():
+        if not is_there(folder / "config.json"):
             raise FerturbError(
                 f"{folder} is not a run folder (it has no config.json); "
                 "give a folder that `ferturb train` or `ferturb study` wrote"
@@ -86,7 +89,9 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         """What was, or is to be, trained."""
-        return RunConfig.from_dict(read_json(self.folder / "config.json"))
+        path = self.folder / "config.json"
+        with reading(path, "the config of a run", "restore it, or remove its folder"):
+            return RunConfig.from_dict(read_object(path))
 
     @property
     def name(self) -> str:
@@ -95,26 +100,34 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether the training went to its end and the logits are stored."""
-        return (self.folder / "run.json").exists() and (self.folder / "logits.npz").exists()
+        """Whether the training went to its end and its record and logits can be read."""
+        try:
+            self.require_done()
+        except FerturbError:
+            return False
+        return True
 
     def require_done(self) -> Run:
-        """This run, if it is finished; else `FerturbError` says how to go on with it."""
-        if not self.done:
-            raise FerturbError(
-                f"{self.folder} is not finished; go on with `ferturb train --resume {self.folder}`"
-            )
+        """This run, if it is finished and sound; else `FerturbError` says how to go on with it."""
+        go_on = f"go on with `ferturb train --resume {self.folder}`"
+        if not all((self.folder / name).exists() for name in ("run.json", LOGITS)):
+            raise FerturbError(f"{self.folder} is not finished; {go_on}")
+        try:
+            _ = self.config
+            contents.read_record(self.folder / "run.json", finished=True)
+            contents.read_logits(self.folder / LOGITS)
+        except FerturbError as error:
+            raise FerturbError(f"{self.folder} is damaged: {error}; or {go_on}") from error
         return self
 
     @property
     def has_model(self) -> bool:
-        """Whether the weights of an epoch are there; a run that was copied may be without."""
+        """Whether an epoch's weights are there; a run that was copied may be without."""
         return (self.folder / MODEL).exists()
 
     def record(self) -> dict[str, Any]:
-        """run.json: versions, commit, data, hardware, seconds, best epoch."""
-        data: dict[str, Any] = read_json(self.folder / "run.json")
-        return data
+        """run.json (`ferturb.runs.contents.Record`): versions, data, hardware, best epoch, …"""
+        return contents.read_record(self.folder / "run.json")
 
     @property
     def log(self) -> Path:
@@ -123,21 +136,25 @@ class Run:
 
     def history(self) -> list[dict[str, float]]:
         """One dict an epoch, with the fields of `ferturb.training.checkpoint.Epoch`."""
-        path = self.folder / "history.csv"
-        if not path.exists():
+        return [asdict(epoch) for epoch in contents.read_history(self.folder / "history.csv")]
+
+    def complete_history(self) -> list[Epoch]:
+        """The history of a training that went to its end and whose model is sound; [] of others."""
+        try:
+            history = contents.read_history(self.folder / "history.csv")
+            fits = self.load_classifier().config == self.config.model
+        except FerturbError:
             return []
-        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-        return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in rows]
+        return history if fits and len(history) == self.config.recipe.epochs else []
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Replace history.csv."""
         columns = [f.name for f in fields(Epoch)]
         write_rows(self.folder / "history.csv", [asdict(epoch) for epoch in history], columns)
 
-    def progress(self) -> dict[str, Any]:
-        """Where the training is: epoch, epochs, step, steps, faces_per_second, …; {} before."""
-        path = self.folder / "progress.json"
-        return dict(read_json(path)) if path.exists() else {}
+    def progress(self) -> dict[str, int | float]:
+        """Where the training is: epoch, epochs, step, steps, faces_per_second; {} before."""
+        return contents.read_progress(self.folder / "progress.json")
 
     def write_progress(self, progress: Mapping[str, Any]) -> None:
         """Replace progress.json."""
@@ -150,33 +167,31 @@ class Run:
 
         `head` None is the network's first one. KeyError when that combination was not stored.
         """
-        which = self.config.model.prefix(head)
-        with np.load(self.folder / "logits.npz", allow_pickle=False) as arrays:
-            return arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
+        arrays, which = contents.read_logits(self.folder / LOGITS), self.config.model.prefix(head)
+        labels, logits = arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
+        return labels.astype(np.int64), logits.astype(np.float32)
 
     def augmentations(self) -> tuple[str, ...]:
         """The test-time augmentations whose logits are stored."""
-        with zipfile.ZipFile(self.folder / "logits.npz") as file:
-            names = [n.removesuffix(".npy") for n in file.namelist()]
-        return tuple(n.removeprefix("test_") for n in names if n.startswith("test_"))
+        names = [n for n in contents.read_logits(self.folder / LOGITS) if n.startswith("test_")]
+        return tuple(name.removeprefix("test_") for name in names)
 
     def cluster_maps(self) -> NDArray[np.int64] | None:
         """The cluster map of each epoch, (epochs, h, w), 0 … K−1; None if the method has none."""
-        path = self.folder / CLUSTERS
-        return load_tensors(path)[0]["maps"].long().numpy() if path.exists() else None
+        return contents.read_maps(self.folder / CLUSTERS)
 
     def load_classifier(self) -> Classifier:
         """The best epoch's network, without test-time views."""
         return Classifier.load(self.folder / MODEL)
 
     def load_model(self, *heads: str | None) -> nn.Module:
-        """The best epoch's model as its method uses it: with summed views if it has them, and with
-        its first head or those given (`Classifier.answering`)."""
+        """The kept model with summed views if its method has them, answering with these heads."""
         classifier = self.load_classifier().answering(*(heads or self.config.model.heads[:1]))
         maps, method = self.cluster_maps(), self.config.method
         if maps is None:
             return classifier
-        chosen = torch.from_numpy(maps[int(self.record()["best_epoch"]) - 1])
+        best = contents.of_epoch(list(maps), self.record()["best_epoch"], self.folder / CLUSTERS)
+        chosen = torch.from_numpy(best)
         source = source_at_test_time(method, chosen, self.load_attention)
         return model_at_test_time(method, classifier, chosen, source)
 
@@ -206,8 +221,8 @@ class Run:
 
     def best_epoch(self) -> Epoch:
         """The epoch of a finished run whose weights were kept."""
-        row: dict[str, Any] = dict(self.history()[int(self.record()["best_epoch"]) - 1])
-        return Epoch(**row)
+        path, best = self.folder / "history.csv", self.record()["best_epoch"]
+        return contents.of_epoch(contents.read_history(path), best, path)
 
     def load_teachers(self) -> tuple[nn.Module, ...]:
         """The models of the runs that teach this one, each with the heads that this one has."""
@@ -217,11 +232,11 @@ class Run:
     def _needed(self, name: str, what: str) -> Run:
         """Another run that this one needs, by its folder from this one's parent."""
         other = Run.open(self.folder.parent / name)
-        if not other.done:
+        if not (other.folder / LOGITS).exists():
             raise FerturbError(
                 f"{self.name} needs the {what} {other.name} finished; train that first"
             )
-        return other
+        return other.require_done()
 
     def store_analysis(
         self, name: str, arrays: Mapping[str, NDArray[np.generic]], record: Mapping[str, Any]
@@ -230,42 +245,21 @@ class Run:
 
         Names are lower-case words and hyphens; the same name again replaces the earlier one.
         """
-        kept = {_RECORD: np.array(json.dumps(dict(record))), **arrays}
-        _write_arrays(self.folder / ANALYSES / f"{name}.npz", kept)
+        kept = {contents.RECORD: np.array(json.dumps(dict(record))), **arrays}
+        write_arrays(self.analysis_path(name), kept)
 
     def analysis(self, name: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]] | None:
         """The arrays and the record that `store_analysis` kept under a name; None without them."""
-        path = self.folder / ANALYSES / f"{name}.npz"
-        if not path.exists():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise FerturbError(
-                f"can't read {path}: {error}; delete it and analyse the run again"
-            ) from error
-        record = arrays.pop(_RECORD, None)  # an earlier version of ferturb wrote a second file
-        return None if record is None else (arrays, json.loads(str(record)))
+        path = self.analysis_path(name)
+        return contents.read_analysis(path) if path.exists() else None
+
+    def analysis_path(self, name: str) -> Path:
+        """The file of an analysis, there or not."""
+        return self.folder / ANALYSES / f"{name}.npz"
 
     def analyses(self) -> tuple[str, ...]:
         """The names of the analyses that are kept, in order."""
         return tuple(sorted(p.stem for p in (self.folder / ANALYSES).glob("*.npz")))
-
-    def begin(self, software: Mapping[str, Any]) -> None:
-        """Note in run.json what starts, or goes on with, this training, and when.
-
-        A run that another version goes on with keeps the first one's commit and lists the other
-        under "resumed_with".
-        """
-        if not (self.folder / "run.json").exists():
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.write_record(dict(software) | {"started": now})
-            return
-        record = self.record()
-        commit = software.get("commit")
-        if commit != record.get("commit") and commit not in record.get("resumed_with", []):
-            self.write_record(record | {"resumed_with": [*record.get("resumed_with", []), commit]})
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace run.json."""
@@ -273,7 +267,7 @@ class Run:
 
     def finish(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Store the logits and drop what only a running training needs; the run is done then."""
-        _write_arrays(self.folder / "logits.npz", arrays)
+        write_arrays(self.folder / LOGITS, arrays)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         (self.folder / "progress.json").unlink(missing_ok=True)
 
@@ -289,16 +283,23 @@ def find_runs(folder: Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(folder.rglob("config.json"))]
 
 
-def finished_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs of these folders; `FerturbError` for none, or one that is not finished."""
+def finished_runs(folders: Sequence[Path], refused: list[str] | None = None) -> list[Run]:
+    """The runs of these folders; `FerturbError` for none, or one that is not finished and sound.
+
+    With `refused` what is said of such a one goes there, as long as there are others.
+    """
     if not folders:
         raise FerturbError(
             "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
-    return [Run.open(folder).require_done() for folder in folders]
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_bytes(path, buffer.getvalue())
+    found = []
+    for folder in folders:
+        try:
+            found.append(Run.open(folder).require_done())
+        except FerturbError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+    if refused and not found:
+        raise FerturbError(refused[0])
+    return found

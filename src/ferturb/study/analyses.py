@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from ferturb.base.config import SALIENCY, AblationOptions, DatasetConfig, SaliencyOptions, choose
-from ferturb.base.errors import first_line
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
 from ferturb.evaluation.other_data import altered_name, measure_on
@@ -77,9 +77,8 @@ def missing(study: Study, runs: Sequence[Run]) -> list[Task]:
     for key in study.analyses:
         analysis = choose("analysis", key, ANALYSES)
         for run in (run for run in runs if run.config.method.name != "attention"):
-            known = run.analyses()
             for name in analysis.names(run, study):
-                if name not in known:
+                if not _kept(run, name):
                     tasks.append(Task(run, name, analysis.compute))
     return tasks
 
@@ -99,6 +98,14 @@ def analyse(tasks: Sequence[Task], setting: Setting, on_analysis: OnAnalysis) ->
         except Exception as error:
             failed[task.title] = first_line(error)
     return failed
+
+
+def _kept(run: Run, name: str) -> bool:
+    """Whether an analysis is kept with a run, and can be read."""
+    try:
+        return run.analysis(name) is not None
+    except FerturbError:
+        return False
 
 
 def _others(run: Run, study: Study) -> dict[str, DatasetConfig]:

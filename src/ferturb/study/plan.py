@@ -7,10 +7,13 @@ from itertools import product
 from typing import Literal
 
 from ferturb.base.config import (
+    AS_RELEASED,
+    BARE,
     FAST,
     FULL_SIZE,
     METHOD_PRESETS,
     PAPER,
+    RELEASED,
     AugmentConfig,
     DatasetConfig,
     MethodConfig,
@@ -21,6 +24,7 @@ from ferturb.base.config import (
 )
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
+from ferturb.perturb.cluster_maps import attention_at
 from ferturb.perturb.methods import (
     epochs_at_equal_compute,
     epochs_within,
@@ -28,6 +32,8 @@ from ferturb.perturb.methods import (
     trained_as,
 )
 from ferturb.runs.run import run_folder_name
+from ferturb.study.arms import LEAVING_OUT
+from ferturb.study.experiments import Experiment, adapted
 
 BASELINE = METHOD_PRESETS["baseline"]
 PERTURB = METHOD_PRESETS["perturb"]
@@ -77,8 +83,12 @@ class Study:
     """How thorough the analyses are."""
     heads: tuple[str, ...] = ("label",)
     """What every network learns (`ModelConfig.heads`); the report is about the first."""
+    uncentred: bool = False
+    """Whether networks are given grey levels as the released program gives them."""
     equal_compute: bool = False
     """Whether a method that shows several views of a face has that many times fewer epochs."""
+    experiment: Experiment | None = None
+    """In place of models × methods × seeds: arms by training sizes by replicates."""
 
 
 EVERY_ANALYSIS = ("transfer", "ablation", "saliency", "faithfulness")
@@ -156,15 +166,38 @@ PRESETS: dict[str, Study] = {
         dataset=DatasetConfig(synthetic_faces=20000),
         equal_compute=True,
     ),
+    "leaving-out": Study(
+        "leaving-out",
+        "does leaving out help a network that overfits: eight arms, three training sizes",
+        models=(LEAVING_OUT.model,),
+        methods=tuple(
+            dict.fromkeys(LEAVING_OUT.arms[arm].method for arm in LEAVING_OUT.cells["7000"].arms)
+        ),
+        recipe=BARE,
+        attention_epochs=1,
+        seeds=tuple(range(10)),
+        dataset=LEAVING_OUT.dataset,
+        experiment=LEAVING_OUT,
+    ),
     "paper": Study(
         "paper",
-        "as published: 200 epochs, all K+1 views of a face in every step; made for a GPU",
+        "the paper's text: 200 epochs, all K+1 views of a face in every step; made for a GPU",
         models=("vgg16", "resnet34", "densenet121", "dpn92", "resmasking"),
         methods=(BASELINE, PERTURB_AS_PUBLISHED),
         recipe=PAPER,
         attention_epochs=200,
         dataset=DatasetConfig(synthetic_faces=35887),
         analyses=EVERY_ANALYSIS,
+    ),
+    "released": Study(
+        "released",
+        "the protocol of the program that was released with the paper; made for a GPU",
+        models=("vgg16-dropout", "resnet50", "densenet121", "dpn26"),
+        methods=(BASELINE, AS_RELEASED),
+        recipe=RELEASED,
+        attention_epochs=10,
+        dataset=DatasetConfig(synthetic_faces=35887),
+        uncentred=True,
     ),
 }
 
@@ -183,6 +216,16 @@ def adapt(study: Study, changes: Changes) -> Study:
     """
     known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
     known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
+    if study.experiment is not None:
+        experiment = adapted(study.experiment, changes)
+        return replace(
+            study, models=(experiment.model,), dataset=experiment.dataset, experiment=experiment
+        )
+    if changes.sizes or changes.arms or changes.replicates is not None:
+        raise FerturbError(
+            f"sizes, arms and replicates are of the study leaving-out, not of {study.preset}; "
+            "give models, methods and seeds"
+        )
     chosen = tuple(m for name in changes.methods for m in choose("method", name, known))
     epochs = study.recipe.epochs if changes.epochs is None else changes.epochs
     share = study.attention_epochs / study.recipe.epochs
@@ -209,7 +252,12 @@ def datasets(study: Study) -> tuple[DatasetConfig, ...]:
 
 
 def plan(study: Study) -> list[RunConfig]:
-    """Every run of a study, cheapest seeds first, each attention run before its followers."""
+    """Every run of a study, cheapest seeds first, each attention run before its followers.
+
+    Of an experiment, with the first of its settings to try where they are still to be chosen.
+    """
+    if study.experiment is not None:
+        return list(dict.fromkeys(item.config for item in study.experiment.planned()))
     if not study.models or not study.methods or not study.seeds:
         raise FerturbError("a study needs at least one model, one method and one seed")
     wanted = product(study.seeds, study.models, datasets(study), study.methods)
@@ -218,7 +266,8 @@ def plan(study: Study) -> list[RunConfig]:
         recipe = study.recipe
         if study.equal_compute:
             recipe = replace(recipe, epochs=epochs_within(method, recipe.epochs))
-        last = RunConfig(dataset, ModelConfig(model, heads=study.heads), method, recipe, seed)
+        network = ModelConfig(model, uncentred=study.uncentred, heads=study.heads)
+        last = RunConfig(dataset, network, method, recipe, seed)
         runs |= dict.fromkeys(chain(last, study.attention_epochs))
     return list(runs)
 
@@ -244,7 +293,7 @@ def chain(run: RunConfig, attention_epochs: int) -> list[RunConfig]:
         return [*before, run]
     first = replace(
         run,
-        model=replace(run.model, attention=True, attention_at=run.method.attention_from),
+        model=replace(run.model, attention=True, attention_at=attention_at(run.method)),
         method=MethodConfig("attention"),
         recipe=replace(run.recipe, epochs=attention_epochs, distillation=0.0, distillation_views=0),
         teachers=(),

@@ -7,7 +7,8 @@ STUDY/report/        written again at the end of every call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +16,23 @@ from typing import Any
 
 import torch
 
+from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import alone, read_json, write_json
+from ferturb.base.locks import alone
+from ferturb.base.storage import is_there, require_folder, write_json
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
 from ferturb.models.device import prepare_process
 from ferturb.report.build import build_report
-from ferturb.runs.execute import prepare
-from ferturb.runs.provenance import describe_hardware, describe_software
-from ferturb.runs.run import find_runs
+from ferturb.report.results import read_study_file
+from ferturb.runs.execute import prepare, require_same_faces
+from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
+from ferturb.runs.run import Run, find_runs, run_folder_name
 from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
-from ferturb.study.local import Job, default_workers, execute_all
+from ferturb.study.experiments import Item
+from ferturb.study.local import Job, Processes, default_workers, execute_all
 from ferturb.study.plan import Study, datasets, plan
+from ferturb.training.loop import require_splits
 
 
 @dataclass(frozen=True)
@@ -51,35 +57,81 @@ def run_study(
     workers: int | None = None,
     on_change: Callable[[Sequence[Job]], None] = lambda _: None,
     on_analysis: OnAnalysis = lambda title, done, total: None,
+    accept_changed_faces: bool = False,
 ) -> Outcome:
     """Train what is missing below `folder`, analyse what is finished, and write the report.
 
     `faces` are those of the study's dataset; faces with face masks are made of it, or come from
-    the cache. A study that failed in part still gets its report; what failed is in the outcome. A
-    folder in which another process runs a study raises `FerturbError`.
+    the cache. A study that failed in part still gets its report; what failed is in the outcome,
+    and so are finished runs whose faces have changed, unless `accept_changed_faces`. A folder in
+    which another process runs a study, and faces that nothing can be trained on, raise
+    `FerturbError`.
     """
+    require_folder(folder)
+    require_splits(faces)
+    plan(study)  # a study of nothing fails at once
+    missing(study, ())  # and so does an unknown analysis
     with alone(folder, "running the study in"):
         chosen = prepare_process(device)
-        configs = plan(study)
-        missing(study, ())  # an unknown analysis fails at once
         known = {study.dataset: faces}
         for config in datasets(study):  # once and here, not in every run's process
             if config not in known:
                 known[config] = load_dataset(config)
-        runs = [prepare(folder / "runs", config) for config in configs]
-        _write_study(study, folder, [run.name for run in runs], device)
-        jobs = execute_all(runs, workers or default_workers(device), device, on_change)
+        options = ("--accept-changed-faces",) if accept_changed_faces else ()
+        processes = Processes(workers or default_workers(device), device, options)
+        for configs in stages(study, folder / "runs"):
+            runs = [prepare(folder / "runs", config) for config in configs]
+            _write_study(study, folder, [run.name for run in runs], device)
+            changed = {} if accept_changed_faces else _changed(runs, known)
+            jobs = execute_all(runs, processes, on_change, changed)
         done = [job.run for job in jobs if job.state == "done"]
         failed = {job.run.name: job.error for job in jobs if job.state != "done"}
         failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)
         return Outcome(build_report(folder, faces), tuple(run.name for run in done), failed)
 
 
+def stages(study: Study, folder: Path) -> Iterator[list[RunConfig]]:
+    """Every run that is known, again whenever finished ones have shown more; `folder` holds them.
+
+    An experiment chooses its settings by its first runs; any other study knows all at once.
+    """
+    if study.experiment is None:
+        yield plan(study)
+        return
+
+    def found(item: Item) -> Path | None:
+        run = Run(folder / run_folder_name(item.config))
+        return run.folder / "logits.npz" if run.done else None
+
+    known: list[RunConfig] = []
+    while (now := list(dict.fromkeys(i.config for i in study.experiment.queue(found)))) != known:
+        known = now
+        yield known
+
+
+def _changed(runs: Sequence[Run], known: Mapping[DatasetConfig, Faces]) -> dict[str, str]:
+    """The finished runs that were trained on other faces than their source has now, and why."""
+    now = {config: describe_data(faces) for config, faces in known.items()}
+    changed = {}
+    for run in (run for run in runs if run.done):
+        config = run.config.dataset
+        if config not in now:  # a subset of an experiment
+            now[config] = describe_data(load_dataset(config))
+        try:
+            require_same_faces(run, run.record(), now[config])
+        except FerturbError as error:
+            changed[run.name] = str(error)
+    return changed
+
+
 def rebuild_report(folder: Path) -> Path:
     """Write the report again, with the example faces if their source is still there."""
+    configs = []
+    for run in find_runs(folder / "runs") if is_there(folder) else []:
+        with contextlib.suppress(FerturbError):  # the report says which can't be read
+            configs.append(run.config.dataset)
+    configs.sort(key=lambda config: config.altered)  # whole faces where there are some
     try:
-        configs = [run.config.dataset for run in find_runs(folder / "runs")]
-        configs.sort(key=lambda config: config.altered)  # whole faces where there are some
         faces = load_dataset(configs[0]) if configs else None
     except FerturbError:
         faces = None
@@ -87,9 +139,15 @@ def rebuild_report(folder: Path) -> Path:
 
 
 def _write_study(study: Study, folder: Path, names: list[str], device: str) -> None:
-    """study.json; the names of an earlier call with other options stay in it."""
+    """study.json; the names of an earlier call with other options stay in it.
+
+    A damaged one is written anew: the runs that it named are found by their folders.
+    """
     path = folder / "study.json"
-    earlier = read_json(path) if path.exists() else {}
+    try:
+        earlier = read_study_file(path)
+    except FerturbError:
+        earlier = {}
     write_json(
         path,
         {

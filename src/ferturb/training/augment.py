@@ -2,8 +2,8 @@
 
 Every function takes uint8 or float faces of a whole batch and an explicit generator; an option
 at zero leaves the faces bit for bit as they are. Random erasing follows Zhong et al., "Random
-Erasing Data Augmentation", AAAI 2020 (area 2–20 % of the face, aspect 0.3–3.3, filled with
-uniform noise).
+Erasing Data Augmentation", AAAI 2020 (aspect 0.3–3.3, filled with uniform noise; area 2–20 % of
+the face, where they have 2–40 %).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ferturb.base.config import AugmentConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
+from ferturb.models.test_time import five_crops
 
 
 def augment(
@@ -25,11 +26,12 @@ def augment(
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
-) -> Float[Tensor, "b 1 s t"]:
+) -> Float[Tensor, "v 1 s t"]:
     """Faces as the network sees them in one step: float in [0, 1], (b, 1, size, size).
 
     Flip, affine and resize are one bilinear resampling; then brightness and contrast; then
-    erasing. `size` None keeps the side.
+    erasing. `size` None keeps the side. Five crops are (5·b, 1, crop, crop), those of a face
+    together.
     """
     return augment_with_maps(images, None, config, generator, size)[0]
 
@@ -40,23 +42,32 @@ def augment_with_maps(
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
-) -> tuple[Float[Tensor, "b 1 s t"], Int64[Tensor, "b s t"] | None]:
+) -> tuple[Float[Tensor, "v 1 s t"], Int64[Tensor, "v s t"] | None]:
     """`augment`, and labels of pixels (cluster maps) that move with their faces.
 
     The faces are the same bits with maps and without. Labels take the nearest pixel's.
     """
     faces = as_input(images)
     labels = None if maps is None else maps.unsqueeze(1).float()
-    if config.crop is not None:
+    if config.crop is not None and config.crops == "random":
         again = same_draws(generator)
         faces = random_crop(faces, config.crop, generator)
         labels = None if labels is None else random_crop(labels, config.crop, again)
+    light_first = config.outside == "black"
+    if light_first:
+        faces = random_light(faces, config, generator)
     again = same_draws(generator)
     faces = random_affine(faces, config, generator, size)
     if labels is not None:
         labels = random_affine(labels, config, again, size, nearest=True)
-    faces = random_light(faces, config.brightness, config.contrast, generator)
-    faces = random_erase(faces, config.erase, generator)
+    if not light_first:
+        faces = random_light(faces, config, generator)
+    if config.crop is not None and config.crops == "five":
+        side = _fitting(config.crop, faces)
+        faces = torch.stack(five_crops(faces, side, side), 1).flatten(0, 1)
+        if labels is not None:
+            labels = torch.stack(five_crops(labels, side, side), 1).flatten(0, 1)
+    faces = random_erase(faces, config, generator)
     return faces, None if labels is None else labels[:, 0].round().long()
 
 
@@ -72,16 +83,23 @@ def random_crop(
 ) -> Float[Tensor, "b 1 s s"]:
     """A square of `side` pixels from a random place of each face."""
     b, _, h, w = faces.shape
-    if not 1 <= side <= min(h, w):
-        raise FerturbError(
-            f"a crop must be 1 to {min(h, w)} pixels of faces of {h}×{w}, got {side}; "
-            "change augment.crop in the recipe"
-        )
+    _fitting(side, faces)
     rows = torch.randint(h - side + 1, (b, 1), generator=generator) + torch.arange(side)
     columns = torch.randint(w - side + 1, (b, 1), generator=generator) + torch.arange(side)
     batch = torch.arange(b)[:, None, None]
     place = (batch, rows[:, :, None], columns[:, None, :])
     return faces[:, 0][tuple(p.to(faces.device) for p in place)].unsqueeze(1)
+
+
+def _fitting(side: int, faces: Float[Tensor, "b 1 h w"]) -> int:
+    """A crop's side, if it fits into the faces."""
+    h, w = faces.shape[2:]
+    if not 1 <= side <= min(h, w):
+        raise FerturbError(
+            f"a crop must be 1 to {min(h, w)} pixels of faces of {h}×{w}, got {side}; "
+            "change augment.crop in the recipe"
+        )
+    return side
 
 
 def random_affine(
@@ -91,14 +109,15 @@ def random_affine(
     size: int | None = None,
     nearest: bool = False,
 ) -> Float[Tensor, "b 1 s t"]:
-    """Flip, rotation, zoom, shift and shear of each face, and the change to `size`.
+    """A random cut of each face, its flip, rotation, zoom, shift and shear, and the change to
+    `size`.
 
-    Bilinear, or for labels the nearest pixel.
+    Bilinear, or for labels (which are reflected in any case) the nearest pixel.
     """
     b, _, h, w = faces.shape
     target = (h, w) if size is None else (size, size)
     flips = torch.rand(b, generator=generator) < config.flip
-    if not (config.rotate or config.scale or config.shift or config.shear):
+    if not (config.rotate or config.scale or config.shift or config.shear or config.cut):
         faces = torch.where(flips[:, None, None, None].to(faces.device), faces.flip(-1), faces)
         if target == (h, w):
             return faces
@@ -108,7 +127,33 @@ def random_affine(
     matrix = _affine_matrices(b, config, flips, generator).to(faces.device)
     grid = F.affine_grid(matrix, [b, 1, *target], align_corners=False)
     mode = "nearest" if nearest else "bilinear"
-    return F.grid_sample(faces, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    beyond = (grid.abs() > 1).any(-1).unsqueeze(1)
+    if config.cut is not None:
+        middle, half = random_cuts(b, config.cut, generator)
+        grid = middle[:, None, None].to(grid) + half[:, None, None].to(grid) * grid
+    moved = F.grid_sample(faces, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    black = config.outside == "black" and not nearest
+    return moved.masked_fill(beyond, 0.0) if black else moved
+
+
+def random_cuts(
+    b: int, area: tuple[float, float], generator: torch.Generator
+) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 2"]]:
+    """Middle and half sides (x, y; the face is −1 … 1) of a random cut of each of b square faces.
+
+    As torchvision's RandomResizedCrop: ten tries at an area from `area` and an aspect from 3/4 to
+    4/3 (their logarithm uniform) that fit into the face; if none does, the whole face.
+    """
+    u = torch.rand(4, b, 10, generator=generator)
+    share = area[0] + (area[1] - area[0]) * u[0]
+    aspect = torch.exp(math.log(4 / 3) * (2 * u[1] - 1))
+    tries = torch.stack([(share * aspect).sqrt(), (share / aspect).sqrt()], -1)
+    fits = (tries <= 1).all(-1)
+    first = fits.int().argmax(1)
+    half = tries[torch.arange(b), first]
+    half = torch.where(fits.any(1)[:, None], half, 1.0)
+    place = torch.stack([u[2, :, 0], u[3, :, 0]], -1) * 2 - 1
+    return place * (1 - half), half
 
 
 def _affine_matrices(
@@ -119,10 +164,12 @@ def _affine_matrices(
     def uniform(limit: float) -> Tensor:
         return (torch.rand(b, generator=generator) * 2 - 1) * limit
 
-    angle = uniform(math.radians(config.rotate))
+    angle = uniform(math.radians(config.rotate)) * _sometimes(b, config.chance, generator)
     zoom = torch.exp(uniform(math.log1p(config.scale)))
     shear = uniform(config.shear)
     shift_x, shift_y = uniform(2 * config.shift), uniform(2 * config.shift)
+    shifted = _sometimes(b, config.chance, generator)
+    shift_x, shift_y = shift_x * shifted, shift_y * shifted
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     mirror = torch.where(flips, -1.0, 1.0)
     row_x = torch.stack([cos * mirror, -sin + shear * cos, shift_x], dim=1)
@@ -130,29 +177,42 @@ def _affine_matrices(
     return torch.stack([row_x, row_y], dim=1)
 
 
+def _sometimes(b: int, chance: float, generator: torch.Generator) -> Float[Tensor, " b"]:
+    """1 with a probability of `chance`, else 0; nothing is drawn where it is sure."""
+    if chance == 1:
+        return torch.ones(b)
+    return (torch.rand(b, generator=generator) < chance).float()
+
+
 def random_light(
-    faces: Float[Tensor, "b 1 h w"], brightness: float, contrast: float, generator: torch.Generator
+    faces: Float[Tensor, "b 1 h w"], config: AugmentConfig, generator: torch.Generator
 ) -> Float[Tensor, "b 1 h w"]:
-    """contrast · (face − mean) + mean + brightness, clamped to [0, 1]."""
-    if not (brightness or contrast):
+    """gain · face, then contrast · (face − mean) + mean + brightness; clamped to [0, 1]."""
+    if not (config.brightness or config.contrast or config.gain):
         return faces
     b = faces.shape[0]
-    draws = torch.rand(2, b, 1, 1, 1, generator=generator) * 2 - 1
-    gain, offset = (1 + contrast * draws[0], brightness * draws[1])
+    some = _sometimes(b, config.chance, generator).view(b, 1, 1, 1)
+    draws = (torch.rand(2, b, 1, 1, 1, generator=generator) * 2 - 1) * some
+    contrast, offset = (1 + config.contrast * draws[0], config.brightness * draws[1])
+    contrast, offset = contrast.to(faces.device), offset.to(faces.device)
+    if config.gain:
+        gain = 1 + config.gain * (torch.rand(b, 1, 1, 1, generator=generator) * 2 - 1) * some
+        faces = (faces * gain.to(faces.device)).clamp(0, 1)
     mean = faces.mean((1, 2, 3), keepdim=True)
-    gain, offset = gain.to(faces.device), offset.to(faces.device)
-    return ((faces - mean) * gain + mean + offset).clamp_(0, 1)
+    return ((faces - mean) * contrast + mean + offset).clamp_(0, 1)
 
 
 def random_erase(
-    faces: Float[Tensor, "b 1 h w"], probability: float, generator: torch.Generator
+    faces: Float[Tensor, "b 1 h w"], config: AugmentConfig, generator: torch.Generator
 ) -> Float[Tensor, "b 1 h w"]:
-    """One rectangle of uniform noise in each face, with the given probability."""
-    if not probability:
+    """One rectangle of uniform noise, or black, in each face, with the config's probability."""
+    if not config.erase:
         return faces
     b, _, h, w = faces.shape
-    chosen = torch.rand(b, generator=generator) < probability
-    keep = ~(random_rectangles(b, h, w, generator) & chosen[:, None, None])
+    chosen = torch.rand(b, generator=generator) < config.erase
+    keep = ~(random_rectangles(b, h, w, generator, config.erased) & chosen[:, None, None])
+    if config.erase_fill == "black":
+        return faces * keep[:, None].to(faces)
     noise = torch.rand(b, 1, h, w, generator=generator)
     return torch.where(keep[:, None].to(faces.device), faces, noise.to(faces.device))
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ferturb.base.config import RecipeConfig
+from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.storage import load_tensors, reading, save_tensors
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,
@@ -81,16 +82,14 @@ def load_checkpoint(path: Path, state: State, fingerprint: str) -> None:
             f"{path} belongs to another run (expected {fingerprint}, "
             f"got {meta.get('fingerprint')}); remove it to start over"
         )
-    try:
+    with reading(path, "a checkpoint of this network", "remove it to start over"):
         state.model.load_state_dict(_part(tensors, "model"))
         if state.average.decay:
             state.average.model.load_state_dict(_part(tensors, "average"))
         momenta = _part(tensors, "momentum")
         count = len(momentum_state(state.optimizer))
         restore_momentum(state.optimizer, [momenta.get(str(i)) for i in range(count)])
-    except RuntimeError as error:
-        raise FerturbError(f"{path} does not fit the model; remove it to start over") from error
-    state.history = [Epoch(**row) for row in meta["history"]]
+        state.history = [build(Epoch, row) for row in meta["history"]]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

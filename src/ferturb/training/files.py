@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.models.classifier import Classifier
 from ferturb.training.checkpoint import State, load_checkpoint, save_checkpoint
@@ -51,5 +52,10 @@ class TrainingFiles:
         rows = {name: value.unsqueeze(0).cpu() for name, value in record.items()}
         if epoch > 1:
             before = load_tensors(path)[0]
+            shapes = {name: (before[name].shape[1:] if name in before else None) for name in rows}
+            if shapes != {name: value.shape[1:] for name, value in rows.items()}:
+                raise FerturbError(
+                    f"{path} belongs to another training; remove {self.folder} to start over"
+                )
             rows = {name: torch.cat([before[name][: epoch - 1], rows[name]]) for name in rows}
         save_tensors(path, rows, {"format": "ferturb-clusters-1"})

@@ -30,7 +30,8 @@ class Forward:
         self.precision = precision
         self.device = device
         self.graphs: dict[tuple[int, ...], Callable[[Tensor], Tensor]] = {}
-        self.uses_graphs = device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
+        wanted = device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
+        self.uses_graphs = wanted and not _hooked(model)  # a graph would replay the first step's
 
     def __call__(self, inputs: Float[Tensor, "v 1 h w"]) -> Float[Tensor, "v e"]:
         """The logits of all heads side by side, with gradients to the network's weights."""
@@ -54,6 +55,11 @@ class Forward:
             for buffer, value in zip(self.model.buffers(), before, strict=True):
                 buffer.copy_(value)
         return cast(Callable[[Tensor], Tensor], graph)
+
+
+def _hooked(model: nn.Module) -> bool:
+    """Whether something is to happen in Python during each forward pass."""
+    return any(module._forward_hooks for module in model.modules())
 
 
 class _WithCast(nn.Module):

@@ -34,14 +34,15 @@ class Batch:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_before", same_draws(self.generator))
 
-    def augmented(self, images: UInt8[Tensor, "b h w"] | None = None) -> Float[Tensor, "b 1 s t"]:
-        """The faces, or other images in their place, augmented: float in [0, 1]."""
+    def augmented(self, images: UInt8[Tensor, "b h w"] | None = None) -> Float[Tensor, "v 1 s t"]:
+        """The faces, or other images in their place, augmented: float in [0, 1]; v = b, or 5·b
+        where five crops are made of each."""
         shown = self.images if images is None else images.to(self.images.device)
         return augment(shown, self.config, self.generator, self.size)
 
     def augmented_with(
         self, maps: UInt8[Tensor, "b h w"]
-    ) -> tuple[Float[Tensor, "b 1 s t"], Int64[Tensor, "b s t"]]:
+    ) -> tuple[Float[Tensor, "v 1 s t"], Int64[Tensor, "v s t"]]:
         """The same faces as of `augmented`, and cluster maps that move with them."""
         maps = maps.to(self.images.device)
         faces, moved = augment_with_maps(self.images, maps, self.config, self.generator, self.size)
@@ -55,6 +56,12 @@ class Batch:
 
 class TrainingInputs:
     """Whole faces, augmented: `baseline`, `attention`, `extra-epochs`."""
+
+    def attach(self, network: nn.Module) -> None:
+        """Hook into the network that is trained, once, before its first step.
+
+        What is hooked in acts in training mode alone: the kept network knows nothing of it.
+        """
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Prepare an epoch (from 1); `progress` is the share of the training done, 0 … 1."""

@@ -23,7 +23,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import logits_of
+from ferturb.models.test_time import predict_logits
 from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, State
 from ferturb.training.distillation import Teacher
@@ -89,6 +89,7 @@ def train(
     faces = _training_split(t)
     state = State.fresh(network_of(t), t.recipe)
     t.files.resume(state)
+    t.inputs.attach(state.model)
     loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
     done_before = len(state.history)
     for epoch in range(done_before + 1, t.recipe.epochs + 1):
@@ -118,13 +119,13 @@ def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
 
 
 def validate(training: Training, network: nn.Module) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over the validation split, as used at test time.
-
-    Of two heads, their mean; the votes head is right with FER+'s class.
-    """
+    """Mean cross-entropy and accuracy over the validation split, as used at test time, with the
+    recipe's test-time augmentation: of two heads their mean, the votes' by FER+'s classes."""
     t, chosen = training, training.faces.split("validation")
     model = t.inputs.at_test_time(network).to(t.device)
-    logits = logits_of(model, chosen.images, precision=t.recipe.precision, device=t.device)
+    logits = predict_logits(
+        model, chosen.images, t.recipe.validate_with, precision=t.recipe.precision, device=t.device
+    )
     return measured(_heads(t, chosen), logits)
 
 
@@ -231,17 +232,16 @@ def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
 def _loss(t: Training, step: _Planned, logits: Tensor, mixing: Mixing | None) -> Tensor:
     """Cross-entropy by each head's target (both faces' where mixed), blended with the teacher's
     loss, and what the method adds."""
-    faces = len(step.batch.index)
+    faces, taught = len(step.batch.index), None
     entropy = cross_entropy if mixing is None else mixing.cross_entropy
-    taught: tuple[Tensor, ...] | None = None
     if t.teacher is not None:
         name, shown = (step.draws, step.number), partial(_teacher_inputs, step.batch, mixing)
-        taught = split_heads(t.teacher.answer(name, shown))
+        taught = t.teacher.answer(name, shown)
 
     def loss(place: int, head: Head, own: Tensor) -> Tensor:
         found = entropy(own, head.repeated(len(own) // faces).target, t.recipe.label_smoothing)
         if t.teacher is not None and taught is not None:
-            found = t.teacher.blend(found, own, taught[place])
+            found = t.teacher.blend(found, own, split_heads(taught)[place])
         extra = t.inputs.extra_loss(own, faces)
         return found if extra is None else found + extra
 
@@ -289,12 +289,17 @@ def _dropout_of(t: Training, epoch: int) -> Iterator[None]:
         yield
 
 
-def _training_split(t: Training) -> tuple[Tensor, tuple[Head, ...]]:
-    chosen, held_out = t.faces.split("train"), t.faces.split("validation")
-    if not len(chosen) or not len(held_out):
+def require_splits(faces: Faces) -> None:
+    """Raise `FerturbError` for faces that nothing can be trained on."""
+    counts = [len(faces.split(name)) for name in ("train", "validation")]
+    if not all(counts):
         raise FerturbError(
-            f"{t.faces.source}: training needs faces in train and validation, "
-            f"got {len(chosen)} and {len(held_out)}"
+            f"{faces.source}: training needs faces in train and validation, "
+            f"got {counts[0]} and {counts[1]}"
         )
-    heads = tuple(head.to(t.device) for head in _heads(t, chosen))
-    return chosen.images.to(t.device), heads
+
+
+def _training_split(t: Training) -> tuple[Tensor, tuple[Head, ...]]:
+    require_splits(t.faces)
+    chosen = t.faces.split("train")
+    return chosen.images.to(t.device), tuple(head.to(t.device) for head in _heads(t, chosen))

@@ -13,13 +13,14 @@ from ferturb.base.config import RecipeConfig
 
 
 def build_optimizer(model: nn.Module, recipe: RecipeConfig) -> torch.optim.SGD:
-    """SGD over two groups: weight decay on matrices and kernels, none on norms and biases."""
+    """SGD over two groups: weight decay on matrices and kernels; on norms and biases only if the
+    recipe says so."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     free = [p for p in model.parameters() if p.ndim <= 1]
     return torch.optim.SGD(
         [
             {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            {"params": free, "weight_decay": recipe.weight_decay * (recipe.decayed == "all")},
         ],
         lr=recipe.learning_rate,
         momentum=recipe.momentum,

@@ -93,6 +93,7 @@ SHARES = {
     "hidden_probability",
     "distillation",
     "share",
+    "chance",
 }
 """Fields from 0 to 1."""
 NAMED: dict[str, object] = {
@@ -102,10 +103,15 @@ NAMED: dict[str, object] = {
     "training_faces": 70,
     "erased": (0.1, 0.2),
     "heads": ("label", "votes"),
+    "cut": (0.8, 1.2),
 }
 """Fields that do not take any value."""
-ALONE = {("dataset", "left_out_control"), ("recipe", "validate_every")}
-"""What is refused without a change of another field."""
+ALONE = {
+    ("dataset", "left_out_control"),
+    ("recipe", "validate_every"),
+    ("model", "attention_at"),
+}
+"""What is refused, or means nothing, without a change of another field."""
 
 
 def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -164,7 +170,7 @@ def test_values_out_of_range_are_refused(make: object, words: str) -> None:
 
 
 def test_presets_are_the_papers_and_ours() -> None:
-    assert list(RECIPES) == ["fast", "full-size", "mixed", "bare", "paper"]
+    assert list(RECIPES) == ["fast", "full-size", "mixed", "bare", "paper", "released"]
     assert all(name == recipe.name for name, recipe in RECIPES.items())
     p = PAPER  # section 4.2
     assert (p.epochs, p.learning_rate, p.momentum, p.weight_decay) == (200, 0.01, 0.9, 1e-4)
@@ -213,3 +219,22 @@ def test_how_often_the_validation_split_is_looked_at_counts_too() -> None:
         RunConfig(recipe=RecipeConfig(keep="last", validate_every=n)).fingerprint() for n in (1, 10)
     )
     assert every != tenth
+
+
+def test_where_attention_sits_counts_only_where_there_is_attention() -> None:
+    plain = RunConfig(model=ModelConfig("vgg16"))
+    assert RunConfig(model=ModelConfig("vgg16", attention_at="stages")) == plain
+    places = (None, "between", "stages", "input")
+    gated = [RunConfig(model=ModelConfig("vgg16", True, attention_at=at)) for at in places]
+    assert gated[0] == gated[1]
+    assert len({run.fingerprint() for run in (plain, *gated)}) == 4
+    # what a run of before December 2026 is called, whose gates sat behind every stage
+    assert gated[0].fingerprint() != "516ddcfbaeed"
+
+
+def test_runs_from_before_gates_sat_between_the_stages_mean_what_they_did() -> None:
+    data = {"model": {"name": "vgg16", "attention": True}}
+    assert RunConfig.from_dict(data).model.attention_at == "stages"
+    data = {"model": {"name": "vgg16", "attention": True, "attention_at": "stages"}}
+    assert RunConfig.from_dict(data).model.attention_at == "stages"
+    assert RunConfig.from_dict({"model": {"attention_at": "stages"}}) == RunConfig()

@@ -9,6 +9,7 @@ from ferturb.base.config.augment import AugmentConfig as AugmentConfig
 from ferturb.base.config.dataset import DatasetConfig as DatasetConfig
 from ferturb.base.config.fields import choose as choose
 from ferturb.base.config.fields import unknown as unknown
+from ferturb.base.config.method import AS_RELEASED as AS_RELEASED
 from ferturb.base.config.method import METHOD_OPTIONS as METHOD_OPTIONS
 from ferturb.base.config.method import METHOD_PRESETS as METHOD_PRESETS
 from ferturb.base.config.method import MethodConfig as MethodConfig
@@ -19,6 +20,7 @@ from ferturb.base.config.recipe import FULL_SIZE as FULL_SIZE
 from ferturb.base.config.recipe import MIXED as MIXED
 from ferturb.base.config.recipe import PAPER as PAPER
 from ferturb.base.config.recipe import RECIPES as RECIPES
+from ferturb.base.config.recipe import RELEASED as RELEASED
 from ferturb.base.config.recipe import RecipeConfig as RecipeConfig
 from ferturb.base.config.run import RunConfig as RunConfig
 from ferturb.base.config.saliency import SALIENCY as SALIENCY

@@ -28,3 +28,9 @@ class Changes:
     face_masks: tuple[str, ...] = ()
     """What the faces wear that is trained on, each in turn, in place of the preset's; `none` is
     nothing, e.g. `none mixed`."""
+    sizes: tuple[str, ...] = ()
+    """`leaving-out`: which of the training sizes, `2000`, `7000`, `all`."""
+    arms: tuple[str, ...] = ()
+    """`leaving-out`: which of the arms, e.g. `whole one-view`."""
+    replicates: int | None = None
+    """`leaving-out`: how many at most, the first ones, of each training size."""

@@ -5,8 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from ferturb.base.errors import FerturbError
 
@@ -15,7 +24,7 @@ T = TypeVar("T")
 
 def in_range(name: str, value: float, low: float, high: float | None) -> None:
     """Raise `FerturbError` unless the value is within the bounds; `high` None is no bound."""
-    if value < low or (high is not None and value > high):
+    if not (value >= low and (high is None or value <= high)):  # so that NaN is outside
         bounds = f"at least {low}" if high is None else f"from {low} to {high}"
         raise FerturbError(f"{name} must be {bounds}, got {value}")
 
@@ -39,6 +48,7 @@ def unknown(kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) ->
     return f"unknown {kind} {name!r}{hint} known: {', '.join(known)}"
 
 
+_LARGEST = 2**63
 RENAMED = {
     "start": "initial_weights",
     "shows": "view_kind",
@@ -51,14 +61,21 @@ RENAMED = {
 """What fields of configs were called before -> now."""
 
 
+MISSING: dict[str, dict[str, Any]] = {"ModelConfig": {"attention_at": "stages"}}
+"""What a field meant before stored configs had it, where that isn't today's default."""
+
+
 def build(cls: type[T], data: Mapping[str, Any]) -> T:
     """A config dataclass from JSON; missing keys take the default, other keys are an error.
 
     Keys of run folders written before a field was renamed are read as `RENAMED` says.
     """
+    if not isinstance(data, Mapping):
+        raise FerturbError(f"{cls.__name__} can't be {data!r:.80}; expected a JSON object")
     hints = get_type_hints(cls)
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     data = {key if key in names else RENAMED.get(key, key): data[key] for key in data}
+    data = MISSING.get(cls.__name__, {}) | data
     extra = set(data) - names
     if extra:
         raise FerturbError(
@@ -72,25 +89,47 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
 def _value(cls: type, name: str, hint: Any, value: Any) -> Any:
     if is_dataclass(hint) and isinstance(value, Mapping):
         return build(hint, value)  # type: ignore[arg-type]
-    if not _fits(hint, value):
-        raise FerturbError(f"{cls.__name__}.{name} can't be {value!r}; expected {hint}")
+    if not fits(hint, value):
+        raise FerturbError(f"{cls.__name__}.{name} can't be {value!r:.80}; expected {hint}")
     return _tuples(value)
 
 
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether a JSON value is one of a field's type; sequences are looked at whole only."""
-    origin = get_origin(hint)
+def require_form(form: type, data: Any, what: str) -> None:
+    """Raise `FerturbError` unless JSON data has the form of a TypedDict; more keys may be there."""
+    if not isinstance(data, dict):
+        raise FerturbError(f"{what} can't be {data!r:.80}; expected a JSON object")
+    for key in sorted(form.__required_keys__ - set(data)):  # type: ignore[attr-defined]
+        raise FerturbError(f"{what} lacks {key!r}")
+    for key, hint in get_type_hints(form).items():
+        if key in data and is_typeddict(hint):
+            require_form(hint, data[key], f"{what}: {key}")
+        elif key in data and not fits(hint, data[key]):
+            raise FerturbError(f"{what}: {key} can't be {data[key]!r:.80}; expected {hint}")
+
+
+def fits(hint: Any, value: Any) -> bool:
+    """Whether a JSON value, with all that is in it, is of a type; numbers have at most 63 bits."""
+    origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return value in get_args(hint)
-    if origin is UnionType:
-        return any(_fits(part, value) for part in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return value in inner
+    if origin in (UnionType, Union):
+        return any(fits(part, value) for part in inner)
+    if hint in (int, float):
+        numbers = int if hint is int else (int, float)
+        whole = isinstance(value, int) and not -_LARGEST <= value <= _LARGEST
+        return isinstance(value, numbers) and not isinstance(value, bool) and not whole
+    if origin is list or (origin is tuple and inner[1:] == (...,)):
+        return isinstance(value, list | tuple) and all(fits(inner[0], v) for v in value)
     if origin is tuple:
-        return isinstance(value, list | tuple)
-    return isinstance(hint, type) and isinstance(value, hint)
+        fit = isinstance(value, list | tuple) and len(value) == len(inner)
+        return fit and all(fits(part, v) for part, v in zip(inner, value, strict=True))
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping) and all(
+            fits(inner[0], k) and fits(inner[1], v) for k, v in value.items()
+        )
+    if hint is Any:
+        return True
+    return isinstance(value, NoneType if hint is None else hint)
 
 
 def _tuples(value: Any) -> Any:

@@ -40,9 +40,17 @@ class MethodConfig:
     intensity: Literal["attention", "pixels"] = "attention"
     """I of Equation 1: the attention map, or the face's pixels (no threshold, no phase 1)."""
     attention_from: Literal["stages", "input"] = "stages"
-    """The attention map: the mean of the stage gates, or one gate on the input alone."""
-    scope: Literal["epoch", "face", "fixed"] = "epoch"
-    """One cluster map an epoch (the paper), one for each face, or one for the whole training."""
+    """The attention map: the gate between the last two stages (where the attention run has gates
+    behind every stage, their mean), or one gate on the input alone."""
+    gate_statistics: Literal["running", "batch"] = "running"
+    """What the gates' batch norm goes by when attention is found: the attention run's running
+    statistics, or those of the faces it is found of (the released program)."""
+    scope: Literal["epoch", "face", "fixed", "batch"] = "epoch"
+    """One cluster map an epoch (the paper), one for each face, one for the whole training, or one
+    an epoch from the inputs of its first step, and at test time one for each batch of faces (the
+    released program)."""
+    kmeans_starts: int = 48
+    """Starts of K-means, of which the best is kept; the released program has one."""
     view_kind: Literal["leave-one-out", "keep-one"] = "leave-one-out"
     """What a view shows: all but one cluster (the paper's figure 4), or one cluster only."""
     fill: Literal["black", "mean", "blur", "noise"] = "black"
@@ -62,7 +70,15 @@ class MethodConfig:
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     hidden_probability: float = 0.5
-    """Method `robust`: the share of training faces that are shown with something hidden."""
+    """Methods `robust` and `eac`: the share of training faces that are shown with something
+    hidden."""
+    mirror: Literal["attention", "label"] = "attention"
+    """Method `eac`: what a face's mirror image is for. Its attention is to be the face's, mirrored;
+    or it is learnt by its label (a control)."""
+    mirror_weight: float = 5.0
+    """Method `eac`: weight λ of the loss between attention to a face and to its mirror image."""
+    at_random: bool = False
+    """Method `adl`: drop as many places anywhere, not the most attended (a control)."""
 
     def __post_init__(self) -> None:
         for option, value in METHOD_OPTIONS.get(self.name, {}).items():
@@ -70,10 +86,12 @@ class MethodConfig:
         in_range("clusters", self.clusters, 1, 64)
         in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
         in_range("attention_faces", self.attention_faces, 1, None)
+        in_range("kmeans_starts", self.kmeans_starts, 1, None)
         in_range("distance_weight", self.distance_weight, 0.0, None)
         in_range("intensity_weight", self.intensity_weight, 0.0, None)
         in_range("consistency", self.consistency, 0.0, None)
         in_range("hidden_probability", self.hidden_probability, 0.0, 1.0)
+        in_range("mirror_weight", self.mirror_weight, 0.0, None)
         in_range("view_probability", self.view_probability, 0.0, 1.0)
         low, high = self.erased
         in_range("the least share erased", low, 0.0, high)
@@ -111,6 +129,9 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "random-erasing": {"test_views": False},
     "hide-and-seek": {"test_views": False},
     "grid-mask": {"test_views": False},
+    "eac": {"views": "pair", "fill": "mean", "erased": (0.02, 0.25), "test_views": False},
+    "adl": {"test_views": False},
+    "mad": {"test_views": False},
     "perturb-face": {"scope": "face"},
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
@@ -130,6 +151,16 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
 }
 """What the name of a method settles."""
 
+AS_RELEASED = MethodConfig(
+    "perturb",
+    attention_from="input",
+    attention_threshold=0.0,
+    gate_statistics="batch",
+    scope="batch",
+    kmeans_starts=1,
+)
+"""The Perturb Scheme as in the program that was released with the paper; recipe `released`."""
+
 METHOD_PRESETS: dict[str, MethodConfig] = {
     method.name: method
     for method in (
@@ -142,6 +173,9 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("random-erasing", views="sample", fill="noise"),
         MethodConfig("hide-and-seek", fill="mean"),
         MethodConfig("grid-mask", fill="mean"),
+        MethodConfig("eac"),
+        MethodConfig("adl"),
+        MethodConfig("mad"),
         MethodConfig("extra-epochs", views="all"),
         MethodConfig("train-views-only", views="sample"),
         MethodConfig("test-views-only", views="sample"),
@@ -155,4 +189,5 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
     )
 }
 """Every method at the cost of the baseline (one view a face and step), but for
-`view-consistency` (two) and `extra-epochs` (as many epochs as all K+1 views would have cost)."""
+`view-consistency` and `eac` (two) and `extra-epochs` (as many epochs as all K+1 views would have
+cost)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import unknown
+from ferturb.base.config.fields import in_range, unknown
 from ferturb.base.errors import FerturbError
 
 HEADS = ("label", "votes")
@@ -22,11 +22,33 @@ class ModelConfig:
     """Add CBAM spatial attention."""
     dropout: float = 0.0
     """Probability of dropping a feature before the last linear layer, 0 … 1."""
-    attention_at: Literal["stages", "input"] = "stages"
-    """Where spatial attention sits: between the stages, or on the input alone."""
+    attention_at: Literal["between", "stages", "input"] | None = None
+    """Where spatial attention sits. `between` (the default): between the stages, each gate padded
+    with what lies at its map's edge; the last gate is the attention map. `stages`: behind every
+    stage, padded with zeros; their mean is the map (networks trained before December 2026).
+    `input`: on the face alone, padded with zeros (the released program). None without attention."""
+    uncentred: bool = False
+    """Divide grey levels by 255 twice, as the released program does, so that black is 0 and white
+    1/255; else they are centred and scaled by FER2013's mean and spread."""
+    local_maps: int = 0
+    """How many maps of local attention stand behind the last feature maps (TransFER; method `mad`
+    needs at least 2)."""
     heads: tuple[str, ...] = ("label",)
     """What it learns, with one linear layer each: `label` (the faces' labels), `votes` (FER+'s
     votes), or both. The first is the one that answers."""
+
+    def __post_init__(self) -> None:
+        at = (self.attention_at or "between") if self.attention else None
+        object.__setattr__(self, "attention_at", at)
+        in_range("local_maps", self.local_maps, 0, None)
+        for head in self.heads:
+            if head not in HEADS:
+                raise FerturbError(unknown("head", head, HEADS))
+        if not self.heads or len(set(self.heads)) != len(self.heads):
+            raise FerturbError(
+                f"a network needs one or both of the heads {', '.join(HEADS)}, each once, "
+                f"got {', '.join(self.heads) or 'none'}"
+            )
 
     def prefix(self, head: str | None) -> str:
         """What the names of a head's stored logits begin with; None is the first head.
@@ -40,13 +62,3 @@ class ModelConfig:
                 f"not with {head!r}; train it with heads={head}, or ask the other"
             )
         return "" if head in (None, self.heads[0]) else f"{head}_"
-
-    def __post_init__(self) -> None:
-        for head in self.heads:
-            if head not in HEADS:
-                raise FerturbError(unknown("head", head, HEADS))
-        if not self.heads or len(set(self.heads)) != len(self.heads):
-            raise FerturbError(
-                f"a network needs one or both of the heads {', '.join(HEADS)}, each once, "
-                f"got {', '.join(self.heads) or 'none'}"
-            )

@@ -90,10 +90,10 @@ class Cell:
 
 
 MEASURES: dict[str, Callable[[Outcomes, Array], Float[Array, "*v n"]]] = {
-    "accuracy": lambda said, labels: np.where(
-        said.predicted < 0, np.nan, (said.predicted == labels).astype(np.float64)
+    "accuracy": lambda found, labels: np.where(
+        found.predicted < 0, np.nan, (found.predicted == labels).astype(np.float64)
     ),
-    "probability": lambda said, labels: said.probability.astype(np.float64),
+    "probability": lambda found, labels: found.probability.astype(np.float64),
 }
 """What is measured of each face: whether its emotion is named, or how probable it is held."""
 

@@ -49,7 +49,7 @@ _CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What a model said of n faces, each shown in the same variants (or in one: no first axes).
+    """Predictions for n faces, each shown in the same variants (or in one: no first axes).
 
     - ``probability``: softmax of the logits at the true emotion, 0 … 1; nan where not measured.
     - ``predicted``: the emotion it names, 0 … 6; −1 where not measured.
@@ -61,7 +61,7 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Ablation(Stored):
-    """What a model said of every face: whole, without each feature, and without its controls."""
+    """Predictions for every face: whole, without each feature, and without its controls."""
 
     KIND: ClassVar[str] = "ablation"
     FORMAT: ClassVar[str] = "ferturb-ablation-1"
@@ -121,9 +121,9 @@ def ablate(
         some = slice(start, min(start + _CHUNK, n))
         chunk = _variants(images[some], landmarks.points[some], features, start, options)
         for i, (shown, pixels) in enumerate(chunk):
-            said = ask(shown, some)
-            probability[i, :, some] = said.probability.reshape(variants, -1)
-            predicted[i, :, some] = said.predicted.reshape(variants, -1)
+            answer = ask(shown, some)
+            probability[i, :, some] = answer.probability.reshape(variants, -1)
+            predicted[i, :, some] = answer.predicted.reshape(variants, -1)
             area[i, some] = pixels
             asked = start * len(features) + (some.stop - start) * (i + 1)
             on_progress(n + asked * variants, total)

@@ -64,7 +64,7 @@ def find_retrained(runs: Iterable[Run]) -> list[Retrained]:
 
 
 def retrained(group: Retrained, split: str = "test", augmentation: str = "none") -> Ablation:
-    """What the runs of a group said of the same faces.
+    """What the runs of a group predicted for the same faces.
 
     Where there is no control run, nothing is measured (nan). Raises `FerturbError` when the runs
     were tested on other faces, or did not store these logits.

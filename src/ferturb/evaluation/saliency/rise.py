@@ -1,4 +1,4 @@
-"""RISE: what a model says of a face seen through many random masks.
+"""RISE: what a model predicts for a face seen through many random masks.
 
 Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models",
 BMVC 2018. Masks are random grids of 7×7 cells, each shown with probability ½, enlarged smoothly

@@ -59,7 +59,7 @@ def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture
     caption = (
         "Each row: the face, the clusters over it, and the face without each cluster. "
         f"{shown if name else 'No face was given, so a plain grey one stands in.'} "
-        "Cluster map of the best epoch of the first seed."
+        "Cluster map of the kept epoch of the first seed."
     )
     alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
     png = png_of(figures.clusters_left_out(image, maps, mark))

@@ -1,0 +1,87 @@
+"""The tables and the figure of an experiment, from whatever replicates are there.
+
+    python -m research.experiment_results leaving-out results/leaving_out --out results/leaving_out
+    python -m research.experiment_results rivals results/rivals RUNS --out results/rivals
+
+Writes OUT.csv (a row for each training and reading), OUT_claims.csv (the plan's comparisons, by
+measure) and OUT.png. Folders hold kept files or run folders. Only PublicTest is read, but with
+`--privatetest`, which the plans allow once, when every replicate is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_bytes, write_rows
+from ferturb.study.arms import EXPERIMENTS
+from ferturb.study.experiments import Experiment
+from research.claims import claims, values_of
+from research.experiment_figure import changes_figure
+from research.readings import MEASURES, SPLITS, Reading, readings
+
+BASELINES = {"leaving-out": "whole", "rivals": "whole-2x", "clusters": "whole"}
+"""Experiment -> the arm that the others are drawn against."""
+SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}
+
+
+def write_results(
+    name: str, folders: Sequence[Path], out: Path, splits: Sequence[str]
+) -> dict[str, str]:
+    """Write both tables and the figure; cell -> "n of N replicates" as a sentence has it."""
+    experiment = EXPERIMENTS[name]
+    found = readings(experiment, folders, splits)
+    if not found:
+        raise FerturbError(
+            f"no finished training of {name} in {', '.join(map(str, folders))}; give folders of "
+            "run folders, or of what `tools/leaving_out.py --keep` kept"
+        )
+    write_rows(out.with_suffix(".csv"), [r.row() for r in found], list(found[0].row()))
+    main = [r for r in found if r.replicate != experiment.tuning_replicate]
+    rows: list[dict[str, object]] = []
+    for split in splits:
+        for measure in MEASURES:
+            column = f"{SPLITS[split]}_{measure}"
+            for row in claims(name, experiment, values_of(main, column)):
+                rows.append({"split": SPLITS[split], "measure": measure, **row})
+    write_rows(out.with_name(f"{out.name}_claims.csv"), rows, list(rows[0]))
+    said = how_many(experiment, main)
+    if main:
+        values = {m: values_of(main, f"{SPLITS[splits[-1]]}_{m}") for m in MEASURES}
+        picture = changes_figure(experiment, values, BASELINES[name], SHOWN[splits[-1]], said)
+        write_bytes(out.with_suffix(".png"), picture)
+    return said
+
+
+def how_many(experiment: Experiment, found: Sequence[Reading]) -> dict[str, str]:
+    """Cell -> how many of its replicates have every arm that is known to be in it."""
+    said = {}
+    for cell, planned in experiment.cell_replicates().items():
+        c, there = experiment.cells[cell], set[tuple[str, int]]()
+        there = {(r.item.arm, r.replicate) for r in found if r.item.cell == cell}
+        whole = [r for r in planned if all((arm, r) in there for arm in c.arms)]
+        said[cell] = f"{len(whole)} of {len(planned)} replicates"
+    return said
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True, help="path without an ending")
+    parser.add_argument("--privatetest", action="store_true")
+    options = parser.parse_args()
+    splits = ("validation", "test") if options.privatetest else ("validation",)
+    try:
+        said = write_results(options.experiment, options.folders, options.out, splits)
+    except FerturbError as error:
+        sys.exit(f"error: {error}")
+    for cell, words in said.items():
+        print(f"{cell}: {words}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Keep what tables are made from: logits per face, in float16, under results/logits.
+
+    python -m research.keep_logits fer2013.zip RUN RUN …
+
+Of run folders results/logits/runs/NAME.npz (`ferturb.runs.packed`); of every shipped model
+results/logits/shipped/NAME.npz, the logarithms of its calibrated probabilities with its own
+test-time augmentation, for PublicTest and PrivateTest. Nothing is chosen by them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.base.config import DatasetConfig
+from ferturb.base.storage import write_bytes
+from ferturb.data.faces import Faces
+from ferturb.data.sources import load_faces
+from ferturb.predict.shipped import FOLDER, NAMES, PretrainedModel, load_pretrained
+from ferturb.runs.packed import packed, write_packed
+from ferturb.runs.run import finished_runs
+
+LOGITS = Path(__file__).parents[1] / "results" / "logits"
+
+
+def shipped_logits(model: PretrainedModel, faces: Faces) -> bytes:
+    """An npz file of `SPLIT_calibrated` (float16) and `labels_SPLIT` (bytes)."""
+    arrays = {}
+    for split in ("validation", "test"):
+        chosen = faces.split(split)
+        probabilities = model.predict_proba(chosen.images.numpy()).astype(np.float64)
+        arrays[f"{split}_calibrated"] = np.log(probabilities).astype(np.float16)
+        arrays[f"labels_{split}"] = chosen.labels.numpy().astype(np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path, nargs="*")
+    options = parser.parse_args()
+    for run in finished_runs(options.runs) if options.runs else []:
+        write_packed(LOGITS / "runs" / f"{run.name}.npz", packed(run))
+    faces = load_faces(DatasetConfig(str(options.data.absolute())))
+    for name in NAMES:
+        if (FOLDER / f"{name}.onnx").exists():
+            (LOGITS / "shipped").mkdir(parents=True, exist_ok=True)
+            content = shipped_logits(load_pretrained(name, threads=1), faces)
+            write_bytes(LOGITS / "shipped" / f"{name}.npz", content)
+
+
+if __name__ == "__main__":
+    main()

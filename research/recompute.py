@@ -1,0 +1,220 @@
+"""Recompute the tables of the documentation from stored logits per face.
+
+    python -m research.recompute
+
+Says of every table in results/ that is about what networks got right how many of its cells were
+recomputed, and which differ; and which tables have no logits. Cells agree when they are apart by no
+more than their rounding and one face (float16 may turn a tie). PrivateTest's logits are read, to
+confirm what is published; nothing is chosen. Exits with 1 where a cell differs.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.base.storage import load_tensors
+from ferturb.evaluation.metrics import Metrics, summary
+from ferturb.evaluation.significance import bootstrap
+from ferturb.predict.shipped import FOLDER, About
+from ferturb.runs.packed import read_packed
+from ferturb.study.arms import EXPERIMENTS
+from research.readings import readings
+
+RESULTS = Path(__file__).parents[1] / "results"
+LACKING = {
+    "fer2013_ensemble_validation.json": "three runs, of which *clean* is shipped",
+    "fer2013_ensemble_test.json": "three runs, of which *clean* is shipped",
+    "perturb_controls.csv": "the runs of `ferturb study controls`",
+    "perturb_architectures.csv": "runs of four networks",
+    "masks_cells.csv": "the runs of `ferturb study masks`, on two kinds of faces",
+    "masks_changes.csv": "the runs of `ferturb study masks`, on two kinds of faces",
+    "masks_table1.csv": "the runs of `ferturb study masks`, on two kinds of faces",
+    "ablation_cells.csv": "*clean* on faces without a feature",
+    "retrained_cells.csv": "runs without a feature",
+    "calibration.csv": "three runs, uncalibrated",
+    "onnx_parity.csv": "exported files",
+}
+"""Tables of which no logits are stored -> whose they would be."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table, and what the logits say."""
+
+    name: str
+    published: str
+    found: float
+    face: float
+    """How much one face is."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is the same but for rounding and one face."""
+        digits = len(self.published.partition(".")[2])
+        rounding = 0.5 * 10.0**-digits
+        return bool(abs(float(self.published) - self.found) <= rounding + self.face + 1e-9)
+
+
+def full_size(results: Path) -> Iterator[Cell]:
+    """PublicTest by epoch, of the epochs whose logits were kept."""
+    labels = _labels(results)
+    for row in _rows(results / "full_size.csv"):
+        name = "{network}-{arm}-s{seed}".format(**row)
+        path = results / "logits" / "full_size" / f"{name}-epoch{int(row['epoch']):03d}.npz"
+        if not path.exists():
+            continue
+        arrays = _arrays(path)
+        for reading, column in (("whole", "publictest"), ("summed", "publictest_summed")):
+            if f"validation_{reading}" in arrays:
+                found = _summary(labels, arrays[f"validation_{reading}"])
+                where, face = f"{name} epoch {row['epoch']} {column}", 100 / len(labels)
+                score = 100 * found.accuracy
+                yield Cell(f"{where}_accuracy", row[f"{column}_accuracy"], score, face)
+                recall, least = 100 * found.balanced_accuracy, min(np.bincount(labels))
+                cell = row[f"{column}_macro_recall"]
+                yield Cell(f"{where}_macro_recall", cell, recall, 100 / (7 * least))
+
+
+def runs(results: Path) -> Iterator[Cell]:
+    """The runs on the real faces that were packed into results/logits/runs."""
+    for row in _rows(results / "fer2013_runs.csv"):
+        path = results / "logits" / "runs" / f"{row['run']}.npz"
+        if not path.exists():
+            continue
+        arrays = read_packed(path).logits
+        for split in ("validation", "test"):
+            for augmentation in ("none", "flip"):
+                column = f"{split}_{augmentation}"
+                if column not in arrays or not row.get(f"{column}_accuracy"):
+                    continue
+                labels = arrays[f"labels_{split}"]
+                found = _summary(labels, arrays[column])
+                named = {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
+                for measure, value in named.items():
+                    name = f"{column}_{measure}"
+                    yield Cell(f"{row['run']} {name}", row[name], value, _least(labels))
+
+
+def pretrained(results: Path) -> Iterator[Cell]:
+    """The shipped models on whole faces, with their intervals over faces."""
+    for row in _rows(results / "pretrained_hidden.csv"):
+        path = results / "logits" / "shipped" / f"{row['model']}.npz"
+        if row["faces"] != "whole" or not path.exists():
+            continue
+        arrays = _arrays(path)
+        labels = arrays["labels_test"].astype(np.int64)
+        right = (arrays["test_calibrated"].argmax(1) == labels).astype(np.float64)
+        found = bootstrap(right[:, None])
+        for column, value in zip(
+            ("accuracy", "low", "high"), (found.estimate, found.low, found.high), strict=True
+        ):
+            yield Cell(f"{row['model']} {column}", row[column], 100 * value, 100 / len(labels))
+
+
+def cards(results: Path) -> Iterator[Cell]:
+    """What the shipped models' files say of PrivateTest (docs/models.md)."""
+    for path in sorted((results / "logits" / "shipped").glob("*.npz")):
+        weights = FOLDER / f"{path.stem}.safetensors"
+        about, arrays = About.from_dict(load_tensors(weights)[1], weights), _arrays(path)
+        labels = arrays["labels_test"].astype(np.int64)
+        logits = arrays["test_calibrated"].astype(np.float64)
+        found = _summary(labels, logits)
+        sure = np.exp(logits.max(1)) >= about.abstain_below
+        named = {"accuracy": found.accuracy, "macro_f1": found.macro_f1, "ece": found.ece}
+        named["answered"] = float(sure.mean())
+        named["right_when_answered"] = float((logits.argmax(1) == labels)[sure].mean())
+        for measure, value in named.items():
+            cell = str(about.results[measure])
+            yield Cell(f"{path.stem} {measure}", cell, value, _least(labels))
+
+
+def experiment(name: str, table: str) -> Callable[[Path], Iterator[Cell]]:
+    """A table of an experiment, from its kept trainings."""
+
+    def cells(results: Path) -> Iterator[Cell]:
+        path = results / f"{table}.csv"
+        kept = results / ("rivals" if name == "rivals" else "leaving_out")
+        rows = _rows(path) if path.exists() else []
+        splits = ["validation", "test"] if rows and "privatetest_accuracy" in rows[0] else []
+        found = readings(EXPERIMENTS[name], [kept], splits or ["validation"])
+        known = {_place(reading.row()): reading for reading in found}
+        for row in rows:
+            reading = known.get(_place(row))
+            for measure, value in (reading.scores if reading else {}).items():
+                yield Cell(f"{_place(row)} {measure}", row[measure], value, 0.3)
+
+    return cells
+
+
+TABLES: dict[str, Callable[[Path], Iterator[Cell]]] = {
+    "full_size.csv": full_size,
+    "fer2013_runs.csv": runs,
+    "pretrained_hidden.csv": pretrained,
+    "the models' cards": cards,
+    "leaving_out.csv": experiment("leaving-out", "leaving_out"),
+    "clusters_k.csv": experiment("clusters", "clusters_k"),
+    "rivals.csv": experiment("rivals", "rivals"),
+}
+"""Table -> its cells that logits are stored for."""
+
+
+def report(results: Path) -> tuple[list[str], list[Cell]]:
+    """A line for each table, and the cells that differ."""
+    lines, wrong = [], []
+    for table, cells in TABLES.items():
+        found = list(cells(results))
+        differ = [cell for cell in found if not cell.agrees]
+        said = f"{len(found)} cells recomputed, {len(differ)} differ" if found else "no logits yet"
+        lines.append(f"{table}: {said}")
+        wrong += differ
+    lines += [f"{table}: no logits are stored ({whose})" for table, whose in LACKING.items()]
+    return lines, wrong
+
+
+def _place(row: Mapping[str, object]) -> tuple[str, ...]:
+    keys = ("cell", "arm", "replicate", "reading", "learning_rate", "mirror_weight")
+    return tuple(str(row[key]) for key in keys)
+
+
+def _labels(results: Path) -> np.ndarray:
+    """FER2013's PublicTest labels, which every kept training has."""
+    for path in sorted((results / "leaving_out").glob("*.npz")):
+        return np.asarray(_arrays(path)["labels_validation"]).astype(np.int64)
+    return np.zeros(0, np.int64)
+
+
+def _summary(labels: np.ndarray, logits: np.ndarray) -> Metrics:
+    return summary(labels.astype(np.int64), logits.astype(np.float64))
+
+
+def _least(labels: np.ndarray) -> float:
+    """What one face of the rarest emotion is to a mean over emotions."""
+    return 1 / (7 * int(np.bincount(labels.astype(np.int64)).min()))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def main() -> None:
+    lines, wrong = report(RESULTS)
+    print("\n".join(lines))
+    for cell in wrong:
+        print(f"differs: {cell.name}: published {cell.published}, found {cell.found:.4f}")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The arms, cells and replicates of the experiments, as results/plan_*.md say them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ferturb.base.config import MIXED, MethodConfig
+from ferturb.study.experiments import Arm, Best, Cell, Experiment
+
+_PLACE = MethodConfig("uniform-clusters", scope="fixed", views="sample")
+"""One view of a fixed division of the face by place alone, drawn for each face and step."""
+_RANDOM = MethodConfig("random-regions", intensity_weight=0.0, scope="face")
+_ERASING = MethodConfig("random-erasing", views="sample")
+
+LEAVING_OUT_ARMS: dict[str, Arm] = {
+    "whole": Arm(MethodConfig("baseline")),
+    "whole-4x": Arm(MethodConfig("extra-epochs"), factor=4),
+    "all-views": Arm(replace(_PLACE, views="all"), summed=True),
+    "random-regions": Arm(_RANDOM, summed=True),
+    "one-view": Arm(_PLACE),
+    "rectangle": Arm(replace(_ERASING, fill="black", erased=(1 / 3, 1 / 3))),
+    "light": Arm(replace(_PLACE, view_probability=1 / 3)),
+    "landmarks": Arm(MethodConfig("landmark-regions", views="sample"), tuned_as="one-view"),
+}
+_SEVEN = tuple(arm for arm in LEAVING_OUT_ARMS if arm != "landmarks")
+_K = tuple(k for k in range(1, 7) if k != 3)
+_K_ARMS = {f"k{k}": Arm(replace(_PLACE, clusters=k), tuned_as="one-view") for k in _K}
+
+LEAVING_OUT = Experiment(
+    arms=LEAVING_OUT_ARMS,
+    cells={
+        "2000": Cell(2000, 100, _SEVEN),
+        "7000": Cell(7000, 80, tuple(LEAVING_OUT_ARMS)),
+        "all": Cell(None, 60, ("whole", "whole-4x", "all-views", "one-view", "rectangle")),
+    },
+    order=(
+        ("2000", tuple(range(5))),
+        ("7000", tuple(range(5))),
+        ("2000", tuple(range(5, 10))),
+        ("all", tuple(range(3))),
+    ),
+    tuned_in="2000",
+)
+"""results/plan_leaving_out.md."""
+
+CLUSTERS_K = replace(
+    LEAVING_OUT,
+    arms=LEAVING_OUT_ARMS | _K_ARMS,
+    cells={**LEAVING_OUT.cells, "7000": Cell(7000, 80, ("whole", "one-view", *_K_ARMS))},
+    order=(("7000", tuple(range(5))),),
+)
+"""results/plan_clusters_k.md; it shares `whole` and `one-view` (K = 3) with `LEAVING_OUT`."""
+
+RIVALS_ARMS: dict[str, Arm] = {
+    "whole-2x": Arm(MethodConfig("extra-epochs", views="pair"), factor=2),
+    "eac": Arm(MethodConfig("eac"), weights=(0.05, 0.5, 5.0)),
+    "eac-consistency": Arm(MethodConfig("eac", hidden_probability=0.0), weights=(0.05, 0.5, 5.0)),
+    "eac-labels": Arm(MethodConfig("eac", mirror="label")),
+    "eac-erasing": Arm(replace(_ERASING, clusters=1, fill="mean", erased=(0.02, 0.25)), factor=2),
+    "mad": Arm(MethodConfig("mad"), factor=2, local_maps=2),
+    "mad-maps": Arm(MethodConfig("extra-epochs", views="pair"), factor=2, local_maps=2),
+    "adl": Arm(MethodConfig("adl"), factor=2),
+    "adl-random": Arm(MethodConfig("adl", at_random=True), factor=2),
+    "hide-and-seek": Arm(MethodConfig("hide-and-seek", fill="mean"), factor=2),
+    "grid-mask": Arm(MethodConfig("grid-mask", fill="mean"), factor=2),
+}
+RIVALS = Experiment(
+    arms=RIVALS_ARMS,
+    cells={
+        "2000": Cell(2000, 50, ()),
+        "7000": Cell(7000, 80, tuple(RIVALS_ARMS)),
+        "all-mixed": Cell(
+            None,
+            60,
+            ("whole-2x",),
+            recipe=replace(MIXED, keep="last", validate_every=10),
+            rate=MIXED.learning_rate,
+            best=Best(2, ("eac", "mad", "adl", "hide-and-seek", "grid-mask"), "7000"),
+        ),
+    },
+    order=(
+        ("7000", tuple(range(3))),
+        ("all-mixed", tuple(range(3))),
+        ("7000", tuple(range(3, 5))),
+    ),
+    tuned_in="2000",
+)
+"""results/plan_rivals.md."""
+
+EXPERIMENTS = {"leaving-out": LEAVING_OUT, "rivals": RIVALS, "clusters": CLUSTERS_K}
+"""Name -> experiment."""

@@ -1,0 +1,172 @@
+"""Tables, claims and the figure of an experiment from made-up trainings."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferturb.base.config import DatasetConfig, MethodConfig
+from ferturb.base.errors import FerturbError
+from ferturb.runs.packed import Packed, read_packed, write_packed
+from ferturb.study.arms import LEAVING_OUT, RIVALS
+from ferturb.study.experiments import Item, Setting
+from research.claims import claims, values_of
+from research.experiment_figure import dose
+from research.experiment_results import write_results
+from research.readings import readings, trainings
+from research.replicates import paired_difference
+
+N = 700
+LABELS = np.repeat(np.arange(7), N // 7)
+
+
+def logits(wrong: int, emotion: int = 0) -> np.ndarray:
+    """So many faces of an emotion wrong, all others right."""
+    shown = np.eye(7, dtype=np.float32)[LABELS]
+    of = np.flatnonzero(emotion == LABELS)[:wrong]
+    shown[of] = np.eye(7)[(emotion + 1) % 7]
+    return shown
+
+
+def keep(folder: Path, item: Item, wrong: int, whole: int | None = None) -> None:
+    """A kept training with faces from elsewhere; PrivateTest has one more wrong."""
+    arrays = {"labels_validation": LABELS, "labels_test": LABELS}
+    for split, more in (("validation", 0), ("test", 1)):
+        arrays[f"{split}_none"] = logits(wrong + more)
+        if whole is not None:
+            arrays[f"whole_{split}_none"] = logits(whole + more)
+    epoch = {"epoch": 1, "train_accuracy": 1.0, "validation_loss": 1.2}
+    skipped = epoch | {"validation_loss": float("nan")}
+    last = epoch | {"validation_loss": 3.5}
+    config = replace(
+        item.config, dataset=replace(item.config.dataset, source="/elsewhere/fer2013.zip")
+    )
+    record = {"seconds": 60.0, "commit": "0123456789"}
+    write_packed(
+        folder / f"{item.name}.npz", Packed(config, [epoch, skipped, last], record, arrays)
+    )
+
+
+def made_up(folder: Path, replicates: int = 3) -> None:
+    for r in range(replicates):
+        for arm, wrong in (("whole", 70 + r), ("whole-4x", 63), ("one-view", 70)):
+            whole = 65 if arm == "one-view" else None
+            keep(folder, LEAVING_OUT.item("7000", arm, r, Setting(0.1)), wrong, whole)
+    keep(folder, LEAVING_OUT.item("7000", "all-views", 0, Setting(0.3)), 56, 70)
+    keep(folder, LEAVING_OUT.candidates("whole")[Setting(0.1)], 35)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_training_and_reading_is_a_row(tmp_path: Path) -> None:
+    made_up(tmp_path / "kept")
+    said = write_results("leaving-out", [tmp_path / "kept"], tmp_path / "out", ("validation",))
+    table = rows(tmp_path / "out.csv")
+    assert len(table) == 1 + 3 + 3 + 2 * 3 + 2
+    tuned = table[0]
+    assert (tuned["replicate"], tuned["publictest_accuracy"]) == ("100", "95.00")
+    assert tuned["publictest_macro_recall"] == "95.00"
+    first = {(r["arm"], r["reading"]) for r in table if r["first"] == "1"}
+    assert ("one-view", "whole") in first
+    assert ("all-views", "summed") in first
+    assert ("all-views", "whole") not in first
+    assert table[1]["least_validation_loss"] == "1.2000"
+    assert table[1]["last_validation_loss"] == "3.5000"
+    assert not any("privatetest" in column for column in tuned)
+    assert said == {c: f"0 of {n} replicates" for c, n in (("2000", 10), ("7000", 5), ("all", 3))}
+    assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_private_test_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    made_up(tmp_path / "kept")
+    write_results("leaving-out", [tmp_path / "kept"], tmp_path / "out", ("validation", "test"))
+    row = next(r for r in rows(tmp_path / "out.csv") if r["arm"] == "whole-4x")
+    assert row["publictest_accuracy"] == "91.00"
+    assert row["privatetest_accuracy"] == "90.86"  # 64 of 700 wrong
+    splits = {r["split"] for r in rows(tmp_path / "out_claims.csv")}
+    assert splits == {"publictest", "privatetest"}
+
+
+def test_claims_are_paired_differences_of_the_replicates_that_are_there(tmp_path: Path) -> None:
+    made_up(tmp_path / "kept")
+    found = readings(LEAVING_OUT, [tmp_path / "kept"])
+    main = [r for r in found if r.replicate != 100]
+    table = {
+        str(r["comparison"]): r
+        for r in claims("leaving-out", LEAVING_OUT, values_of(main, "publictest_accuracy"))
+    }
+    primary = table["all-views (summed) - whole-4x (whole)"]
+    assert (primary["role"], primary["replicates"], primary["of"]) == ("primary", 1, 5)
+    assert primary["estimate"] == ""  # one replicate is no test
+    assert table["one-view (whole) - rectangle (whole)"]["replicates"] == 0
+    slope = table["slope of one-view (whole) - whole (whole) on log n"]
+    assert (slope["replicates"], slope["of"], slope["p_holm"]) == (3, 18, "")
+    values = values_of(main, "publictest_accuracy")
+    ours, theirs = values["7000", "one-view", "whole"], values["7000", "whole", "whole"]
+    changes = [ours[r] - theirs[r] for r in range(3)]
+    assert changes == pytest.approx([100 * 5 / 700, 100 * 6 / 700, 100 * 7 / 700])
+    assert len(table) == 6
+
+
+def test_holm_is_over_the_planned_family_when_all_of_it_is_there(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for r in range(3):
+        for arm in RIVALS.cells["7000"].arms:
+            wrong = int(generator.integers(20, 60))
+            keep(tmp_path, RIVALS.item("7000", arm, r, Setting(0.1, 5.0)), wrong)
+    found = readings(RIVALS, [tmp_path])
+    values = values_of(found, "publictest_accuracy")
+    table = claims("rivals", RIVALS, values)
+    assert [r["role"] for r in table] == ["primary"] * 5 + ["secondary"] * 5
+    p = [float(str(r["p"])) for r in table[:5]]
+    smallest = int(np.argmin(p))
+    assert float(str(table[smallest]["p_holm"])) == pytest.approx(min(1, 5 * p[smallest]), rel=1e-2)
+    eac, whole = (values["7000", arm, "whole"] for arm in ("eac", "whole-2x"))
+    expected = paired_difference([eac[r] - whole[r] for r in range(3)])
+    assert float(str(table[0]["estimate"])) == pytest.approx(expected.estimate, abs=1e-3)
+    assert float(str(table[0]["low"])) == pytest.approx(expected.low, rel=1e-3)
+
+
+def test_trainings_of_anything_else_are_passed_over(tmp_path: Path) -> None:
+    item = LEAVING_OUT.item("7000", "whole", 0, Setting(0.7))
+    keep(tmp_path, item, 10)
+    assert len(list(trainings(tmp_path))) == 1
+    assert readings(LEAVING_OUT, [tmp_path]) == []
+    with pytest.raises(FerturbError, match="no finished training of rivals"):
+        write_results("rivals", [tmp_path], tmp_path / "out", ("validation",))
+
+
+def test_what_was_kept_before_is_still_known() -> None:
+    """results/leaving_out, under the names that it has."""
+    kept = Path(__file__).parents[2] / "results" / "leaving_out"
+    names = {r.item.name for r in readings(LEAVING_OUT, [kept])}
+    assert names == {path.stem for path in kept.glob("*.npz")}
+    assert all(read_packed(p).config.dataset != DatasetConfig() for p in kept.glob("*.npz"))
+
+
+def test_doses_by_hand() -> None:
+    arms = LEAVING_OUT.arms | RIVALS.arms
+    expected = {
+        "whole": 0.0,
+        "light": 1 / 12,
+        "one-view": 1 / 4,
+        "all-views": 1 / 4,
+        "rectangle": 1 / 4,
+        "landmarks": 1 / 4,
+        "hide-and-seek": 0.4,
+        "grid-mask": 0.4 * 0.16,
+        "eac": 0.135 / 2,
+        "eac-erasing": 0.135 / 2,
+        "eac-consistency": 0.0,
+        "adl": 0.0,
+    }
+    for name, share in expected.items():
+        assert dose(arms[name].method) == pytest.approx(share), name
+    assert dose(MethodConfig("uniform-clusters", clusters=1)) == 0.5

@@ -1,0 +1,52 @@
+"""Tables against the logits that are stored for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from research.recompute import LACKING, RESULTS, TABLES, Cell, report
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    return Path(shutil.copytree(RESULTS, folder / "results"))
+
+
+def test_every_stored_logit_agrees_with_its_table() -> None:
+    lines, wrong = report(RESULTS)
+    assert wrong == []
+    assert lines[0] == "full_size.csv: 36 cells recomputed, 0 differ"
+
+
+def test_a_changed_number_is_found(copied: Path) -> None:
+    path = copied / "full_size.csv"
+    text = path.read_text()
+    assert text.count("55.64,47.37") == 1
+    path.write_text(text.replace("55.64,47.37", "55.94,47.37"))
+    wrong = report(copied)[1]
+    assert [cell.name for cell in wrong] == ["resnet18-whole-s0 epoch 10 publictest_accuracy"]
+    assert wrong[0].found == pytest.approx(55.64, abs=0.01)
+
+
+def test_cells_agree_up_to_rounding_and_a_face() -> None:
+    assert Cell("a", "55.64", 55.6449, 0.0).agrees
+    assert not Cell("a", "55.64", 55.646, 0.0).agrees
+    assert Cell("a", "55.64", 55.665, 0.03).agrees
+    assert Cell("a", "0.7141", 0.71413, 0.0).agrees
+
+
+def test_every_table_of_networks_is_named_once() -> None:
+    """A table is recomputed, or said to lack logits; what is about no network is neither."""
+    others = {
+        *("alignment", "cluster_evidence", "deployment", "face_detectors", "landmarks"),
+        *("landmarks_calibration", "landmarks_risk_coverage", "landmarks_speed"),
+        *("predict_speed", "saliency_faithfulness", "saliency_randomised"),
+    }
+    there = {path.name for path in RESULTS.glob("*.csv")} - {f"{name}.csv" for name in others}
+    assert not set(TABLES) & set(LACKING)
+    claims = {name for name in there if name.endswith("_claims.csv")}
+    assert there - claims <= set(TABLES) | set(LACKING)

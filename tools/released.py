@@ -1,0 +1,130 @@
+"""The released program's protocol with 2,000 training faces, to convergence on a CPU.
+
+    python tools/released.py --data fer2013.zip --out runs/released
+    python tools/released.py --data fer2013.zip --out runs/released --keep
+
+First the network with a gate on its input (as many epochs as the released program's file of
+settings has), then the scheme and its baseline in turns, some epochs each, so that both are known
+to the same epoch at any time. All are ordinary run folders: what is done is left alone, and what
+was stopped goes on from its last epoch. `--keep` puts the histories into results/released.csv, and
+the PublicTest logits of the networks as they are now (ten crops, views summed, float16) into
+results/logits/released; it prints accuracy and macro recall.
+
+The released program runs 200 epochs by the paper, or 10 by its settings. VGG16 is half as wide
+here (`vgg16-dropout-half`); an epoch of the scheme takes one thread some ten minutes, of the
+baseline two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ferturb.base.config import (
+    AS_RELEASED,
+    RELEASED,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RunConfig,
+)
+from ferturb.base.storage import write_bytes, write_rows
+from ferturb.evaluation.metrics import accuracy, balanced_accuracy
+from ferturb.features.altered import load_dataset
+from ferturb.models.device import prepare_process
+from ferturb.models.test_time import predict_logits
+from ferturb.perturb.methods import source_at_test_time
+from ferturb.perturb.view_classifier import model_at_test_time
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run, run_folder_name
+from ferturb.study.plan import chain
+
+FACES = 2000
+GATE_EPOCHS = 10
+TURN = 2
+"""Epochs that a training goes on before it is the other's turn."""
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def plan(source: str) -> dict[str, RunConfig]:
+    """The three trainings by name, in order."""
+    scheme = RunConfig(
+        DatasetConfig(source, training_faces=FACES),
+        ModelConfig("vgg16-dropout-half", uncentred=True),
+        AS_RELEASED,
+        RELEASED,
+    )
+    gate, last = chain(scheme, GATE_EPOCHS)
+    return {
+        "gate": gate,
+        "baseline": replace(scheme, method=MethodConfig("baseline")),
+        "scheme": last,
+    }
+
+
+def work(out: Path, source: str) -> None:
+    """Train until all is done."""
+    device, trainings = prepare_process("cpu", 1), plan(source)
+    faces = load_dataset(trainings["gate"].dataset)
+    execute_run(prepare(out, trainings.pop("gate")), faces, device)
+    runs = [prepare(out, config) for config in trainings.values()]
+    while waiting := [run for run in runs if not run.done]:
+        behind = min(waiting, key=lambda run: len(run.history()))
+        execute_run(behind, faces, device, pause_after=TURN)
+
+
+def current(run: Run) -> nn.Module:
+    """The network of the last epoch as its method uses it, finished or not."""
+    method, maps, classifier = run.config.method, run.cluster_maps(), run.load_classifier()
+    if maps is None:
+        return classifier
+    last = torch.from_numpy(maps[-1])
+    source = source_at_test_time(method, last, run.load_attention)
+    return model_at_test_time(method, classifier, last, source)
+
+
+def keep(out: Path, source: str) -> None:
+    """Write down how far the trainings are, and what they predict now."""
+    device, rows = prepare_process("cpu", 1), []
+    faces = load_dataset(plan(source)["gate"].dataset).split("validation")
+    labels = faces.labels.numpy()
+    for name, config in plan(source).items():
+        run = Run(out / run_folder_name(config))
+        if not run.has_model:
+            continue
+        history = run.history()
+        rows += [{"training": name, **row} for row in history]
+        logits = predict_logits(
+            current(run),
+            faces.images,
+            RELEASED.validate_with,
+            precision=RELEASED.precision,
+            device=device,
+        ).numpy()
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, validation=logits.astype(np.float16), labels=labels)
+        file = f"{name}-epoch{len(history):03d}.npz"
+        write_bytes(RESULTS / "logits" / "released" / file, buffer.getvalue())
+        shares = accuracy(labels, logits), balanced_accuracy(labels, logits)
+        print(f"{file}: accuracy {shares[0]:.2%}, macro recall {shares[1]:.2%}")
+    write_rows(RESULTS / "released.csv", rows, list(rows[0]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="fer2013.zip")
+    parser.add_argument("--out", type=Path, default=Path("runs/released"))
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    act = keep if options.keep else work
+    act(options.out, str(Path(options.data).resolve()))
+
+
+if __name__ == "__main__":
+    main()
