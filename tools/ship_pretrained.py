@@ -51,6 +51,7 @@ def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER)
         temperature=calibration.temperature,
         bias=calibration.bias,
         abstain_below=calibration.abstain_below,
+        prior=calibration.prior,
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model),
         results=results(run, augmentation, calibration),

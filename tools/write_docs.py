@@ -34,6 +34,7 @@ from write_docs_results import (
     other_tables,
     perturb_controls,
     pretrained_hidden,
+    priors,
     table,
 )
 
@@ -115,6 +116,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "pretrained_hidden": pretrained_hidden,
     "other_results": other_results,
     "presets": presets,
+    "priors": priors,
 }
 """What a page can have made."""
 

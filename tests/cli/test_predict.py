@@ -117,3 +117,17 @@ def test_export_writes_and_compares(tmp_path: Path, capsys: pytest.CaptureFixtur
     np.testing.assert_allclose(
         model.predict_proba(FACES), load_pretrained("clean").predict_proba(FACES), atol=1e-4
     )
+
+
+def test_probabilities_for_a_prior(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["predict", str(folder), "--cropped", "--json", "--prior", "balanced"])
+    photos = json.loads(capsys.readouterr().out)
+    found = [list(photo["faces"][0]["probabilities"].values()) for photo in photos]
+    balanced = load_pretrained("clean").with_prior("balanced").predict_proba(FACES)
+    np.testing.assert_allclose(found, balanced, atol=1e-4)
+    main(["predict", str(folder), "--cropped", "--json", "--prior", *"1111111"])
+    again = json.loads(capsys.readouterr().out)
+    assert list(again[0]["faces"][0]["probabilities"].values()) == found[0]
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder), "--prior", "1", "2"])
+    assert "or 7 numbers above 0" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -82,7 +83,7 @@ def test_offers_say_what_one_should_know():
             assert item.source == name
             assert item.handle in item.address
             assert all(item.to_dict().values())
-            assert "1307.0414" in item.origin
+            assert ("1307.0414" if item.name == "fer2013" else "1608.01041") in item.origin
 
 
 @pytest.fixture
@@ -152,4 +153,32 @@ def test_huggingface_from_a_local_server(
     point_at(f"{hub_server}/gone")
     with pytest.raises(FerturbError, match="can't download AutumnQiu/fer2013 from huggingface"):
         fetch("fer2013", "huggingface", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_votes_are_one_file_that_is_read_before_it_counts(tmp_path, monkeypatch):
+    header = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt"
+    good, bad = tmp_path / "good" / "fer2013new.csv", tmp_path / "bad" / "fer2013new.csv"
+    for path, more in (
+        (good, ",unknown,NF\nTraining,fer0000000.png,4,0,0,1,3,2,0,0,0,0\n"),
+        (bad, ""),
+    ):
+        path.parent.mkdir()
+        path.write_text(header + more)
+    assert offer("fer-plus").licence == "MIT"
+    assert offer("fer-plus").address.startswith("https://")
+
+    def point_at(path):
+        votes = {"github": dataclasses.replace(offer("fer-plus"), address=path.as_uri())}
+        monkeypatch.setitem(OFFERS, "fer-plus", votes)
+
+    point_at(good)
+    out = fetch("fer-plus", out=tmp_path / "votes")
+    assert (out / "fer2013new.csv").read_bytes() == good.read_bytes()
+    point_at(bad)
+    with pytest.raises(FerturbError, match="missing column unknown"):
+        fetch("fer-plus", out=tmp_path / "other")
+    point_at(tmp_path / "absent.csv")
+    with pytest.raises(FerturbError, match=r"can't download microsoft/FERPlus from github"):
+        fetch("fer-plus", out=tmp_path / "other")
     assert not (tmp_path / "other").exists()

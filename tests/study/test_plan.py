@@ -69,3 +69,13 @@ def test_a_study_of_real_faces_shares_its_runs_with_train() -> None:
     assert study.dataset == DatasetConfig("faces.zip")
     drawn = adapt(choose_preset("cpu"), Changes())
     assert drawn.dataset.synthetic_faces == choose_preset("cpu").dataset.synthetic_faces
+
+
+def test_a_study_of_votes() -> None:
+    """Every run, phase 1 too, reads the votes and trains both heads."""
+    changes = Changes(data="x.zip", votes="new.csv", heads=("label", "votes"))
+    study = adapt(PRESETS["quick"], changes)
+    runs = plan(study)
+    assert any(run.attention_run for run in runs)
+    assert {run.model.heads for run in runs} == {("label", "votes")}
+    assert {run.dataset.votes for run in runs} == {"new.csv"}

@@ -22,7 +22,7 @@ from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.methods import training_inputs
 from ferturb.runs.execute import new_classifier
-from ferturb.training import loop
+from ferturb.training import loop, targets
 from ferturb.training.augment import augment
 from ferturb.training.batches import batches
 from ferturb.training.checkpoint import Epoch
@@ -260,7 +260,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_state(
 ) -> None:
     train(training(toy_faces, tmp_path / "whole"))
     with monkeypatch.context() as patch:
-        patch.setattr(loop.F, "cross_entropy", nan_from(8))  # 4 steps + validation, then the third
+        patch.setattr(
+            targets.F, "cross_entropy", nan_from(8)
+        )  # 4 steps + validation, then the third
         with pytest.raises(FerturbError, match=r"not finite at epoch 2, .*lower learning_rate"):
             train(training(toy_faces, tmp_path / "broken"))
     tensors, meta = load_tensors(tmp_path / "broken" / CHECKPOINT)
@@ -377,7 +379,7 @@ def test_all_views_make_one_loss_over_views_and_faces(
         seen.append(tuple(target.tolist()))
         return true(logits, target, **options)
 
-    monkeypatch.setattr(loop.F, "cross_entropy", watch)
+    monkeypatch.setattr(targets.F, "cross_entropy", watch)
     train(training(toy_faces, tmp_path, method=METHOD_OPTIONS["perturb-all"]), pause_after=1)
     order = next(iter(batches(64, 16, 3, 1)))
     labels = toy_faces.split("train").labels[order].tolist()

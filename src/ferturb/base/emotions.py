@@ -8,6 +8,12 @@ from __future__ import annotations
 
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Index = label. FER2013's order."""
+VOTES: tuple[str, ...] = (
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "nf"),
+)
+"""What ten people could call a face in FER+ (Barsoum et al., 2016), in the order of their file;
+"nf" is no face."""
 
 _ALIASES: dict[str, str] = {
     "anger": "angry",

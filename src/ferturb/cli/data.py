@@ -93,7 +93,7 @@ def fetch(
     name: Positional[Annotated[str, arg(metavar="NAME")]] = "fer2013",
     /,
     *,
-    source: Literal["kaggle", "huggingface"] = "kaggle",
+    source: Literal["kaggle", "huggingface", "github"] | None = None,
     out: Path | None = None,
     json: Json = False,
 ) -> None:
@@ -104,8 +104,8 @@ def fetch(
     Example: ferturb data fetch fer2013 --source kaggle --out data/fer2013
 
     Args:
-        name: The dataset.
-        source: Where to get it.
+        name: `fer2013`, or `fer-plus` (the votes of ten people for its faces, from GitHub).
+        source: Where to get it (default: `kaggle` for fer2013).
         out: A new folder (default: data/NAME).
     """
     from ferturb.base.storage import require_new

@@ -48,6 +48,7 @@ def predict(
     model: str = "clean",
     detector: str = "centerface",
     webcam: int | None = None,
+    prior: tuple[str, ...] = (),
     reading: Annotated[Reading, arg(name="")] = READING,
     shown: Annotated[Shown, arg(name="")] = SHOWN,
     threads: int | None = None,
@@ -64,14 +65,21 @@ def predict(
         model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, or a run folder.
         detector: `centerface`, `haar` or `whole`.
         webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
+        prior: How frequent the emotions are taken to be: `wild` (as on photos from the web),
+            `balanced` (all alike, for posed or unknown photos), or seven numbers for angry,
+            disgust, fear, happy, sad, surprise, neutral (default: as where the model was
+            calibrated).
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb.cli import terminal
     from ferturb.predict.predictor import Predictor, files_of
+    from ferturb.predict.prior import prior_of
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
     predictor = Predictor(opened(model), detector, threads=threads)
+    if prior:
+        predictor.model = predictor.model.with_prior(prior_of(prior))
     files = list(files_of(paths))
     keep = shown.annotate is not None
     with terminal.working("reading faces", shown.quiet or webcam is not None) as progress:

@@ -64,7 +64,9 @@ def study(
     from ferturb.study.plan import adapt, choose_preset, datasets, plan
     from ferturb.study.study import run_study
 
-    wanted = adapt(choose_preset(preset), replace(changes, data=absolute(changes.data)))
+    votes = None if changes.votes is None else absolute(changes.votes)
+    changes = replace(changes, data=absolute(changes.data), votes=votes)
+    wanted = adapt(choose_preset(preset), changes)
     if dry_run:
         _show(f"study {preset}", plan(wanted), json)
         return

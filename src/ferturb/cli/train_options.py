@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tyro.conf import Suppress
 
@@ -31,6 +31,8 @@ class FacesOptions:
     """Leave out validation and test faces that have an exact copy in training."""
     fer_plus: Path | None = None
     """fer2013new.csv, for the FER+ labels."""
+    votes: Path | None = None
+    """fer2013new.csv, for the votes of ten people beside the labels."""
     training_faces: int | None = None
     """Train on this many of the training faces, drawn at random."""
     subset_seed: int = 0
@@ -51,7 +53,8 @@ class FacesOptions:
         """The dataset of a run; raises `FerturbError` for unknown names."""
         options = asdict(self)
         options["source"] = absolute(options.pop("data"))
-        options["fer_plus"] = None if self.fer_plus is None else str(self.fer_plus)
+        for name in ("fer_plus", "votes"):
+            options[name] = None if options[name] is None else str(options[name])
         return DatasetConfig(**options)
 
 
@@ -74,6 +77,9 @@ class NetworkOptions:
     once; 0 draws new ones every epoch and asks every time."""
     local_maps: int | None = None
     """Maps of local attention behind the last feature maps (default: none, 2 for method `mad`)."""
+    heads: tuple[str, ...] = ("label",)
+    """What the network learns: `label`, or `votes` (what ten people called the faces, with
+    --votes), or both; the first one answers."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,13 @@ class RecipeOptions:
     time, in place of the recipe's; 0 for none."""
     attention_epochs: int | None = None
     """Epochs of phase 1 (default: a third of the epochs)."""
+    single_votes: Literal["drop", "keep"] | None = None
+    """Of a votes head: what becomes of votes of a single person, in place of the recipe's."""
+    other_votes: Literal["ignore", "weigh", "spread"] | None = None
+    """Of a votes head: votes for contempt, unknown and no face are ignored, or make a face count
+    less, or are spread over the seven emotions."""
+    votes_share: float | None = None
+    """Weight of the votes head's loss where a label head is trained beside it, 0 to 1."""
 
     def config(self) -> RecipeConfig:
         """The recipe with the changes; raises `FerturbError` for an unknown one."""
@@ -100,6 +113,10 @@ class RecipeOptions:
         changes: dict[str, Any] = {"epochs": self.epochs, "learning_rate": self.learning_rate}
         if self.small_faces is not None:
             changes["progressive_sizes"] = ((self.small_faces, 32),) if self.small_faces else ()
+        votes: dict[str, Any] = {"single_votes": self.single_votes, "others": self.other_votes}
+        votes |= {"share": self.votes_share}
+        given = {k: v for k, v in votes.items() if v is not None}
+        changes["votes"] = replace(recipe.votes, **given)
         return replace(recipe, **{k: v for k, v in changes.items() if v is not None})
 
 
@@ -153,6 +170,7 @@ def run_config(
             local_maps=(2 if method.name == "mad" else 0)
             if network.local_maps is None
             else network.local_maps,
+            heads=network.heads,
         ),
         method,
         recipe,

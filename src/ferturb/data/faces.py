@@ -46,10 +46,13 @@ class Faces:
     notes: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else JSON can hold about these faces (e.g. unreadable files by name)."""
+    votes: UInt8[Tensor, "n 10"] | None = None
+    """How many people called each face what, in the order of `ferturb.base.emotions.VOTES`; a row
+    of 0 where nobody was asked. None where the source has no votes."""
 
     def __post_init__(self) -> None:
         n = len(self)
-        for name in ("labels", "splits", "names"):
+        for name in ("labels", "splits", "names", *(["votes"] if self.votes is not None else [])):
             length = len(getattr(self, name))
             if length != n:
                 raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
@@ -71,6 +74,7 @@ class Faces:
             labels=self.labels[index],
             splits=self.splits[index],
             names=tuple(self.names[i] for i in index.tolist()),
+            votes=None if self.votes is None else self.votes[index],
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -90,7 +94,10 @@ class Faces:
         return mean, float(((counts * (levels - mean).square()).sum() / total).sqrt())
 
     def content_hash(self) -> str:
-        """SHA-256 of pixels, labels and splits in order: the data hash a run stores."""
+        """SHA-256 of pixels, labels and splits in order: the data hash a run stores.
+
+        Votes don't count: faces are the same faces with and without them.
+        """
         digest = hashlib.sha256()
         for tensor in (self.images, self.labels, self.splits):
             digest.update(str(tuple(tensor.shape)).encode())
@@ -100,6 +107,8 @@ class Faces:
     def save(self, path: Path) -> None:
         """Write to one safetensors file, atomically."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
+        if self.votes is not None:
+            tensors["votes"] = self.votes
         words = {name: getattr(self, name) for name in ("names", "source", "kind", "notes")}
         save_tensors(path, tensors, {"format": FORMAT, **words, "info": dict(self.info)})
 
@@ -115,7 +124,8 @@ class Faces:
         _require_sound(path, tensors, meta)
         fields: dict[str, Any] = {name: tensors[name] for name in _TENSORS}
         fields |= {name: tuple(meta[name]) for name in ("names", "notes")}
-        return Faces(**fields, source=meta["source"], kind=meta["kind"], info=meta["info"])
+        fields |= {"votes": tensors.get("votes"), "info": meta["info"]}
+        return Faces(**fields, source=meta["source"], kind=meta["kind"])
 
 
 class _Words(TypedDict):
@@ -140,3 +150,6 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
                 raise ValueError("its labels or splits are not one number a face")
             if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < len(known):
                 raise ValueError(f"it has a label or split {int(codes.max())}")
+        votes = tensors.get("votes")
+        if votes is not None and (votes.dtype, votes.shape) != (torch.uint8, (len(images), 10)):
+            raise ValueError(f"its votes are {votes.dtype} {tuple(votes.shape)}")

@@ -11,7 +11,7 @@ from ferturb.base.storage import sources_version
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
 from ferturb.data.faces import Faces
-from ferturb.data.fer_plus import apply_fer_plus
+from ferturb.data.fer_plus import apply_fer_plus, with_votes
 from ferturb.data.readers import csv_tables, fer2013, folders, parquet
 from ferturb.data.readers.images import Progress
 from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
@@ -30,12 +30,14 @@ def load_faces(
 ) -> Faces:
     """The faces a dataset config describes, from the cache when the source has not changed.
 
-    FER+ labels and the clean variant are applied after reading, so that one cached file serves
-    them all. Every input that can't be used raises `FerturbError`.
+    FER+'s votes, its labels and the clean variant are applied after reading, so that one cached
+    file serves them all. Every input that can't be used raises `FerturbError`.
     """
     faces = _load(config.source, config.synthetic_faces, cache, progress)
-    if config.fer_plus is not None:
-        faces = _with_fer_plus(faces, Path(config.fer_plus).expanduser(), cache, progress)
+    for path, apply in ((config.votes, with_votes), (config.fer_plus, apply_fer_plus)):
+        if path is not None:
+            votes = Path(path).expanduser()
+            faces = apply(faces, votes, _rows_beside(faces, votes, cache, progress))
     return clean_variant(faces) if config.clean else faces
 
 
@@ -70,13 +72,13 @@ def _synthetic(n: int) -> Faces:
     return synthetic_faces(n)
 
 
-def _with_fer_plus(faces: Faces, path: Path, cache: bool, progress: Progress | None) -> Faces:
-    beside = [path.with_name(name) for name in ("fer2013.csv", "icml_face_data.csv")]
+def _rows_beside(faces: Faces, votes: Path, cache: bool, progress: Progress | None) -> Faces | None:
+    """The faces of fer2013.csv, if it lies beside the votes and these faces are images."""
+    beside = [votes.with_name(name) for name in ("fer2013.csv", "icml_face_data.csv")]
     found = [table for table in beside if table.is_file()]
-    rows = None
-    if found and faces.info.get("form") == "images":
-        rows = _load(str(found[0]), 0, cache, progress)
-    return apply_fer_plus(faces, path, rows)
+    if not found or faces.info.get("form") != "images":
+        return None
+    return _load(str(found[0]), 0, cache, progress)
 
 
 def _recognised(faces: Faces) -> Faces:

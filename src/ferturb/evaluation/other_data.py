@@ -61,32 +61,33 @@ def measure_on(
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
     store: bool = True,
+    head: str | None = None,
 ) -> Arrays:
     """The logits of a finished run on the validation and test splits of other faces.
 
     They are kept with the run under a name, unless `store` is False. `augmentations` None takes
-    those that the run stored of its own faces. Nothing is computed again that is stored of the
-    same faces. Raises `FerturbError` for a run that is not finished, and for faces without a test
-    split.
+    those that the run stored of its own faces, `head` None the network's first. Nothing is computed
+    again that is stored of the same faces. Raises `FerturbError` for a run that is not finished,
+    and for faces without a test split.
     """
     run.require_done()
     splits = {split: faces.split(split) for split in TESTED}
     if not len(splits["test"]):
         raise FerturbError(f"{faces.source} has no test faces; give a source with a test split")
-    wanted = tuple(augmentations or run.augmentations())
+    wanted, of_head = tuple(augmentations or run.augmentations()), run.config.model.prefix(head)
     data = describe_data(faces)
     arrays = _of_the_same_faces(run, name, data["hash"])
-    missing = [(s, a) for s in TESTED for a in wanted if f"{s}_{a}" not in arrays]
+    missing = [(s, a) for s in TESTED for a in wanted if f"{of_head}{s}_{a}" not in arrays]
     if not missing:
         return arrays
-    model = run.load_model().to(device or torch.device("cpu"))
+    model = run.load_model(*([head] if head else [])).to(device or torch.device("cpu"))
     for split, part in splits.items():
         arrays[f"labels_{split}"] = part.labels.numpy()
     for done, (split, augmentation) in enumerate(missing):
         on_progress(done, len(missing))
         images = splits[split].images
         logits = predict_logits(model, images, augmentation, device=device)
-        arrays[f"{split}_{augmentation}"] = logits.numpy()
+        arrays[f"{of_head}{split}_{augmentation}"] = logits.numpy()
     if store:
         run.store_analysis(name, arrays, {"data": data})
     on_progress(len(missing), len(missing))
@@ -100,6 +101,7 @@ def measure_own(
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
     store: bool = True,
+    head: str | None = None,
 ) -> Arrays:
     """The logits with a test-time augmentation that a finished run didn't store of its own faces.
 
@@ -112,16 +114,18 @@ def measure_own(
             f"now ({given[:12]}); give --data to test it on those"
         )
     name = altered_name(run.config.dataset)
-    return measure_on(run, faces, name, (augmentation,), device, on_progress, store)
+    return measure_on(run, faces, name, (augmentation,), device, on_progress, store, head)
 
 
-def logits_on(run: Run, name: str | None, split: str, augmentation: str) -> Pair:
+def logits_on(
+    run: Run, name: str | None, split: str, augmentation: str, head: str | None = None
+) -> Pair:
     """(labels, logits) of a run on the faces measured under `name`; None is the run's own faces.
 
-    KeyError when that combination is not stored.
+    `head` None is the network's first. KeyError when that combination is not stored.
     """
     if name is None and augmentation in run.augmentations():
-        return run.logits(split, augmentation)
+        return run.logits(split, augmentation, head)
     if name is None:
         name = altered_name(run.config.dataset)
         arrays = _of_the_same_faces(run, name, _trained_on(run))
@@ -130,14 +134,19 @@ def logits_on(run: Run, name: str | None, split: str, augmentation: str) -> Pair
         arrays = {} if found is None else dict(found[0])
     if not arrays:
         raise KeyError(f"{run.name} keeps nothing under {name}")
-    return pair_of(arrays, split, augmentation)
+    return pair_of(arrays, split, augmentation, run.config.model.prefix(head))
 
 
-def pair_of(arrays: Mapping[str, NDArray[np.generic]], split: str, augmentation: str) -> Pair:
-    """Labels and logits of a split; KeyError when that combination was not measured."""
+def pair_of(
+    arrays: Mapping[str, NDArray[np.generic]], split: str, augmentation: str, prefix: str = ""
+) -> Pair:
+    """Labels and logits of a split; KeyError when that combination was not measured.
+
+    `prefix`: of a head (`ModelConfig.prefix`).
+    """
     return (
         arrays[f"labels_{split}"].astype(np.int64),
-        arrays[f"{split}_{augmentation}"].astype(np.float32),
+        arrays[f"{prefix}{split}_{augmentation}"].astype(np.float32),
     )
 
 

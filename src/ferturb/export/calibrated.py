@@ -39,6 +39,9 @@ class Calibration:
     """What is added to each emotion's logit after the division; its mean is 0."""
     abstain_below: float
     """A face whose largest probability is below this gets no answer."""
+    prior: tuple[float, ...]
+    """How frequent each emotion is among the validation faces, for which the probabilities hold;
+    one that none shows counts as half a face."""
     answered: float
     """Share of the validation faces that get one."""
     right: float
@@ -69,10 +72,12 @@ def calibrate(labels: Labels, logits: Logits, target: float = TARGET) -> Calibra
     candidates = np.where(last_of_ties & enough, right, -1.0)
     chosen = int(reached[-1]) if len(reached) else int(candidates.argmax())
     everyone = chosen == len(y) - 1
+    counts = np.maximum(np.bincount(y, minlength=z.shape[1]), 0.5)
     return Calibration(
         temperature=temperature,
         bias=tuple(bias.tolist()),
         abstain_below=0.0 if everyone else float(sorted_confidence[chosen]),
+        prior=tuple((counts / counts.sum()).tolist()),
         answered=float((chosen + 1) / len(y)),
         right=float(right[chosen]),
     )

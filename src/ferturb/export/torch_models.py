@@ -70,6 +70,7 @@ def _of_run(folder: Path) -> tuple[Calibrated, About]:
         temperature=found.temperature,
         bias=found.bias,
         abstain_below=found.abstain_below,
+        prior=found.prior,
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model),
     )

@@ -64,7 +64,7 @@ def _altered_faces(config: DatasetConfig, cache: bool, progress: Progress | None
         return faces
     if not cache:
         return alter(faces, config, find_all_landmarks(faces, progress), progress)
-    all_faces = replace(config, training_faces=None, subset_seed=0)
+    all_faces = replace(config, training_faces=None, subset_seed=0, votes=None)
     whole = hashlib.sha256(json.dumps(asdict(all_faces)).encode()).hexdigest()
     return alter_cached(faces, config, f"{config.source}-{_title(config)}-{whole[:8]}", progress)
 
@@ -79,11 +79,14 @@ def alter_cached(
     how = {key: asdict(config)[key] for key in _ALTERATION}
     content = hashlib.sha256(f"{faces.content_hash()} {how}".encode())
     content.update("\n".join(faces.names).encode("utf-8", "surrogateescape"))
-    return cached(
+    made = cached(
         name or f"{_title(config)}-{content.hexdigest()[:16]}",
         f"{content.hexdigest()} {_version()}",
-        lambda: alter(faces, config, landmarks_of(faces, progress=progress), progress),
+        lambda: alter(
+            replace(faces, votes=None), config, landmarks_of(faces, progress=progress), progress
+        ),
     )
+    return replace(made, votes=faces.votes)
 
 
 def alter(

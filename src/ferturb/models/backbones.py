@@ -26,7 +26,7 @@ from timm.models.vgg import VGG, cfgs
 from torch import Tensor, nn
 
 from ferturb.base.errors import FerturbError
-from ferturb.models.compact import compact, compact_tiny
+from ferturb.models.compact import compact, compact_tiny, compact_wide
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged, he_normal
@@ -209,6 +209,7 @@ def _untrained(name: str, **options: Any) -> Any:
 
 BACKBONES: dict[str, Callable[[], Staged]] = {
     "compact": compact,
+    "compact-wide": compact_wide,
     "compact-tiny": compact_tiny,
     "vgg16": partial(vgg, "vgg16_bn"),
     "vgg16-half": vgg16_half,

@@ -23,7 +23,11 @@ MEAN, STD = 0.5077, 0.2551
 
 
 class Classifier(nn.Module):
-    """Faces in [0, 1] to seven logits; the only place where pixels are normalised."""
+    """Faces in [0, 1] to seven logits; the only place where pixels are normalised.
+
+    A network with two heads answers with its first one's, unless it is told otherwise
+    (`answering`).
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """A fresh network; its weights come from torch's global generator."""
@@ -45,10 +49,29 @@ class Classifier(nn.Module):
             local = LocalMaps(self.backbone.features, config.local_maps)
             self.backbone.tail = nn.Sequential(self.backbone.tail, local)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(self.backbone.features, len(EMOTIONS))
+        self.head = nn.Linear(self.backbone.features, len(EMOTIONS) * len(config.heads))
+        self.answering(config.heads[0])
 
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
-        """Logits in the order of `EMOTIONS`."""
+    def answering(self, *heads: str | None) -> Classifier:
+        """This network, which from now on gives the logits of these heads, side by side.
+
+        None stands for all heads in their order. `FerturbError` for a head that it lacks.
+        """
+        own = self.config.heads
+        wanted = own if heads == (None,) else heads
+        absent = [head for head in wanted if head not in own]
+        if absent:
+            raise FerturbError(
+                f"this {self.config.name} has no head {absent[0]!r}, only {' and '.join(own)}; "
+                "take another network, or another head"
+            )
+        k = len(EMOTIONS)
+        places = [own.index(str(head)) * k + e for head in wanted for e in range(k)]
+        self._shown = None if places == list(range(k * len(own))) else places
+        return self
+
+    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+        """Logits in the order of `EMOTIONS`, of each head that answers."""
         return self._run(faces)[0]
 
     def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
@@ -97,7 +120,8 @@ class Classifier(nn.Module):
                 gates.append(self.gates[i](x))
                 x = x * gates[-1]
         x = self.backbone.tail(x).mean((2, 3))
-        return self.head(self.dropout(x)), gates
+        logits = self.head(self.dropout(x))
+        return logits if self._shown is None else logits[:, self._shown], gates
 
     @property
     def parameter_count(self) -> int:

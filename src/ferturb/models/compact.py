@@ -69,6 +69,14 @@ def compact(
     return network
 
 
+def compact_wide() -> Staged:
+    """The compact network with a third more channels: 5.0 million parameters, 0.42 GFLOP a face.
+
+    10 MB in float16.
+    """
+    return compact((64, 128, 256, 384))
+
+
 def compact_tiny() -> Staged:
     """A compact network of under 1 MB in float16: 0.49 million parameters, 0.026 GFLOP a face.
 

@@ -51,7 +51,7 @@ def logits_of(
     precision: str = "float32",
     device: torch.device | None = None,
     variants: Callable[[Tensor], list[Tensor]] = lambda faces: [faces],
-) -> Float[Tensor, "n 7"]:
+) -> Float[Tensor, "n e"]:
     """Float32 logits on the CPU, one row a face, computed in evaluation mode.
 
     `batch_size` None is 256, and 1,024 on a GPU. `variants` makes of the faces those whose logits

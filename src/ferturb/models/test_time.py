@@ -72,7 +72,10 @@ def predict_logits(
     batch_size: int | None = None,
     precision: str = "float32",
     device: torch.device | None = None,
-) -> Float[Tensor, "n 7"]:
-    """Logits (n, 7), float32 on the CPU, averaged over the augmentation's variants."""
+) -> Float[Tensor, "n e"]:
+    """Logits (n, 7), float32 on the CPU, averaged over the augmentation's variants.
+
+    Of a network that answers with two heads (n, 14).
+    """
     variants = choose("test-time augmentation", augmentation, AUGMENTATIONS)
     return logits_of(model, images, batch_size, precision, device, variants)

@@ -25,6 +25,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import reading
 from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
@@ -52,6 +53,8 @@ class About:
     """Added to each emotion's logit after the division by the temperature."""
     abstain_below: float = 0.0
     """A face whose largest probability is below this gets no answer."""
+    prior: tuple[float, ...] = FER2013
+    """How frequent each emotion is where its probabilities hold; they add up to 1."""
     augmentation: str = "none"
     """The test-time augmentation that belongs to it."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -88,6 +91,16 @@ class PretrainedModel:
         self.about = about
         self.backend = backend
         self._run = run
+
+    def with_prior(self, prior: Prior) -> PretrainedModel:
+        """The same model with probabilities for other frequencies of emotions.
+
+        `prior`: a name of `ferturb.predict.prior.PRIORS`, or seven numbers; anything else raises
+        `FerturbError`. The threshold of abstention stays.
+        """
+        wanted, own, run = frequencies(prior), self.about.prior, self._run
+        about = dataclasses.replace(self.about, prior=wanted)
+        return PretrainedModel(about, self.backend, lambda faces: shifted(run(faces), own, wanted))
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
@@ -17,6 +18,7 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 
 from ferturb.base.config.fields import require_form
+from ferturb.base.config.network import HEADS
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import load_tensors, read_arrays, read_object, reading
@@ -127,7 +129,8 @@ SHOWN = ("epoch", "epochs", "step", "steps", "faces_per_second")
 
 
 def read_logits(path: Path) -> Arrays:
-    """The arrays of logits.npz: ``labels_SPLIT`` (n,), 0 … 6, and ``SPLIT_AUGMENTATION`` (n, 7)."""
+    """The arrays of logits.npz: ``labels_SPLIT`` (n,), 0 … 6, ``SPLIT_AUGMENTATION`` (n, 7), of a
+    second head ``HEAD_SPLIT_AUGMENTATION``, and where there are votes ``votes_SPLIT`` (n, 10)."""
     arrays = read_arrays(path, AGAIN)
     check_logits(arrays, path)
     return arrays
@@ -147,7 +150,7 @@ def check_logits(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
                 raise ValueError(f"labels_{split} are not numbers from 0 to {n - 1}")
             for name in arrays:
                 shape, kind = arrays[name].shape, arrays[name].dtype.kind
-                own = name.startswith((f"{split}_", f"whole_{split}_"))
+                own = re.match(rf"(whole_)?(({'|'.join(HEADS)})_)?{split}_", name)
                 if own and (kind != "f" or shape != (len(known), n)):
                     raise ValueError(f"{name} is not {n} logits for each of {len(known)} labels")
 

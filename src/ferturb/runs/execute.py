@@ -47,6 +47,7 @@ from ferturb.training.loop import (
     train,
     validate,
 )
+from ferturb.training.targets import split_heads
 
 
 def execute_run(
@@ -214,7 +215,7 @@ def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], No
 
 
 def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, NDArray[np.generic]]:
-    model = run.load_model().to(device)
+    model = run.load_model(None).to(device)  # all heads
     models = {"": model}
     if isinstance(model, ViewClassifier):
         models["whole_"] = model.classifier
@@ -222,10 +223,14 @@ def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, ND
     for split in ("validation", "test"):
         chosen = faces.split(split)
         arrays[f"labels_{split}"] = chosen.labels.numpy()
+        if chosen.votes is not None:
+            arrays[f"votes_{split}"] = chosen.votes.numpy()
         for name in run.config.recipe.evaluate:
             for prefix, one in models.items():
                 logits = predict_logits(one, chosen.images, name, device=device)
-                arrays[f"{prefix}{split}_{name}"] = logits.numpy()
+                network = run.config.model
+                for head, own in zip(network.heads, split_heads(logits), strict=True):
+                    arrays[f"{prefix}{network.prefix(head)}{split}_{name}"] = own.numpy()
     return arrays
 
 

@@ -10,7 +10,7 @@
       model.safetensors       the best epoch's weights, chosen on validation
       clusters.safetensors    the cluster map of each epoch (methods that have one), and how many
                               attention maps said nothing
-      logits.npz              per-face logits: labels_SPLIT, SPLIT_AUGMENTATION
+      logits.npz              per-face logits: labels_SPLIT, votes_SPLIT, [HEAD_]SPLIT_AUGMENTATION
       analyses/NAME.npz       what was found out about the run later (ablation, saliency, tests on
                               other faces), and how
 
@@ -161,14 +161,14 @@ class Run:
         write_json(self.folder / "progress.json", dict(progress))
 
     def logits(
-        self, split: str, augmentation: str
+        self, split: str, augmentation: str, head: str | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(labels (n,), logits (n, 7)) of a split ("validation", "test"), in the dataset's order.
 
-        KeyError when that combination was not stored.
+        `head` None is the network's first one. KeyError when that combination was not stored.
         """
-        arrays = contents.read_logits(self.folder / LOGITS)
-        labels, logits = arrays[f"labels_{split}"], arrays[f"{split}_{augmentation}"]
+        arrays, which = contents.read_logits(self.folder / LOGITS), self.config.model.prefix(head)
+        labels, logits = arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
         return labels.astype(np.int64), logits.astype(np.float32)
 
     def augmentations(self) -> tuple[str, ...]:
@@ -184,9 +184,9 @@ class Run:
         """The best epoch's network, without test-time views."""
         return Classifier.load(self.folder / MODEL)
 
-    def load_model(self) -> nn.Module:
-        """The best epoch's model as its method uses it: with summed views if it has them."""
-        classifier = self.load_classifier()
+    def load_model(self, *heads: str | None) -> nn.Module:
+        """The kept model with summed views if its method has them, answering with these heads."""
+        classifier = self.load_classifier().answering(*(heads or self.config.model.heads[:1]))
         maps, method = self.cluster_maps(), self.config.method
         if maps is None:
             return classifier
@@ -227,8 +227,9 @@ class Run:
         return contents.of_epoch(contents.read_history(path), best, path)
 
     def load_teachers(self) -> tuple[nn.Module, ...]:
-        """The models of the runs that teach this one, each as its method uses it."""
-        return tuple(self._needed(name, "teacher").load_model() for name in self.config.teachers)
+        """The models of the runs that teach this one, each with the heads that this one has."""
+        teachers = [self._needed(name, "teacher") for name in self.config.teachers]
+        return tuple(teacher.load_model(*self.config.model.heads) for teacher in teachers)
 
     def _needed(self, name: str, what: str) -> Run:
         """Another run that this one needs, by its folder from this one's parent."""

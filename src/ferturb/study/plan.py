@@ -81,6 +81,8 @@ class Study:
     """What is found out about the finished runs, by the names in `ferturb.study.analyses`."""
     effort: Literal["light", "full"] = "full"
     """How thorough the analyses are."""
+    heads: tuple[str, ...] = ("label",)
+    """What every network learns (`ModelConfig.heads`); the report is about the first."""
     uncentred: bool = False
     """Whether networks are given grey levels as the released program gives them."""
     equal_compute: bool = False
@@ -237,7 +239,8 @@ def adapt(study: Study, changes: Changes) -> Study:
         recipe=replace(study.recipe, epochs=epochs),
         attention_epochs=max(1, round(share * epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
-        dataset=replace(dataset, source=changes.data, clean=changes.clean),
+        dataset=replace(dataset, source=changes.data, clean=changes.clean, votes=changes.votes),
+        heads=changes.heads or study.heads,
         face_masks=masks or study.face_masks,
     )
 
@@ -263,7 +266,7 @@ def plan(study: Study) -> list[RunConfig]:
         recipe = study.recipe
         if study.equal_compute:
             recipe = replace(recipe, epochs=epochs_within(method, recipe.epochs))
-        network = ModelConfig(model, uncentred=study.uncentred)
+        network = ModelConfig(model, uncentred=study.uncentred, heads=study.heads)
         last = RunConfig(dataset, network, method, recipe, seed)
         runs |= dict.fromkeys(chain(last, study.attention_epochs))
     return list(runs)

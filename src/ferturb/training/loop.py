@@ -17,7 +17,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
@@ -33,6 +32,14 @@ from ferturb.training.forward import Forward
 from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import learning_rate, set_learning_rate
+from ferturb.training.targets import (
+    Head,
+    cross_entropy,
+    heads_of,
+    measured,
+    split_heads,
+    weighted,
+)
 
 LOSS_CHECK = 32
 """Steps between two looks at the loss (each look waits for the device)."""
@@ -99,8 +106,9 @@ def train(
 
 
 def network_of(training: Training) -> Classifier:
-    """The training's network on its device, laid out as convolutions like it."""
-    return training.classifier.to(training.device).to(memory_format=torch.channels_last)
+    """The training's network on its device, laid out as convolutions like it; all heads answer."""
+    network = training.classifier.answering(None)
+    return network.to(training.device).to(memory_format=torch.channels_last)
 
 
 def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
@@ -112,14 +120,17 @@ def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
 
 def validate(training: Training, network: nn.Module) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation split, as used at test time, with the
-    recipe's test-time augmentation."""
+    recipe's test-time augmentation: of two heads their mean, the votes' by FER+'s classes."""
     t, chosen = training, training.faces.split("validation")
     model = t.inputs.at_test_time(network).to(t.device)
     logits = predict_logits(
         model, chosen.images, t.recipe.validate_with, precision=t.recipe.precision, device=t.device
     )
-    loss = float(F.cross_entropy(logits, chosen.labels))
-    return loss, float((logits.argmax(1) == chosen.labels).double().mean())
+    return measured(_heads(t, chosen), logits)
+
+
+def _heads(t: Training, faces: Faces) -> tuple[Head, ...]:
+    return heads_of(faces, t.classifier.config.heads, t.recipe.votes)
 
 
 def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
@@ -147,8 +158,9 @@ class _Loop:
     state: State
     forward: Forward
     images: Tensor
-    labels: Tensor
     """The training split, on the device."""
+    heads: tuple[Head, ...]
+    """What each head should say of it."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +173,7 @@ class _Planned:
     """From 0, within the training."""
     rate: float
     batch: Batch
-    labels: Tensor
+    heads: tuple[Head, ...]
     draws: int
     """The epoch whose augmentations this one's are."""
 
@@ -175,17 +187,16 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
     with _dropout_of(t, epoch):
         for step in _steps(loop, epoch):
             inputs = t.inputs(step.batch, own)
-            target = step.labels.repeat_interleave(len(inputs) // len(step.labels))
             draws = generator_of(t.seed, step.draws, "mixing", step.number)
-            mixing = draw_mixing(t.recipe.augment, len(step.labels), inputs.shape[-1], draws)
+            mixing = draw_mixing(t.recipe.augment, len(step.batch.index), inputs.shape[-1], draws)
             logits = loop.forward(inputs if mixing is None else mixing.faces(inputs))
-            loss = _loss(t, step, logits, target, mixing)
+            loss = _loss(t, step, logits, mixing)
             set_learning_rate(s.optimizer, step.rate)
             s.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             s.optimizer.step()
             s.average.update(s.model, step.total)
-            meter.add(loss, logits, target)
+            meter.add(loss, logits, step.heads[0])
             where = f"at epoch {epoch}, step {step.number + 1} (learning rate {step.rate:.4g})"
             if step.number % LOSS_CHECK == LOSS_CHECK - 1:
                 check_finite(meter.loss, where)
@@ -214,24 +225,27 @@ def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
         total = (epoch - 1) * count + number
         rate = learning_rate(recipe, total, count, past)
         batch = Batch(index, loop.images[place], recipe.augment, generator, size)
-        yield _Planned(number, total, rate, batch, loop.labels[place], draws)
+        heads = tuple(head.at(place) for head in loop.heads)
+        yield _Planned(number, total, rate, batch, heads, draws)
 
 
-def _loss(
-    t: Training, step: _Planned, logits: Tensor, target: Tensor, mixing: Mixing | None
-) -> Tensor:
-    """Cross-entropy by the labels (both faces' where mixed), blended with the teacher's loss,
-    and what the method adds."""
-    smoothing = t.recipe.label_smoothing
-    if mixing is None:
-        loss = F.cross_entropy(logits, target, label_smoothing=smoothing)
-    else:
-        loss = mixing.cross_entropy(logits, target, smoothing)
+def _loss(t: Training, step: _Planned, logits: Tensor, mixing: Mixing | None) -> Tensor:
+    """Cross-entropy by each head's target (both faces' where mixed), blended with the teacher's
+    loss, and what the method adds."""
+    faces, taught = len(step.batch.index), None
+    entropy = cross_entropy if mixing is None else mixing.cross_entropy
     if t.teacher is not None:
         name, shown = (step.draws, step.number), partial(_teacher_inputs, step.batch, mixing)
-        loss = t.teacher.blend(loss, logits, t.teacher.answer(name, shown))
-    extra = t.inputs.extra_loss(logits, len(step.labels))
-    return loss if extra is None else loss + extra
+        taught = t.teacher.answer(name, shown)
+
+    def loss(place: int, head: Head, own: Tensor) -> Tensor:
+        found = entropy(own, head.repeated(len(own) // faces).target, t.recipe.label_smoothing)
+        if t.teacher is not None and taught is not None:
+            found = t.teacher.blend(found, own, split_heads(taught)[place])
+        extra = t.inputs.extra_loss(own, faces)
+        return found if extra is None else found + extra
+
+    return weighted(step.heads, logits, loss)
 
 
 def _teacher_inputs(batch: Batch, mixing: Mixing | None) -> Tensor:
@@ -249,10 +263,12 @@ class _Meter:
         self.correct = torch.zeros((), device=device)
         self.seen = 0
 
-    def add(self, loss: Tensor, logits: Tensor, target: Tensor) -> None:
-        self.loss += loss.detach() * len(target)
-        self.correct += (logits.detach().argmax(1) == target).sum()
-        self.seen += len(target)
+    def add(self, loss: Tensor, logits: Tensor, first: Head) -> None:
+        """`first`: what the first head, whose accuracy this is, should say of the batch's faces."""
+        true = first.true.repeat_interleave(len(logits) // len(first.true))
+        self.loss += loss.detach() * len(true)
+        self.correct += (split_heads(logits.detach())[0].argmax(1) == true).sum()
+        self.seen += len(true)
 
     def seconds(self) -> float:
         return time.perf_counter() - self.start
@@ -283,7 +299,7 @@ def require_splits(faces: Faces) -> None:
         )
 
 
-def _training_split(t: Training) -> tuple[Tensor, Tensor]:
+def _training_split(t: Training) -> tuple[Tensor, tuple[Head, ...]]:
     require_splits(t.faces)
     chosen = t.faces.split("train")
-    return chosen.images.to(t.device), chosen.labels.to(t.device)
+    return chosen.images.to(t.device), tuple(head.to(t.device) for head in _heads(t, chosen))

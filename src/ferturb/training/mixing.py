@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional as F
 
 from ferturb.base.config import AugmentConfig
+from ferturb.training.targets import Target, cross_entropy
 
 
 class Mixing(NamedTuple):
@@ -46,12 +46,11 @@ class Mixing(NamedTuple):
         return mixed
 
     def cross_entropy(
-        self, logits: Float[Tensor, "v e"], labels: Int64[Tensor, " v"], smoothing: float
+        self, logits: Float[Tensor, "v 7"], target: Target, smoothing: float
     ) -> Float[Tensor, ""]:
-        """The loss by the labels of both faces."""
-        other = _of_partner(labels, self.partner)
-        own = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        others = F.cross_entropy(logits, other, label_smoothing=smoothing)
+        """The loss by the labels, or the shares of votes, of both faces."""
+        own = cross_entropy(logits, target, smoothing)
+        others = cross_entropy(logits, _of_partner(target, self.partner), smoothing)
         return self.share * own + (1 - self.share) * others
 
 

@@ -92,6 +92,7 @@ SHARES = {
     "attention_threshold",
     "hidden_probability",
     "distillation",
+    "share",
     "chance",
 }
 """Fields from 0 to 1."""
@@ -101,6 +102,7 @@ NAMED: dict[str, object] = {
     "left_out_fill": "blur",
     "training_faces": 70,
     "erased": (0.1, 0.2),
+    "heads": ("label", "votes"),
     "cut": (0.8, 1.2),
 }
 """Fields that do not take any value."""

@@ -26,3 +26,4 @@ from ferturb.base.config.run import RunConfig as RunConfig
 from ferturb.base.config.saliency import SALIENCY as SALIENCY
 from ferturb.base.config.saliency import FaithfulnessOptions as FaithfulnessOptions
 from ferturb.base.config.saliency import SaliencyOptions as SaliencyOptions
+from ferturb.base.config.votes import VotesConfig as VotesConfig

@@ -19,6 +19,10 @@ class Changes:
     """In place of the preset's, by name."""
     epochs: int | None = None
     """In place of the recipe's."""
+    votes: str | None = None
+    """fer2013new.csv: the faces carry the votes of ten people."""
+    heads: tuple[str, ...] = ()
+    """What the networks learn: `label`, `votes` (with --votes) or both, in place of `label`."""
     seeds: int | None = None
     """How many (0, 1, …), in place of the preset's."""
     face_masks: tuple[str, ...] = ()

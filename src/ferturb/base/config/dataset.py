@@ -28,6 +28,8 @@ class DatasetConfig:
     """Leave out test and validation faces that have an exact copy in training."""
     fer_plus: str | None = None
     """Path of fer2013new.csv: use the FER+ labels in place of FER2013's."""
+    votes: str | None = None
+    """Path of fer2013new.csv: beside their labels the faces carry the votes of ten people."""
     synthetic_faces: int = 6000
     """How many faces to draw when the source is `synthetic` (80/10/10 into the splits)."""
     face_masks: str | None = None

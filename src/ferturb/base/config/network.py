@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, unknown
+from ferturb.base.errors import FerturbError
+
+HEADS = ("label", "votes")
+"""What a network can say of a face: FER2013's label, and what ten people would call it."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,32 @@ class ModelConfig:
     local_maps: int = 0
     """How many maps of local attention stand behind the last feature maps (TransFER; method `mad`
     needs at least 2)."""
+    heads: tuple[str, ...] = ("label",)
+    """What it learns, with one linear layer each: `label` (the faces' labels), `votes` (FER+'s
+    votes), or both. The first is the one that answers."""
 
     def __post_init__(self) -> None:
         at = (self.attention_at or "between") if self.attention else None
         object.__setattr__(self, "attention_at", at)
         in_range("local_maps", self.local_maps, 0, None)
+        for head in self.heads:
+            if head not in HEADS:
+                raise FerturbError(unknown("head", head, HEADS))
+        if not self.heads or len(set(self.heads)) != len(self.heads):
+            raise FerturbError(
+                f"a network needs one or both of the heads {', '.join(HEADS)}, each once, "
+                f"got {', '.join(self.heads) or 'none'}"
+            )
+
+    def prefix(self, head: str | None) -> str:
+        """What the names of a head's stored logits begin with; None is the first head.
+
+        >>> [ModelConfig(heads=("label", "votes")).prefix(h) for h in (None, "label", "votes")]
+        ['', '', 'votes_']
+        """
+        if head is not None and head not in self.heads:
+            raise FerturbError(
+                f"this {self.name} was trained with the head {' and '.join(self.heads)} alone, "
+                f"not with {head!r}; train it with heads={head}, or ask the other"
+            )
+        return "" if head in (None, self.heads[0]) else f"{head}_"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ferturb.base.config.augment import AugmentConfig
 from ferturb.base.config.fields import in_range
+from ferturb.base.config.votes import VotesConfig
 from ferturb.base.errors import FerturbError
 
 
@@ -54,6 +55,8 @@ class RecipeConfig:
     distillation_views: int = 0
     """How many augmentations of each face the training repeats, so that the teachers are asked
     about each but once; 0 draws a new one every epoch and asks every time."""
+    votes: VotesConfig = field(default_factory=VotesConfig)
+    """What a votes head (`ModelConfig.heads`) learns."""
 
     def __post_init__(self) -> None:
         in_range("epochs", self.epochs, 1, None)

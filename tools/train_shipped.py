@@ -1,0 +1,130 @@
+"""Train what the package ships: networks that learn FER2013's labels and ten people's votes.
+
+    python tools/train_shipped.py --data fer2013.zip --votes fer2013new.csv --out runs/shipped
+
+One training after the other on one thread, in the order of `queue`. Every training is an ordinary
+run folder: what is done is left alone, what was stopped (Ctrl-C, kill) goes on from its last epoch.
+With `--status` it shows how far each is, and of the finished ones what they do on PublicTest with
+flip, on which alone everything is chosen: by FER2013's labels and by FER+'s.
+`tools/ship_pretrained.py` ships the chosen ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ferturb.base.config import (
+    FULL_SIZE,
+    MIXED,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+    VotesConfig,
+)
+from ferturb.evaluation.metrics import accuracy, balanced_accuracy
+from ferturb.evaluation.votes import against_votes
+from ferturb.features.altered import load_dataset
+from ferturb.models.device import prepare_process
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run, run_folder_name
+
+BOTH = ("label", "votes")
+LONG = replace(MIXED, name="long", epochs=60, average=0.999)
+"""`mixed` with a longer average, for long schedules."""
+PILOT = replace(FULL_SIZE, name="pilot", epochs=20)
+SETTLED = VotesConfig()
+"""What of the votes is learnt; the pilots compare it with the others on PublicTest."""
+OTHER_VOTES: dict[str, VotesConfig] = {
+    "share-0.3": VotesConfig(share=0.3),
+    "share-0.7": VotesConfig(share=0.7),
+    "keep-single": VotesConfig(single_votes="keep"),
+    "weigh": VotesConfig(others="weigh"),
+    "spread": VotesConfig(others="spread"),
+}
+
+
+def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """Every training by its name, in order."""
+    wide, tiny = ModelConfig("compact-wide", heads=BOTH), ModelConfig("compact-tiny", heads=BOTH)
+    plain, robust = MethodConfig("baseline"), MethodConfig("robust")
+
+    def cleaned(seed: int) -> RunConfig:
+        return RunConfig(data, wide, plain, replace(LONG, votes=SETTLED), seed)
+
+    def taught(model: ModelConfig, recipe: RecipeConfig, seeds: range, seed: int = 0) -> RunConfig:
+        teachers = tuple(run_folder_name(cleaned(s)) for s in seeds)
+        return RunConfig(
+            data, model, plain, replace(recipe, votes=SETTLED), seed, teachers=teachers
+        )
+
+    def hidden(seeds: range, seed: int = 0) -> RunConfig:
+        recipe = replace(LONG, epochs=30, learning_rate=0.04, distillation=0.5)
+        first = run_folder_name(cleaned(0))
+        return replace(taught(wide, recipe, seeds, seed), method=robust, initial_weights=first)
+
+    taught_long = replace(LONG, epochs=120, distillation=0.7, distillation_views=20)
+    again = replace(LONG, distillation=0.5, distillation_views=20)
+    yield "clean-s0", cleaned(0)
+    yield "tiny-s0", taught(tiny, taught_long, range(1))
+    yield "robust-s0", hidden(range(1))
+    for name, votes in {"settled": SETTLED, **OTHER_VOTES}.items():
+        yield f"pilot-{name}", RunConfig(data, tiny, plain, replace(PILOT, votes=votes))
+    for head in BOTH:
+        model = replace(tiny, heads=(head,))
+        yield f"pilot-{head}-alone", RunConfig(data, model, plain, PILOT)
+    yield "clean-s1", cleaned(1)
+    yield "clean-s2", cleaned(2)
+    yield "clean-taught", taught(wide, again, range(3), 3)
+    yield "tiny-taught", taught(tiny, taught_long, range(3), 1)
+    yield "robust-taught", hidden(range(3), 1)
+
+
+def status(run: Run) -> str:
+    """Epochs and seconds; of a finished run its scores on PublicTest."""
+    history = run.history() if (run.folder / "config.json").exists() else []
+    if not history:
+        return "not begun"
+    seconds = sorted(row["seconds"] for row in history)
+    text = f"{len(history)}/{run.config.recipe.epochs} epochs, {seconds[len(history) // 2]:.0f} s"
+    if not run.done:
+        return f"{text}, validation accuracy {100 * history[-1]['validation_accuracy']:.2f}"
+    for head in run.config.model.heads:
+        labels, logits = run.logits("validation", "flip", head)
+        with np.load(run.folder / "logits.npz", allow_pickle=False) as arrays:
+            people = against_votes(arrays["votes_validation"], logits)
+        text += (
+            f"; {head}: label {100 * accuracy(labels, logits):.2f}"
+            f" (macro {100 * balanced_accuracy(labels, logits):.2f})"
+            f", FER+ {100 * people.accuracy_8:.2f} (macro {100 * people.balanced_accuracy:.2f})"
+        )
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="fer2013.zip")
+    parser.add_argument("--votes", default="fer2013new.csv")
+    parser.add_argument("--out", type=Path, default=Path("runs/shipped"))
+    parser.add_argument("--status", action="store_true")
+    options = parser.parse_args()
+    data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
+    items = list(queue(DatasetConfig(data, votes=votes)))
+    if options.status:
+        for name, config in items:
+            folder = options.out / run_folder_name(config)
+            print(f"{name:18} {folder.name:45} {status(Run(folder))}")
+        return
+    device, faces = prepare_process("cpu", 1), load_dataset(items[0][1].dataset)
+    for _, config in items:
+        execute_run(prepare(options.out, config), faces, device)
+
+
+if __name__ == "__main__":
+    main()
