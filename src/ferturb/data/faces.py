@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ferturb.base.config.fields import require_form
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import load_tensors, reading, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -48,11 +49,30 @@ class Faces:
     """Whatever else JSON can hold about these faces (e.g. unreadable files by name)."""
 
     def __post_init__(self) -> None:
+        for name in _TENSORS:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, name, torch.from_numpy(np.ascontiguousarray(value)))
+            elif not isinstance(value, Tensor):
+                raise FerturbError(
+                    f"Faces.{name} must be a tensor or a NumPy array, got {type(value).__name__}"
+                )
+        if self.images.ndim != 3 or self.images.dtype != torch.uint8:
+            raise FerturbError(
+                "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
+                f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
+            )
         n = len(self)
         for name in ("labels", "splits", "names"):
             length = len(getattr(self, name))
             if length != n:
                 raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
+        for name, known in (("labels", EMOTIONS), ("splits", SPLITS)):
+            codes = getattr(self, name)
+            if n and not (int(codes.min()) >= 0 and int(codes.max()) < len(known)):
+                raise FerturbError(
+                    f"Faces.{name} go from 0 to {len(known) - 1} ({', '.join(known)})"
+                )
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
@@ -63,14 +83,42 @@ class Faces:
             raise FerturbError(f"unknown split {name!r}; known: {', '.join(SPLITS)}")
         return self.select(torch.nonzero(self.splits == SPLITS.index(name)).flatten())
 
-    def select(self, index: Int64[Tensor, " m"]) -> Faces:
-        """The faces at these positions, in this order."""
+    def select(self, index: Any) -> Faces:
+        """The faces at these positions, in this order, or where a boolean mask is True.
+
+        `index` is a tensor, an array, a list, or a slice. A mask of another length, a position
+        beyond the last face and what is no position raise `FerturbError`.
+        """
+        index = self._positions(index)
         return replace(
             self,
             images=self.images[index],
             labels=self.labels[index],
             splits=self.splits[index],
             names=tuple(self.names[i] for i in index.tolist()),
+        )
+
+    def _positions(self, index: Any) -> Int64[Tensor, " m"]:
+        if isinstance(index, slice):
+            return torch.arange(len(self))[index]
+        try:
+            found = torch.as_tensor(index)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise FerturbError(
+                f"expected positions or a mask of faces: {first_line(error)}"
+            ) from None
+        if not found.numel():
+            found = found.to(torch.int64)
+        if found.dtype == torch.bool and tuple(found.shape) == (len(self),):
+            return torch.nonzero(found).flatten()
+        whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+        if found.ndim == 1 and whole:
+            found = found.to(torch.int64)
+            if not len(found) or -len(self) <= int(found.min()) <= int(found.max()) < len(self):
+                return found
+        raise FerturbError(
+            f"expected positions of {len(self)} faces or a boolean mask of that length, got "
+            f"{str(found.dtype).removeprefix('torch.')} {tuple(found.shape)}"
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -97,16 +145,16 @@ class Faces:
             digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write to one safetensors file, atomically."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
         words = {name: getattr(self, name) for name in ("names", "source", "kind", "notes")}
-        save_tensors(path, tensors, {"format": FORMAT, **words, "info": dict(self.info)})
+        save_tensors(Path(path), tensors, {"format": FORMAT, **words, "info": dict(self.info)})
 
     @staticmethod
-    def load(path: Path) -> Faces:
+    def load(path: str | Path) -> Faces:
         """Read what `save` wrote."""
-        tensors, meta = load_tensors(path)
+        tensors, meta = load_tensors(Path(path))
         if meta.get("format") != FORMAT or set(_TENSORS) - set(tensors):
             raise FerturbError(
                 f"{path} is not a faces file (expected format {FORMAT}, "

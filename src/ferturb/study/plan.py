@@ -237,7 +237,12 @@ def adapt(study: Study, changes: Changes) -> Study:
         recipe=replace(study.recipe, epochs=epochs),
         attention_epochs=max(1, round(share * epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
-        dataset=replace(dataset, source=changes.data, clean=changes.clean),
+        dataset=replace(
+            dataset,
+            source=changes.data,
+            clean=changes.clean,
+            label_order=changes.label_order,
+        ),
         face_masks=masks or study.face_masks,
     )
 
