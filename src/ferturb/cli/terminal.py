@@ -56,11 +56,11 @@ def facts(pairs: Mapping[str, object]) -> None:
         out.print(text, markup=False)
 
 
-def notes(lines: Sequence[str]) -> None:
+def notes(lines: Sequence[str], to: Console = out) -> None:
     """What the reader should know about a dataset."""
     for line in lines:
-        out.print("[yellow]note[/yellow] ", end="")
-        out.print(line, markup=False)
+        to.print("[yellow]note[/yellow] ", end="")
+        to.print(line, markup=False, soft_wrap=True)
 
 
 def error(message: str) -> None:
