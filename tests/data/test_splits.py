@@ -3,14 +3,6 @@ from __future__ import annotations
 import numpy as np
 
 from ferturb.data.splits import complete_splits
-from ferturb.data.vocabulary import split_code
-
-
-def test_names():
-    names = ["train", "TRAIN", "Training", "train_set", "val", "Valid", "validation", "PublicTest"]
-    assert [split_code(name) for name in names] == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert [split_code(n) for n in ("test", "Testing", "PrivateTest", "private_test")] == [2] * 4
-    assert [split_code(n) for n in ("happy", "", "fer2013", "images")] == [None] * 4
 
 
 def test_missing_splits_are_stratified_disjoint_and_repeatable():

@@ -77,6 +77,8 @@ def readable_formats() -> tuple[str, ...]:
 def unread(start: bytes) -> str:
     """Why an image file that no decoder takes is not read, and what to do, from its first bytes."""
     found = format_of(start)
+    if found == "HEIC" and _heif():
+        return "damaged HEIC image, or one of a kind that is not read; save it as JPEG"
     if found == "HEIC":
         return (
             "HEIC is not read without pillow-heif: pip install 'ferturb[heif]', or save it as JPEG"

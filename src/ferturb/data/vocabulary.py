@@ -119,7 +119,8 @@ def label_order(text: str) -> dict[int, str]:
     numbered = all(sign and number.strip().isdecimal() for number, sign, _ in pairs)
     order = {int(n): word.strip() for n, _, word in pairs} if numbered else dict(enumerate(words))
     labels = [label for word in order.values() if (label := emotion_label(word)) is not None]
-    if len(order) != len(words) or not labels or len(set(labels)) != len(labels):
+    mixed = not numbered and "=" in text
+    if mixed or len(order) != len(words) or not labels or len(set(labels)) != len(labels):
         raise FerturbError(
             f"unknown label order {text[:60]!r}: expected one of {', '.join(ORDERS)}, the classes "
             "in order from 0 (neutral,happy,…), or pairs (1=surprise,2=fear,…), each emotion once"
