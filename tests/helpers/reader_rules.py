@@ -257,7 +257,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("numbers and `--label-order raf-db`", classes(*_RAF), order="raf-db"),
     Rule(
-        "numbers and `--label-order 10=sad,11=happy,…`",
+        "numbers and `--label-order 13=angry,14=disgust,…`",
         classes(*range(13, 20)),
         order="13=angry,14=disgust,15=fear,16=joy,17=sad,18=surprise,19=neutral",
     ),

@@ -40,13 +40,14 @@ def other_faces(data: str, label_order: str | None) -> DatasetConfig:
 def read_faces(config: DatasetConfig, quiet: bool = False, noted: bool = True) -> Faces:
     """The faces of a dataset config, with a progress bar while they are read (and altered).
 
-    What the source has to say is `noted` on standard error, beside JSON too.
+    What the source has to say is `noted` on standard error, beside JSON too; of the drawn faces
+    nobody needs to be told.
     """
     from ferturb.cli import terminal
     from ferturb.features.altered import load_dataset
 
     with terminal.working("reading faces", quiet) as progress:
         faces = load_dataset(config, progress=progress)
-    if noted:
+    if noted and faces.kind != "synthetic":
         terminal.notes(faces.notes, terminal.errors)
     return faces

@@ -33,8 +33,8 @@ class Faces:
     - ``splits``: uint8 (n,), index into `SPLITS`.
     - ``names``: one name per face: its path inside the source, unique, with forward slashes.
     - ``source``: what these faces are, for people: "FER2013 (Kaggle zip)", "synthetic", …
-    - ``kind``: "fer2013", "synthetic" or "folder"; tables show the paper's numbers for "fer2013".
-      FER2013 altered is "maskfer" (the faces wear something) or "left-out".
+    - ``kind``: "fer2013" (told by the faces), "synthetic" or "folder"; tables show the paper's
+      numbers for "fer2013". Altered faces are "maskfer" (they wear something) or "left-out".
     - ``notes``: one line for each thing a reader should know (a split made by us, files left out).
     """
 

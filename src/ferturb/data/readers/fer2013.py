@@ -12,7 +12,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
@@ -23,9 +22,6 @@ from ferturb.data.readers.source_tree import SourceTree
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own names of the splits. Index = split code."""
-TRAIN_COUNTS: tuple[int, ...] = (3995, 436, 4097, 7215, 4830, 3171, 4965)
-"""FER2013's training faces per emotion, in the order of `EMOTIONS`."""
-
 MASK_RECORDS = "records.csv"
 """The file that `ferturb mask` writes beside its images."""
 LEFT_OUT_RECORD = "left_out.json"
@@ -33,9 +29,7 @@ LEFT_OUT_RECORD = "left_out.json"
 
 
 def altered(faces: Faces, tree: SourceTree) -> Faces:
-    """Faces that wear something or lack something, by the record beside them, are not FER2013;
-    with its numbers of training faces they are its own, altered."""
-    train = np.bincount(faces.labels[faces.splits == 0].numpy(), minlength=len(EMOTIONS))
+    """Faces that wear something or lack something, by the record beside them, are of that kind."""
     beside = {name.rpartition("/")[2] for name in tree.members}
     for record, kind, title, note in (
         (MASK_RECORDS, "maskfer", "MaskFer", "the faces wear face masks or other occluders"),
@@ -44,7 +38,7 @@ def altered(faces: Faces, tree: SourceTree) -> Faces:
         if record in beside:
             return replace(
                 faces,
-                kind=kind if tuple(train.tolist()) == TRAIN_COUNTS else "folder",
+                kind=kind,
                 source=f"{title} ({tree.path.name})",
                 notes=(*faces.notes, f"{note}: {record} says which"),
             )
