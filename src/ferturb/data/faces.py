@@ -154,7 +154,8 @@ class Faces:
     @staticmethod
     def load(path: str | Path) -> Faces:
         """Read what `save` wrote."""
-        tensors, meta = load_tensors(Path(path))
+        path = Path(path)
+        tensors, meta = load_tensors(path)
         if meta.get("format") != FORMAT or set(_TENSORS) - set(tensors):
             raise FerturbError(
                 f"{path} is not a faces file (expected format {FORMAT}, "
