@@ -43,6 +43,7 @@ from ferturb.predict import shipped
 from ferturb.study.plan import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests" / "helpers"))
 DOCS = ROOT / "docs"
 PART = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -99,6 +100,13 @@ def other_results() -> str:
     )
 
 
+def reader_rules() -> str:
+    """What every reader accepts: the table that the tests of the readers run."""
+    from reader_rules import markdown
+
+    return markdown()
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "baselines": baselines,
     "commands": commands,
@@ -117,6 +125,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "other_results": other_results,
     "presets": presets,
     "priors": priors,
+    "reader_rules": reader_rules,
 }
 """What a page can have made."""
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,6 +41,54 @@ def test_select_keeps_everything_of_a_face_together(toy_faces: Faces) -> None:
     assert chosen.splits.tolist() == [2, 0, 0]
     assert torch.equal(chosen.images[0], toy_faces.images[90])
     assert chosen.source == "toy"
+
+
+def test_select_takes_masks_lists_and_slices(toy_faces: Faces) -> None:
+    mask = toy_faces.labels == 3
+    wanted = [i for i, label in enumerate(toy_faces.labels.tolist()) if label == 3]
+    for index in (mask, mask.tolist(), mask.numpy(), wanted, np.array(wanted)):
+        assert_same(toy_faces.select(index), toy_faces.select(torch.tensor(wanted)))
+    assert_same(toy_faces.select(slice(2, 9, 3)), toy_faces.select(torch.tensor([2, 5, 8])))
+    assert len(toy_faces.select([])) == 0
+
+
+@pytest.mark.parametrize(
+    "index", [[1.5], [True], "happy", [96], [-97], [[1, 2]], None, ["a"], torch.ones(95).bool()]
+)
+def test_what_is_no_index_is_refused(toy_faces: Faces, index: object) -> None:
+    with pytest.raises(FerturbError, match="expected positions"):
+        toy_faces.select(index)
+
+
+CHANGES = {
+    "labels=torch.full((3,), 7)": "labels go from 0 to 6",
+    "labels=torch.full((3,), -1)": "labels go from 0 to 6",
+    "splits=torch.full((3,), 3, dtype=torch.uint8)": "splits go from 0 to 2",
+    "images=torch.zeros(3, 48, 48)": "must be uint8 (n, height, width), 0 … 255 grey, got float32",
+    "images=torch.zeros(3, 1, 4, 4, dtype=torch.uint8)": "got uint8 (3, 1, 4, 4)",
+    "labels=[0, 1, 2]": "labels must be a tensor or a NumPy array, got list",
+    "images=numpy.zeros((3, 4, 4), 'uint8')": "Tensor",
+}
+"""What is given for a field -> what is said; an array becomes a tensor."""
+
+
+def test_faces_are_checked_at_the_door() -> None:
+    program = """
+import sys, numpy, torch
+from dataclasses import replace
+from ferturb import Faces, FerturbError
+three = torch.zeros(3, dtype=torch.int64)
+faces = Faces(torch.zeros(3, 4, 4, dtype=torch.uint8), three, three.byte(), ("a", "b", "c"), "x")
+for change in sys.argv[1:]:
+    try:
+        print(type(eval(f"replace(faces, {change})").images).__name__)
+    except FerturbError as error:
+        print(error)
+"""
+    command = [sys.executable, "-c", program, *CHANGES]  # where no signature is checked
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    for line, message in zip(said, CHANGES.values(), strict=True):
+        assert message in line
 
 
 def test_counts_against_a_loop(toy_faces: Faces) -> None:

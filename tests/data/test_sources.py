@@ -23,9 +23,9 @@ def reads(monkeypatch):
     calls: list[str] = []
     real = sources.load_source
 
-    def counted(source, progress=None):
+    def counted(source, progress=None, label_order=None):
         calls.append(str(source))
-        return real(source, progress)
+        return real(source, progress, label_order)
 
     monkeypatch.setattr(sources, "load_source", counted)
     return calls

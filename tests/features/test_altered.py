@@ -90,7 +90,7 @@ def test_fer2013_altered_is_fer2013_no_longer(
     source: DatasetConfig, cache: Path, tmp_path: Path
 ) -> None:
     plain = load_dataset(source)
-    assert plain.kind == "fer2013"
+    assert plain.kind == "folder"
     for change, kind in (
         ({"face_masks": "n95"}, "maskfer"),
         ({"left_out": "eyes"}, "left-out"),

@@ -17,7 +17,7 @@ from ferturb.features.altered import MADE_BY
 ROOT = Path(ferturb.__file__).parent
 ANYWHERE, DECODER = "ferturb.base", "ferturb.base.decode"
 """What every part is built on and makes no face, but for the decoder of images."""
-READERS = ("folders", "fer2013", "csv_tables", "parquet")
+READERS = ("folders", "csv_tables", "parquet")
 KEYS = [
     ("ferturb.features.altered", MADE_BY),
     ("ferturb.data.drawn.synthetic", DRAWN_BY),

@@ -109,6 +109,17 @@ def test_paper_and_its_tensions_only_beside_fer2013(study: Study) -> None:
     assert published.TENSIONS[0] not in drawn
 
 
+def test_what_every_set_of_faces_has_to_say_is_printed_once() -> None:
+    plain, masked = mask_study(models=("compact",)).runs
+    changed = []
+    for run, digest, notes in ((plain, "cd", ["2 images left out"]), (masked, "ef", ["masks <b>"])):
+        data = run.record["data"] | {"hash": digest * 32, "notes": notes}
+        changed.append(replace(run, record={**run.record, "data": data}))
+    text = page_of(study_of(changed))
+    for said in ("2 images left out", "masks &lt;b&gt;", "cd" * 32, "ef" * 32):
+        assert text.count(f"<li>{said}</li>") + text.count(f"<code>{said}</code>") == 1
+
+
 def test_dataset_images_are_marked() -> None:
     runs = small_study(models=("compact",), kind="fer2013", faces=100).runs
     for faces, private in ((some_faces("fer2013"), True), (some_faces(), False), (None, False)):

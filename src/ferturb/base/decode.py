@@ -20,6 +20,8 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.image_formats import START, readable_formats, unread
+from ferturb.base.image_formats import SUFFIXES as SUFFIXES
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -28,10 +30,6 @@ FACE_SIZE = 48
 """Side of a face in pixels."""
 LONGEST = 3000
 """A picture's longer side after decoding, in pixels, at most."""
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # an MPO is a JPEG
-_STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".pgm", ".ppm", ".mpo", ".avif")
-SUFFIXES = (*_STILL, ".apng", ".gif", ".webp", ".tif", ".tiff")
-"""The suffixes by which images are picked out of a folder."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Iterator[Picture]:
     if len(data) > limits.bytes:
         raise FerturbError(f"over {limits.bytes / 2**20:.0f} MiB; make the file smaller")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=readable_formats()) as image:
             _check(image, limits)
             size = image.size
             if max(size) > LONGEST:  # a JPEG at an eighth, a quarter or a half, if that is enough
@@ -96,7 +94,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Iterator[Picture]:
     except Image.DecompressionBombError as error:  # from 179 million pixels on
         raise FerturbError(f"too many pixels; at most {limits.pixels:,} are read") from error
     except UnidentifiedImageError as error:
-        raise FerturbError("no image, or one of an unknown format") from error
+        raise FerturbError(unread(data[:START])) from error
     except MemoryError as error:
         raise FerturbError("the image needs more memory than there is") from error
     except Exception as error:  # a damaged file can make a decoder fail in any way

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from ferturb.base.config import AblationOptions, DatasetConfig
-from ferturb.cli.options import Device, Json, absolute, read_faces
+from ferturb.base.config import AblationOptions
+from ferturb.cli.options import Device, Json, LabelOrder, other_faces, read_faces
 
 
 def ablate(
@@ -17,6 +17,7 @@ def ablate(
     *,
     ablation: OmitArgPrefixes[AblationOptions],
     data: str | None = None,
+    label_order: LabelOrder = None,
     threads: int | None = None,
     device: Device = "cpu",
     json: Json = False,
@@ -49,7 +50,7 @@ def ablate(
     if out is not None:
         require_folder(out)
     opened, chosen = Run.open(run).require_done(), prepare_process(device, threads)
-    dataset = opened.config.dataset if data is None else DatasetConfig(absolute(data))
+    dataset = opened.config.dataset if data is None else other_faces(data, label_order)
     faces = read_faces(dataset, quiet=json)
     with terminal.working("leaving features out", json) as progress:
         measured = ablate_run(opened, faces, ablation, device=chosen, on_progress=progress)

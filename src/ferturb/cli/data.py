@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,17 +10,25 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli.options import Json, Source, read_faces
+from ferturb.cli.options import Json, LabelOrder, Source, read_faces
 
 data = SubcommandApp()
 
 
 @data.command
-def info(source: Positional[Source], /, *, json: Json = False, clean: bool = False) -> None:
+def info(
+    source: Positional[Source],
+    /,
+    *,
+    json: Json = False,
+    clean: bool = False,
+    label_order: LabelOrder = None,
+) -> None:
     """Count the faces of a source, by split and emotion.
 
     SOURCE is a zip, folder, CSV or parquet file of face images, or `synthetic`; which form it is
-    shows from its content.
+    shows from its content. Labels that are numbers, and mean nothing without --label-order, are
+    counted by number.
 
     Example: ferturb data info fer2013.zip --json
 
@@ -27,11 +36,21 @@ def info(source: Positional[Source], /, *, json: Json = False, clean: bool = Fal
         source: A path, or `synthetic`.
         clean: Leave out validation and test faces that have an exact copy in training.
     """
-    from ferturb.base.emotions import EMOTIONS
     from ferturb.cli import terminal
-    from ferturb.data.faces import SPLITS
+    from ferturb.data.readers.rows import OrderError
 
-    faces = read_faces(DatasetConfig(source, clean=clean), quiet=json)
+    config = DatasetConfig(source, clean=clean, label_order=label_order)
+    try:
+        faces = read_faces(config, quiet=json, noted=False)
+    except OrderError as error:
+        if not error.counts:
+            raise
+        found = {"source": source, "counts": error.counts, "notes": [str(error)]}
+        if json:
+            terminal.print_json(found)
+        else:
+            _show_counts(source, error.counts, [str(error)])
+        return
     counts = faces.counts()
     if json:
         mean, std = faces.grey()
@@ -49,17 +68,30 @@ def info(source: Positional[Source], /, *, json: Json = False, clean: bool = Fal
             }
         )
         return
-    rows = [
-        [e, *(counts[s][e] for s in SPLITS), sum(counts[s][e] for s in SPLITS)] for e in EMOTIONS
-    ]
-    rows.append(["all", *(sum(counts[s].values()) for s in SPLITS), len(faces)])
-    terminal.table(faces.source, ["emotion", *SPLITS, "all"], rows)
-    terminal.notes(faces.notes)
+    _show_counts(faces.source, counts, faces.notes)
+
+
+def _show_counts(title: str, counts: Mapping[str, Mapping[str, int]], notes: Sequence[str]) -> None:
+    """Faces by emotion (or number) and split, with sums, and the notes."""
+    from ferturb.cli import terminal
+
+    rows: list[list[object]] = []
+    for emotion in next(iter(counts.values())):
+        own = [counts[split][emotion] for split in counts]
+        rows.append([emotion, *own, sum(own)])
+    sums = [sum(counts[split].values()) for split in counts]
+    terminal.table(title, ["emotion", *counts, "all"], [*rows, ["all", *sums, sum(sums)]])
+    terminal.notes(notes)
 
 
 @data.command
 def audit(
-    source: Positional[Source], /, *, json: Json = False, write_clean: Path | None = None
+    source: Positional[Source],
+    /,
+    *,
+    json: Json = False,
+    write_clean: Path | None = None,
+    label_order: LabelOrder = None,
 ) -> None:
     """Find duplicates, leaks between splits, conflicting labels, blank and unreadable images.
 
@@ -77,7 +109,7 @@ def audit(
 
     if write_clean is not None:
         require_new(write_clean)
-    faces = read_faces(DatasetConfig(source), quiet=json)
+    faces = read_faces(DatasetConfig(source, label_order=label_order), json, noted=False)
     report = audit(faces)
     if json:
         terminal.print_json(report.to_dict())

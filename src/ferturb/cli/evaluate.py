@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.cli.options import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, Json, LabelOrder, other_faces, read_faces
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,7 @@ class EvaluateOptions:
     best run, then whichever adds most)."""
     data: str | None = None
     """Other faces to test on: a path, or `synthetic` (default: the first run's own source)."""
+    label_order: LabelOrder = None
     face_masks: str | None = None
     """What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …"""
     clean: bool = False
@@ -165,6 +166,7 @@ class _Tests:
         self.options, self.device, self.quiet = options, device, quiet
         self._faces = lru_cache(maxsize=2)(partial(read_faces, quiet=quiet))
         self._own: dict[Path, dict[str, Pair]] = {}
+        self._said: set[str] = set()
 
     def pair(self, run: Run, first: DatasetConfig) -> Pair:
         """Labels and logits of the faces that the options name; `first` is of the first run."""
@@ -180,7 +182,9 @@ class _Tests:
         options = self.options
         if options.data is None and options.face_masks is None:
             return run.config.dataset
-        dataset = first if options.data is None else DatasetConfig(absolute(options.data))
+        dataset = first
+        if options.data is not None:
+            dataset = other_faces(options.data, options.label_order)
         masks = None if options.face_masks == "none" else options.face_masks
         return replace(dataset, face_masks=masks)
 
@@ -220,7 +224,17 @@ class _Tests:
                 )
             prefix = run.config.model.prefix(options.head)
             found = {split: pair_of(arrays, split, augmentation, prefix) for split in TESTED}
+        else:
+            self._say(run)
         return self._own.setdefault(name, found)
+
+    def _say(self, run: Run) -> None:
+        """What the source of a run's faces had to say when it was trained, each note once."""
+        from ferturb.cli import terminal
+
+        notes = [n for n in run.record().get("data", {}).get("notes", ()) if n not in self._said]
+        self._said.update(notes)
+        terminal.notes(notes, terminal.errors)
 
     def _on(self, run: Run, dataset: DatasetConfig) -> Pair:
         from ferturb.cli import terminal

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from ferturb.base.config import DatasetConfig, FaithfulnessOptions, SaliencyOptions
-from ferturb.cli.options import Device, Json, absolute, read_faces
+from ferturb.base.config import FaithfulnessOptions, SaliencyOptions
+from ferturb.cli.options import Device, Json, LabelOrder, other_faces, read_faces
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,7 @@ def explain(
     *,
     saliency: OmitArgPrefixes[SaliencyOptions],
     data: Data = None,
+    label_order: LabelOrder = None,
     out: Path | None = None,
     threads: Threads = None,
     device: Device = "cpu",
@@ -56,7 +57,7 @@ def explain(
 
     if out is not None:
         require_folder(out)
-    opened, source, chosen = _open(runs, data, threads, device, json)
+    opened, source, chosen = _open(runs, data, label_order, device, threads, json)
     method, split = saliency.method, saliency.split
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
@@ -88,6 +89,7 @@ def faithfulness(
     *,
     benchmark: OmitArgPrefixes[FaithfulnessOptions],
     data: Data = None,
+    label_order: LabelOrder = None,
     out: Path | None = None,
     threads: Threads = None,
     device: Device = "cpu",
@@ -113,7 +115,7 @@ def faithfulness(
 
     if out is not None:
         require_folder(out)
-    opened, source, chosen = _open(runs, data, threads, device, json)
+    opened, source, chosen = _open(runs, data, label_order, device, threads, json)
     found = {}
     for name, run in zip(run_names(opened), opened, strict=True):
         with terminal.working(f"{run.name}: faithfulness", json) as bar:
@@ -131,7 +133,12 @@ def faithfulness(
 
 
 def _open(
-    folders: tuple[Path, ...], data: str | None, threads: int | None, device: str, quiet: bool
+    folders: tuple[Path, ...],
+    data: str | None,
+    label_order: str | None,
+    device: str,
+    threads: int | None,
+    quiet: bool,
 ) -> tuple[list[Run], Faces, torch.device]:
     """The runs, the faces to look at them with, and the device."""
     from ferturb.models.device import prepare_process
@@ -139,5 +146,5 @@ def _open(
 
     chosen = prepare_process(device, threads)
     runs = finished_runs(folders)
-    config = runs[0].config.dataset if data is None else DatasetConfig(absolute(data))
+    config = runs[0].config.dataset if data is None else other_faces(data, label_order)
     return runs, read_faces(config, quiet), chosen

@@ -7,7 +7,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from ferturb.base.config import DatasetConfig
-from ferturb.cli.options import Source, read_faces
+from ferturb.cli.options import LabelOrder, Source, read_faces
 
 
 def leave_out(
@@ -18,6 +18,7 @@ def leave_out(
     out: Path,
     fill: str = "mean",
     seed: int = 0,
+    label_order: LabelOrder = None,
 ) -> None:
     """Write a dataset with one facial feature left out of every face.
 
@@ -41,14 +42,23 @@ def leave_out(
     from ferturb.features.removal import leave_out as left_out
 
     require_new(out)
-    faces = left_out(read_faces(DatasetConfig(source)), feature, fill, seed=seed)
+    read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
+    faces = left_out(read, feature, fill, seed=seed)
     write_folder(faces, out)
     write_json(out / "left_out.json", {**faces.info["left_out"], "names": archive_names(faces)})
     terminal.facts({"faces": len(faces), "folder": str(out)})
     terminal.notes(faces.notes)
 
 
-def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed: int = 0) -> None:
+def mask(
+    source: Positional[Source],
+    /,
+    *,
+    out: Path,
+    kind: str = "mixed",
+    seed: int = 0,
+    label_order: LabelOrder = None,
+) -> None:
     """Write MaskFer: a dataset whose faces wear face masks, and a record of what each wears.
 
     The folder has FER2013's layout, with records.csv (kind, seed, landmark confidence per face)
@@ -67,7 +77,8 @@ def mask(source: Positional[Source], /, *, out: Path, kind: str = "mixed", seed:
     from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 
     require_new(out)
-    faces, records = mask_faces(read_faces(DatasetConfig(source)), kind, seed)
+    read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
+    faces, records = mask_faces(read, kind, seed)
     write_mask_fer(faces, records, out)
     terminal.facts({"faces": len(faces), "folder": str(out)})
     terminal.notes(faces.notes)

@@ -16,6 +16,14 @@ Source = Annotated[str, arg(metavar="SOURCE")]
 
 Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
 
+LabelOrder = Annotated[
+    str | None,
+    arg(
+        help="What numbered labels mean: `fer2013`, `alphabet`, `raf-db`, `affectnet`, `ck+`, "
+        "`fer+`, the emotions in order from 0 (`neutral,happy,…`), or pairs (`1=sad,2=fear,…`)."
+    ),
+]
+
 Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
 
 
@@ -24,10 +32,22 @@ def absolute(source: str) -> str:
     return source if source == "synthetic" else str(Path(source).expanduser().resolve())
 
 
-def read_faces(config: DatasetConfig, quiet: bool = False) -> Faces:
-    """The faces of a dataset config, with a progress bar while they are read (and altered)."""
+def other_faces(data: str, label_order: str | None) -> DatasetConfig:
+    """The faces that a verb's --data names in place of a run's own."""
+    return DatasetConfig(absolute(data), label_order=label_order)
+
+
+def read_faces(config: DatasetConfig, quiet: bool = False, noted: bool = True) -> Faces:
+    """The faces of a dataset config, with a progress bar while they are read (and altered).
+
+    What the source has to say is `noted` on standard error, beside JSON too; of the drawn faces
+    nobody needs to be told.
+    """
     from ferturb.cli import terminal
     from ferturb.features.altered import load_dataset
 
     with terminal.working("reading faces", quiet) as progress:
-        return load_dataset(config, progress=progress)
+        faces = load_dataset(config, progress=progress)
+    if noted and faces.kind != "synthetic":
+        terminal.notes(faces.notes, terminal.errors)
+    return faces

@@ -71,10 +71,10 @@ def study(
         _show(f"study {preset}", plan(wanted), json)
         return
     require_folder(out)
-    quiet = quiet or json
+    noted, quiet = not quiet, quiet or json
     for other in datasets(wanted):  # what takes minutes is made here, with a progress bar
-        read_faces(other, quiet)
-    faces = read_faces(wanted.dataset, quiet)
+        read_faces(other, quiet, noted=False)
+    faces = read_faces(wanted.dataset, quiet, noted=noted)
     with terminal.study(quiet) as shown:
         done = run_study(
             wanted,

@@ -56,11 +56,12 @@ def facts(pairs: Mapping[str, object]) -> None:
         out.print(text, markup=False)
 
 
-def notes(lines: Sequence[str]) -> None:
-    """What the reader should know about a dataset."""
+def notes(lines: Sequence[str], to: Console | None = None) -> None:
+    """What the reader should know about a dataset; on standard output unless said otherwise."""
+    to = to or out
     for line in lines:
-        out.print("[yellow]note[/yellow] ", end="")
-        out.print(line, markup=False)
+        to.print("[yellow]note[/yellow] ", end="")
+        to.print(line, markup=False, soft_wrap=True)
 
 
 def error(message: str) -> None:

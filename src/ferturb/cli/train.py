@@ -65,7 +65,7 @@ def train(
     device, quiet = prepare_process(process.device, process.threads), process.quiet
     if process.resume is not None:
         run = Run.open(process.resume)
-        _train(run, read_faces(run.config.dataset, quiet), device, process)
+        _train(run, read_faces(run.config.dataset, quiet, noted=not quiet), device, process)
         return
     require_folder(out)
     chosen = recipe.config()
@@ -73,7 +73,7 @@ def train(
     configs = chain(last, recipe.attention_epochs or max(1, chosen.epochs // 3))
     for config in configs:
         check_config(config)
-    read = read_faces(last.dataset, quiet)
+    read = read_faces(last.dataset, quiet, noted=not quiet)
     for config in configs:
         with prepared(out, config) as run:
             _train(run, read, device, process)

@@ -18,7 +18,7 @@ from ferturb.base.config import (
     RunConfig,
     choose,
 )
-from ferturb.cli.options import Device, absolute
+from ferturb.cli.options import Device, LabelOrder, absolute
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class FacesOptions:
 
     data: str = "synthetic"
     """A path, or `synthetic`."""
+    label_order: LabelOrder = None
     clean: bool = False
     """Leave out validation and test faces that have an exact copy in training."""
     fer_plus: Path | None = None

@@ -17,15 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.image_formats import readable_formats
 from ferturb.base.storage import sources_version
 from ferturb.data.faces import Faces
 from ferturb.data.readers.source_tree import walk_files
 
 READ_BY = (
     "ferturb.base.decode",
+    "ferturb.base.emotions",
+    "ferturb.base.image_formats",
     "ferturb.data.faces",
     "ferturb.data.readers",
     "ferturb.data.splits",
+    "ferturb.data.vocabulary",
 )
 """The programs that turn a source into faces."""
 _KEY = "cache"
@@ -49,12 +53,14 @@ def signature(path: Path) -> str:
 
     For a folder these are those of every file below it.
     """
-    digest = hashlib.sha256(f"{sources_version(*READ_BY)} {path.resolve()}\n".encode())
+    readers = f"{sources_version(*READ_BY)} {','.join(readable_formats())}"
+    digest = hashlib.sha256(f"{readers} {path.resolve()}\n".encode("utf-8", "surrogateescape"))
     try:
         if path.is_dir():
-            files, folders = walk_files(path)
+            files, folders, notes = walk_files(path)
             lines = [f"{n} {s.st_size} {s.st_mtime_ns}" for n, s in sorted(files.items())]
-            digest.update("\n".join([*lines, *sorted(folders)]).encode("utf-8", "surrogateescape"))
+            text = "\n".join([*lines, *sorted(folders), *notes])
+            digest.update(text.encode("utf-8", "surrogateescape"))
         else:
             stat = path.stat()
             digest.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())

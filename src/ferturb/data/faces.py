@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ferturb.base.config.fields import require_form
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import load_tensors, reading, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -32,8 +33,8 @@ class Faces:
     - ``splits``: uint8 (n,), index into `SPLITS`.
     - ``names``: one name per face: its path inside the source, unique, with forward slashes.
     - ``source``: what these faces are, for people: "FER2013 (Kaggle zip)", "synthetic", …
-    - ``kind``: "fer2013", "synthetic" or "folder"; tables show the paper's numbers for "fer2013".
-      FER2013 altered is "maskfer" (the faces wear something) or "left-out".
+    - ``kind``: "fer2013" (told by the faces), "synthetic" or "folder"; tables show the paper's
+      numbers for "fer2013". Altered faces are "maskfer" (they wear something) or "left-out".
     - ``notes``: one line for each thing a reader should know (a split made by us, files left out).
     """
 
@@ -51,11 +52,30 @@ class Faces:
     of 0 where nobody was asked. None where the source has no votes."""
 
     def __post_init__(self) -> None:
+        for name in _TENSORS:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, name, torch.from_numpy(np.ascontiguousarray(value)))
+            elif not isinstance(value, Tensor):
+                raise FerturbError(
+                    f"Faces.{name} must be a tensor or a NumPy array, got {type(value).__name__}"
+                )
+        if self.images.ndim != 3 or self.images.dtype != torch.uint8:
+            raise FerturbError(
+                "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
+                f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
+            )
         n = len(self)
         for name in ("labels", "splits", "names", *(["votes"] if self.votes is not None else [])):
             length = len(getattr(self, name))
             if length != n:
                 raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
+        for name, known in (("labels", EMOTIONS), ("splits", SPLITS)):
+            codes = getattr(self, name)
+            if n and not (int(codes.min()) >= 0 and int(codes.max()) < len(known)):
+                raise FerturbError(
+                    f"Faces.{name} go from 0 to {len(known) - 1} ({', '.join(known)})"
+                )
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
@@ -66,8 +86,13 @@ class Faces:
             raise FerturbError(f"unknown split {name!r}; known: {', '.join(SPLITS)}")
         return self.select(torch.nonzero(self.splits == SPLITS.index(name)).flatten())
 
-    def select(self, index: Int64[Tensor, " m"]) -> Faces:
-        """The faces at these positions, in this order."""
+    def select(self, index: Any) -> Faces:
+        """The faces at these positions, in this order, or where a boolean mask is True.
+
+        `index` is a tensor, an array, a list, or a slice. A mask of another length, a position
+        beyond the last face and what is no position raise `FerturbError`.
+        """
+        index = self._positions(index)
         return replace(
             self,
             images=self.images[index],
@@ -75,6 +100,29 @@ class Faces:
             splits=self.splits[index],
             names=tuple(self.names[i] for i in index.tolist()),
             votes=None if self.votes is None else self.votes[index],
+        )
+
+    def _positions(self, index: Any) -> Int64[Tensor, " m"]:
+        if isinstance(index, slice):
+            return torch.arange(len(self))[index]
+        try:
+            found = torch.as_tensor(index)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise FerturbError(
+                f"expected positions or a mask of faces: {first_line(error)}"
+            ) from None
+        if not found.numel():
+            found = found.to(torch.int64)
+        if found.dtype == torch.bool and tuple(found.shape) == (len(self),):
+            return torch.nonzero(found).flatten()
+        whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+        if found.ndim == 1 and whole:
+            found = found.to(torch.int64)
+            if not len(found) or -len(self) <= int(found.min()) <= int(found.max()) < len(self):
+                return found
+        raise FerturbError(
+            f"expected positions of {len(self)} faces or a boolean mask of that length, got "
+            f"{str(found.dtype).removeprefix('torch.')} {tuple(found.shape)}"
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -104,17 +152,18 @@ class Faces:
             digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write to one safetensors file, atomically."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
         if self.votes is not None:
             tensors["votes"] = self.votes
         words = {name: getattr(self, name) for name in ("names", "source", "kind", "notes")}
-        save_tensors(path, tensors, {"format": FORMAT, **words, "info": dict(self.info)})
+        save_tensors(Path(path), tensors, {"format": FORMAT, **words, "info": dict(self.info)})
 
     @staticmethod
-    def load(path: Path) -> Faces:
+    def load(path: str | Path) -> Faces:
         """Read what `save` wrote."""
+        path = Path(path)
         tensors, meta = load_tensors(path)
         if meta.get("format") != FORMAT or set(_TENSORS) - set(tensors):
             raise FerturbError(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import sources_version
+from ferturb.data import vocabulary as words
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
 from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus, with_votes
-from ferturb.data.readers import csv_tables, fer2013, folders, parquet
+from ferturb.data.readers import csv_tables, folders, parquet
 from ferturb.data.readers.images import Progress
 from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
 
@@ -21,19 +24,36 @@ DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
 """The programs that drawn faces come from."""
 
 
-READERS = (parquet, csv_tables, fer2013, folders)
+class Reader(Protocol):
+    """What a module of `ferturb.data.readers` that reads a form has."""
+
+    FORM: str
+
+    def matches(self, tree: SourceTree, /) -> bool:
+        """Whether a tree has this form."""
+
+    def read(
+        self, tree: SourceTree, progress: Progress | None, order: Mapping[int, str] | None, /
+    ) -> Faces:
+        """The tree's faces."""
+
+
+READERS: tuple[Reader, ...] = (parquet, csv_tables, folders)
 """Tried in this order; the first whose content matches reads the source."""
 
 
 def load_faces(
-    config: DatasetConfig, cache: bool = True, progress: Progress | None = None
+    config: DatasetConfig | str | Path, cache: bool = True, progress: Progress | None = None
 ) -> Faces:
-    """The faces a dataset config describes, from the cache when the source has not changed.
+    """The faces a dataset config (or a path, or "synthetic") describes, from the cache when the
+    source has not changed.
 
     FER+'s votes, its labels and the clean variant are applied after reading, so that one cached
     file serves them all. Every input that can't be used raises `FerturbError`.
     """
-    faces = _load(config.source, config.synthetic_faces, cache, progress)
+    if not isinstance(config, DatasetConfig):
+        config = DatasetConfig(_source(config))
+    faces = _load(config, cache, progress)
     for path, apply in ((config.votes, with_votes), (config.fer_plus, apply_fer_plus)):
         if path is not None:
             votes = Path(path).expanduser()
@@ -41,29 +61,56 @@ def load_faces(
     return clean_variant(faces) if config.clean else faces
 
 
-def load_source(source: str | Path, progress: Progress | None = None) -> Faces:
-    """Read a source anew, whatever its form: zip, folder, CSV, parquet, or "synthetic"."""
-    if str(source) == SYNTHETIC:
+def load_source(
+    source: str | Path, progress: Progress | None = None, label_order: str | None = None
+) -> Faces:
+    """Read a source anew, whatever its form: zip, folder, CSV, parquet, or "synthetic".
+
+    `label_order` says what numbered labels mean (`ferturb.data.vocabulary.label_order`).
+    """
+    if _source(source) == SYNTHETIC:
         return _synthetic(DatasetConfig().synthetic_faces)
+    order = None if label_order is None else words.label_order(label_order)
     with open_tree(Path(source).expanduser()) as tree:
+        matching: list[Reader] = []
         for reader in READERS:
             with parsing(str(tree.path), "a dataset"):  # a damaged archive may fail in any way
-                found = reader.matches(tree)
-            if found:
-                return _recognised(reader.read(tree, progress))
-        raise FerturbError(_nothing_found(tree))
+                if reader.matches(tree):
+                    matching.append(reader)
+        if not matching:
+            raise FerturbError(_nothing_found(tree))
+        reader, *others = matching
+        faces = reader.read(tree, progress, order)
+        passed = tuple(f"{o.FORM} in this source not read: {reader.FORM} is" for o in others)
+        return replace(faces, notes=(*tree.notes, *passed, *faces.notes))
 
 
-def _load(source: str, synthetic_faces: int, cache: bool, progress: Progress | None) -> Faces:
-    if source == SYNTHETIC:
+def _source(source: object) -> str:
+    """A source as text; what is none raises `FerturbError`."""
+    if isinstance(source, str | Path):
+        return str(source)
+    raise FerturbError(
+        f"expected a DatasetConfig, a path or {SYNTHETIC!r}, got {type(source).__name__}"
+    )
+
+
+def _load(config: DatasetConfig, cache: bool, progress: Progress | None) -> Faces:
+    n, order = config.synthetic_faces, config.label_order
+    if config.source == SYNTHETIC:
         if not cache:
-            return _synthetic(synthetic_faces)
-        name = f"{SYNTHETIC}-{synthetic_faces}"
-        return cached(name, sources_version(*DRAWN_BY), lambda: _synthetic(synthetic_faces))
-    path = Path(source).expanduser()
-    if not cache or not path.exists():
-        return load_source(path, progress)
-    return cached(str(path.resolve()), signature(path), lambda: load_source(path, progress))
+            return _synthetic(n)
+        return cached(f"{SYNTHETIC}-{n}", sources_version(*DRAWN_BY), lambda: _synthetic(n))
+    path = Path(config.source).expanduser()
+    try:
+        if not cache or not path.exists():
+            return load_source(path, progress, order)
+        name, key = str(path.resolve()), signature(path)
+    except OSError as error:
+        raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
+    if order is not None:
+        words.label_order(order)
+        name, key = f"{name} {order}", f"{key} {order}"
+    return cached(name, key, lambda: load_source(path, progress, order))
 
 
 def _synthetic(n: int) -> Faces:
@@ -78,14 +125,7 @@ def _rows_beside(faces: Faces, votes: Path, cache: bool, progress: Progress | No
     found = [table for table in beside if table.is_file()]
     if not found or faces.info.get("form") != "images":
         return None
-    return _load(str(found[0]), 0, cache, progress)
-
-
-def _recognised(faces: Faces) -> Faces:
-    """The same faces, called FER2013 where their counts are FER2013's."""
-    if faces.kind == "folder" and fer2013.is_fer2013(faces.labels.numpy(), faces.splits.numpy()):
-        return replace(faces, kind="fer2013", source=f"FER2013 ({faces.source})")
-    return faces
+    return _load(DatasetConfig(str(found[0])), cache, progress)
 
 
 def _nothing_found(tree: SourceTree) -> str:

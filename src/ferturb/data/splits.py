@@ -1,13 +1,12 @@
-"""Which split a name means, and splits for sources that come without.
+"""Splits for sources that come without.
 
 A source that has training faces but no validation or no test split gets the missing ones from
-its training faces: 10 % of each emotion, drawn with a fixed seed, so that everyone who reads
-the same source gets the same splits. The notes always name a split made here.
+its training faces: 10 % of each emotion, at least one face where there are enough to leave one for
+training, drawn with a fixed seed, so that everyone who reads the same source gets the same splits.
+The notes always name a split made here.
 """
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -21,30 +20,14 @@ SHARE = 0.1
 SEED = 0
 """Seed of the draw."""
 
-_WORDS = (
-    ("train", "training"),
-    ("val", "valid", "validation", "dev", "publictest"),
-    ("test", "testing", "privatetest"),
-)
-_NAMES = {word: code for code, words in enumerate(_WORDS) for word in words}
-
-
-def split_code(name: str) -> int | None:
-    """Index into `SPLITS` of a split's name, or None when it is not a known one.
-
-    >>> split_code("Training"), split_code("public_test"), split_code("test-set"), split_code("x")
-    (0, 1, 2, None)
-    """
-    word = re.sub(r"[^a-z]", "", name.lower())
-    return _NAMES.get(word, _NAMES.get(word.removesuffix("set"), _NAMES.get(word + "ing")))
-
 
 def complete_splits(
     labels: Int64[np.ndarray, " n"], splits: UInt8[np.ndarray, " n"]
 ) -> tuple[UInt8[np.ndarray, " n"], tuple[str, ...]]:
     """Splits with a missing validation or test split drawn from train, and notes that say so.
 
-    Stratified: round(0.1 · n) of each emotion's n training faces for each missing split.
+    Stratified: round(0.1 · n) of each emotion's n training faces for each missing split, one
+    where that is none and n is more than the number of missing splits.
     """
     missing = [code for code in (1, 2) if not (splits == code).any()]
     if not (splits == 0).any():
@@ -54,13 +37,18 @@ def complete_splits(
     generator = np.random.default_rng(SEED)
     for label in range(len(EMOTIONS)):
         index = generator.permutation(np.nonzero((labels == label) & (splits == 0))[0])
-        share = round(SHARE * len(index))
+        share = max(round(SHARE * len(index)), int(len(index) > len(missing)))
         for i, code in enumerate(missing):
             result[index[i * share : (i + 1) * share]] = code
-    return result, tuple(
-        f"no {SPLITS[code]} split in this source: {int((result == code).sum())} of its training "
-        f"faces serve as {SPLITS[code]} ({SHARE:.0%} of each emotion, seed {SEED})"
-        for code in missing
+    return result, tuple(_drawn(SPLITS[code], int((result == code).sum())) for code in missing)
+
+
+def _drawn(split: str, n: int) -> str:
+    if not n:
+        return f"no {split} split in this source, and too few faces of each emotion to draw one"
+    return (
+        f"no {split} split in this source: {n} of its training faces serve as {split} "
+        f"({SHARE:.0%} of each emotion, at least one, seed {SEED})"
     )
 
 
@@ -81,16 +69,3 @@ def training_subset(
     chosen = splits != 0
     chosen[drawn] = True
     return np.nonzero(chosen)[0]
-
-
-def require_emotions(
-    labels: Int64[np.ndarray, " n"], splits: UInt8[np.ndarray, " n"], where: str
-) -> None:
-    """Raise `FerturbError` unless the training faces have all seven emotions."""
-    present = set(labels[splits == 0].tolist())
-    absent = [name for label, name in enumerate(EMOTIONS) if label not in present]
-    if absent:
-        raise FerturbError(
-            f"{where}: expected training faces of all {len(EMOTIONS)} emotions, found none of "
-            f"{', '.join(absent)}; is the copy complete?"
-        )

@@ -47,8 +47,8 @@ def load_dataset(
 ) -> Faces:
     """The faces a dataset config describes, altered as it says; what every run is trained on.
 
-    Without an alteration this is `load_faces`. FER2013 altered is of kind "maskfer" or "left-out",
-    so that nothing takes it for FER2013. Every input that can't be used raises `FerturbError`.
+    Without an alteration this is `load_faces`. Altered faces are of kind "maskfer" or "left-out",
+    so that nothing takes them for FER2013. Every input that can't be used raises `FerturbError`.
     """
     faces = _altered_faces(config, cache, progress)
     if config.training_faces is None:
@@ -143,7 +143,7 @@ def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landma
 
 def _of_kind(faces: Faces, kind: str) -> Faces:
     """FER2013 that is altered is FER2013 no longer; drawn faces stay drawn faces."""
-    return replace(faces, kind=kind) if faces.kind in ("fer2013", "maskfer") else faces
+    return faces if faces.kind == "synthetic" else replace(faces, kind=kind)
 
 
 def _title(config: DatasetConfig) -> str:

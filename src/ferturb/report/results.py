@@ -73,6 +73,16 @@ class StudyResults:
         return dict(self.main.done[0].record.get("data", {})) if self.main.done else {}
 
     @property
+    def datasets(self) -> tuple[dict[str, Any], ...]:
+        """What the finished runs record of their faces, each set once, the main group's first."""
+        found: dict[tuple[Any, Any], dict[str, Any]] = {}
+        for run in (*self.main.done, *self.done):
+            data = dict(run.record.get("data", {}))
+            if data:
+                found.setdefault((data.get("hash"), data.get("source")), data)
+        return tuple(found.values())
+
+    @property
     def fer2013(self) -> bool:
         """Whether the paper's numbers stand beside these: FER2013 with its own labels."""
         relabelled = any(run.config.dataset.fer_plus for run in self.runs)

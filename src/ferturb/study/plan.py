@@ -231,7 +231,10 @@ def adapt(study: Study, changes: Changes) -> Study:
     share = study.attention_epochs / study.recipe.epochs
     # How many faces are drawn counts only where they are: a study shares its runs on any others.
     dataset = study.dataset if changes.data == DatasetConfig().source else DatasetConfig()
-    masks = tuple(None if kind == "none" else kind for kind in changes.face_masks)
+    masks, order = (
+        tuple(None if k == "none" else k for k in changes.face_masks),
+        changes.label_order,
+    )
     return replace(
         study,
         models=changes.models or study.models,
@@ -239,7 +242,13 @@ def adapt(study: Study, changes: Changes) -> Study:
         recipe=replace(study.recipe, epochs=epochs),
         attention_epochs=max(1, round(share * epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
-        dataset=replace(dataset, source=changes.data, clean=changes.clean, votes=changes.votes),
+        dataset=replace(
+            dataset,
+            source=changes.data,
+            clean=changes.clean,
+            votes=changes.votes,
+            label_order=order,
+        ),
         heads=changes.heads or study.heads,
         face_masks=masks or study.face_masks,
     )

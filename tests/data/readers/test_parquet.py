@@ -11,7 +11,6 @@ import torch
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import SPLITS
-from ferturb.data.readers import fer2013
 from ferturb.data.sources import load_source
 
 FILES = {
@@ -48,15 +47,17 @@ def test_a_folder_with_one_file_a_split(small_faces, write_parquet, same_faces, 
     for split in SPLITS:
         part = small_faces.split(split)
         path = write_parquet(f"data/{FILES[split]}", part, part.labels.tolist(), struct=struct)
-    faces = load_source(path.parent.parent)
+    with pytest.raises(FerturbError, match="classes are numbers"):
+        load_source(path.parent.parent)
+    faces = load_source(path.parent.parent, None, "fer2013")
     assert same_faces(faces, small_faces)
-    assert any("taken in FER2013's order" in note for note in faces.notes)
+    assert faces.notes == ()
     assert f"data/{FILES['test']}#0" in faces.names
 
 
 def test_one_file_gets_splits(small_faces, write_parquet):
     path = write_parquet("faces", small_faces, small_faces.labels.tolist())
-    faces = load_source(path)
+    faces = load_source(path, None, "fer2013")
     assert torch.equal(faces.images, small_faces.images)
     assert torch.equal(faces.labels, small_faces.labels)
     assert [len(faces.split(s)) for s in SPLITS] == [70, 7, 7]
@@ -81,30 +82,17 @@ def test_labels_as_words_and_unknown_classes(small_faces, write_parquet):
     assert any("contempt (1)" in note for note in faces.notes)
 
 
-def test_fer2013s_counts_tell_another_order(small_faces, write_parquet, monkeypatch):
-    counts = (5, 2, 6, 9, 8, 3, 7)
-    monkeypatch.setattr(fer2013, "TRAIN_COUNTS", counts)
-    index = torch.cat(
-        [(small_faces.labels == e).nonzero().flatten()[:n] for e, n in enumerate(counts)]
-    )
-    faces = small_faces.select(index)
-    alphabet = sorted(EMOTIONS)
-    labels = [alphabet.index(EMOTIONS[label]) for label in faces.labels.tolist()]
-    write_parquet(FILES["test"], small_faces, small_faces.labels.tolist())
-    path = write_parquet(FILES["train"], faces, labels)
-    write_parquet(FILES["test"], faces, labels)
-    write_parquet(FILES["validation"], faces, labels)
-    read = load_source(path.parent)
-    assert torch.equal(read.split("train").labels, faces.labels)
-    assert torch.equal(read.split("test").labels, faces.labels)
-    assert any("another order" in note for note in read.notes)
-
-
-def test_bad_label_missing_column_and_damaged_file(small_faces, write_parquet):
+def test_stored_names_that_are_numbers_tell_nothing(small_faces, write_parquet):
     labels = small_faces.labels.tolist()
-    path = write_parquet("a.parquet", small_faces, [*labels[:3], 9, *labels[4:]])
-    with pytest.raises(FerturbError, match=r"row 4: expected .* got '9'"):
+    path = write_parquet("train.parquet", small_faces, labels, names=list("1234567"))
+    with pytest.raises(FerturbError, match=r"classes are numbers \(1, 2, 3, 4, 5, 6, 7\)"):
         load_source(path)
+    raf = torch.tensor([5, 2, 1, 3, 4, 0, 6])
+    assert torch.equal(load_source(path, None, "raf-db").labels, raf[small_faces.labels])
+
+
+def test_missing_column_and_damaged_file(small_faces, write_parquet):
+    labels = small_faces.labels.tolist()
     path = write_parquet("a.parquet", small_faces, labels, columns=("picture", "label"))
     with pytest.raises(FerturbError, match=r"expected a column image .*found picture, label"):
         load_source(path)
@@ -115,8 +103,83 @@ def test_bad_label_missing_column_and_damaged_file(small_faces, write_parquet):
     assert "\n" not in str(error.value)
 
 
+def cells(images, kind):
+    """A column of faces of some Arrow type."""
+    flat = [image.flatten().tolist() for image in images]
+    square = images.tolist()
+    types = {
+        "text": lambda: pa.array([" ".join(map(str, row)) for row in flat]),
+        "large text": lambda: pa.array(
+            [" ".join(map(str, row)) for row in flat], pa.large_string()
+        ),
+        "list": lambda: pa.array(flat),
+        "list of int8": lambda: pa.array(flat, pa.list_(pa.uint8())),
+        "fixed list": lambda: pa.array(flat, pa.list_(pa.uint8(), 2304)),
+        "Array2D": lambda: pa.array(square, pa.list_(pa.list_(pa.uint8()))),
+        "fixed Array2D": lambda: pa.array(square, pa.list_(pa.list_(pa.int32(), 48), 48)),
+        "shares of white": lambda: pa.array((images / 255).tolist()),
+        "a channel last": lambda: pa.array(images[..., None].tolist()),
+        "a channel first": lambda: pa.array(images[:, None].tolist()),
+        "colours": lambda: pa.array(np.repeat(images[..., None], 3, 3).tolist()),
+        "raw bytes": lambda: pa.array([image.tobytes() for image in images]),
+        "a dictionary": lambda: pa.array(
+            [" ".join(map(str, row)) for row in flat]
+        ).dictionary_encode(),
+    }
+    return types[kind]()
+
+
+KINDS = (
+    *("text", "large text", "list", "list of int8", "fixed list", "Array2D", "fixed Array2D"),
+    *("shares of white", "a channel last", "a channel first", "colours", "raw bytes"),
+    "a dictionary",
+)
+
+
+@pytest.mark.parametrize("column", ["image", "pixels", "img_bytes"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_pixels_of_every_type(small_faces, tmp_path, kind, column):
+    words = [EMOTIONS[label] for label in small_faces.labels.tolist()]
+    table = pa.table({column: cells(small_faces.images.numpy(), kind), "label": pa.array(words)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    faces = load_source(tmp_path / "a.parquet")
+    assert torch.equal(faces.images, small_faces.images)
+    assert torch.equal(faces.labels, small_faces.labels)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([1] * 2303, "got 2303"),
+        ([300] * 2304, "from 0 to 255, got 300"),
+        ([-1] * 2304, "from 0 to 255, got -1"),
+        ([float("nan")] * 2304, "something else than numbers"),
+        (None, "got 0"),
+    ],
+)
+def test_a_row_that_is_no_face_is_named(small_faces, tmp_path, value, reason):
+    rows = [image.flatten().tolist() for image in small_faces.images.double()]
+    rows[3] = value
+    words = [EMOTIONS[label] for label in small_faces.labels.tolist()]
+    pq.write_table(pa.table({"image": rows, "label": words}), tmp_path / "a.parquet")
+    faces = load_source(tmp_path / "a.parquet")
+    (item,) = faces.info["unreadable"]
+    assert item["name"] == "a.parquet#3"
+    assert reason in item["reason"]
+    assert len(faces) == 83
+
+
+def test_of_two_label_columns_the_names_are_read(small_faces, tmp_path, as_png):
+    data = [as_png(image) for image in small_faces.images.numpy()]
+    words = pa.array([EMOTIONS[label] for label in small_faces.labels.tolist()])
+    columns = {"image": pa.array(data), "label": pa.array([0] * 84), "label_text": words}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert torch.equal(load_source(tmp_path / "a.parquet").labels, small_faces.labels)
+
+
 def test_an_unreadable_image_is_named(small_faces, write_parquet, tmp_path):
-    path = write_parquet("train.parquet", small_faces, small_faces.labels.tolist())
+    labels = [EMOTIONS[label] for label in small_faces.labels.tolist()]
+    path = write_parquet("train.parquet", small_faces, labels)
     table = pq.read_table(path)
     rows = table.column("image").to_pylist()
     rows[7] = {"bytes": b"broken", "path": None}

@@ -11,6 +11,8 @@ class Changes:
 
     data: str = "synthetic"
     """A path, or `synthetic`."""
+    label_order: str | None = None
+    """What numbered labels mean, as `ferturb train --label-order` has it."""
     clean: bool = False
     """Leave out validation and test faces that have an exact copy in training."""
     models: tuple[str, ...] = ()

@@ -47,6 +47,9 @@ class DatasetConfig:
     """Train on this many of the training faces, drawn at random; None on all of them."""
     subset_seed: int = 0
     """Of that draw."""
+    label_order: str | None = None
+    """What numbered labels mean: `fer2013`, `alphabet`, `raf-db`, `affectnet`, `ck+`, `fer+`, the
+    emotions in order from 0 (`neutral,happy,…`), or pairs (`1=sad,2=fear,…`)."""
 
     def __post_init__(self) -> None:
         in_range("alteration_seed", self.alteration_seed, 0, None)

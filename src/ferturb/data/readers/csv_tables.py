@@ -5,67 +5,105 @@
 - the challenge's ``train.csv`` (emotion, pixels) and ``test.csv`` (pixels alone: the challenge
   never published its labels there, so it can't be used for more than predicting).
 
-A folder or zip may hold several of them (torchvision's layout does); the one with Usage is read.
-pixels are 2,304 numbers from 0 to 255, row by row, with spaces between.
+Columns, splits and classes go by the words of `ferturb.data.vocabulary`; commas, semicolons, tabs
+or bars stand between, in UTF-8 or UTF-16. Numbered labels are FER2013's. A folder or zip may hold
+several tables (torchvision's layout does): one that has a split column and whose name is not a
+split's is read alone, else all with labels are read together.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
-from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
-from ferturb.data.faces import Faces
+from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, parsing
-from ferturb.data.splits import split_code
+from ferturb.data.readers.pixels import parse_text
+from ferturb.data.readers.rows import Pixels, Rows, Source, faces_of
+from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, named, parsing
+from ferturb.data.vocabulary import (
+    Class,
+    class_of,
+    column_roles,
+    split_code,
+    split_of_path,
+)
 
-PIXELS = FACE_SIZE * FACE_SIZE
-COLUMNS = ("emotion", "pixels", "usage")
-_LABELS = tuple(str(label) for label in range(len(EMOTIONS)))
+FORM = "CSV"
+SUFFIXES = (".csv", ".tsv")
 _HEADER_BYTES = 4096
 _BLOCK_BYTES = 8 * 2**20
+_BETWEEN = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One CSV of a tree: how it is written, and which column has which role."""
+
+    name: str
+    encoding: str
+    between: str
+    columns: tuple[str, ...]
+    roles: Mapping[str, int]
+    skipped: int = 1
+    """Lines before the first row."""
+
+    @property
+    def split(self) -> int | None:
+        """The split its name says."""
+        return split_of_path(self.name)
 
 
 def matches(tree: SourceTree) -> bool:
-    """True for a single text file, and for a tree with a CSV that has one of FER2013's columns."""
-    if len(tree.members) == 1 and not tree.path.is_dir():
-        (name,) = tree.members
-        return name.lower().endswith((".csv", ".txt")) or bool(_roles(header(tree, name)))
-    return any("pixels" in _roles(header(tree, name)) for name in tree.with_suffix(".csv"))
+    """True for a single text file, and for a tree with a CSV that has a column of pixels."""
+    if tree.single and next(iter(tree.members)).lower().endswith((*SUFFIXES, ".txt")):
+        return True
+    return bool(_tables(tree))
 
 
-def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
+def read(
+    tree: SourceTree, progress: Progress | None = None, order: Mapping[int, str] | None = None
+) -> Faces:
     """The CSV form of FER2013 in this tree as `Faces`; names are ``<Usage>_<row>``.
 
-    A missing column, a row without exactly 2,304 pixels, a pixel outside 0 … 255, a label
-    outside 0 … 6 and an unknown Usage raise `FerturbError` with the number of the row (the first
-    row below the header is row 1).
+    By the rules of `ferturb.data.readers.rows`. A row that is no face is named by its number (the
+    first row below the header is row 1) and left out; a missing column raises `FerturbError`.
     """
-    tables = {name: _roles(header(tree, name)) for name in _tables(tree)}
-    whole = [name for name, roles in tables.items() if set(COLUMNS) <= set(roles)]
+    tables = _tables(tree)
+    labelled = [table for table in tables if "label" in table.roles]
+    whole = [table for table in labelled if "split" in table.roles and table.split is None]
     if whole:
-        chosen = [min(whole, key=lambda name: (name.count("/"), name))]
-        reason = f"not read: {chosen[0]} has all of it"
+        chosen = [min(whole, key=lambda table: (table.name.count("/"), table.name))]
+        reason = f"not read: {chosen[0].name} has all of it"
     else:
-        chosen = [name for name in tables if _is_labelled_part(tree, name, tables[name])]
-        reason = "left out: it has no labels (no column emotion)"
-    notes = [f"{name} {reason}" for name in tables if name not in chosen]
-    parts = [_read_table(tree, name, tables[name], progress) for name in chosen]
-    faces = fer2013.joined(parts, notes, {"form": "rows" if whole else "parts", "unreadable": []})
-    form = "CSV" if whole else "CSV without Usage"
-    return fer2013.finish(faces, form, str(tree.path), official=bool(whole))
+        chosen, reason = labelled, "left out: it has no labels (no column emotion)"
+    if not chosen:
+        raise FerturbError(_missing(tree, tables))
+    notes = [f"{table.name} {reason}" for table in tables if table not in chosen]
+    parts = [_Part(tree, table, progress) for table in chosen]
+    notes += [note for part in parts for note in part.notes]
+    rows = Rows(
+        _unique(parts),
+        [c for part in parts for c in part.classes],
+        [s for part in parts for s in part.splits],
+        lambda chosen: _pixels(parts, chosen),
+    )
+    info = {"form": "rows" if len(chosen) == 1 and "split" in chosen[0].roles else "parts"}
+    form = FORM if info["form"] == "rows" else f"{FORM} without Usage"
+    return faces_of(rows, Source(str(tree.path), form, order, True, notes, info))
 
 
-def write_csv(faces: Faces, path: Path, *, icml: bool = False) -> None:
+def write_csv(faces: Faces, path: str | Path, *, icml: bool = False) -> None:
     """Write faces as ``fer2013.csv`` (or, with `icml`, as ``icml_face_data.csv``), atomically."""
     if faces.images.shape[1:] != (FACE_SIZE, FACE_SIZE):
         raise FerturbError(
@@ -74,7 +112,10 @@ def write_csv(faces: Faces, path: Path, *, icml: bool = False) -> None:
         )
     words = [str(value) for value in range(256)]
     rows = zip(faces.images.flatten(1), faces.labels.tolist(), faces.splits.tolist(), strict=True)
-    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii", newline="") as file:
+    with (
+        atomic_path(Path(path)) as temporary,
+        temporary.open("w", encoding="ascii", newline="") as file,
+    ):
         file.write("emotion, Usage, pixels\n" if icml else "emotion,pixels,Usage\n")
         for image, label, split in rows:
             pixels = " ".join([words[value] for value in image.tolist()])
@@ -82,142 +123,180 @@ def write_csv(faces: Faces, path: Path, *, icml: bool = False) -> None:
             file.write(f"{label},{usage},{pixels}\n" if icml else f"{label},{pixels},{usage}\n")
 
 
-def header(tree: SourceTree, name: str) -> list[str]:
-    """The column names of a CSV, lower case, without surrounding space; [] if it is not text."""
-    with tree.open(name) as stream:
-        start = stream.read(_HEADER_BYTES)
-    try:
-        line = start.decode("utf-8-sig", "strict" if len(start) < _HEADER_BYTES else "ignore")
-    except UnicodeDecodeError:
-        return []
-    if "\0" in line:
-        return []
-    first = next(iter(csv.reader(line.splitlines()[:1])), [])
-    return [column.strip().lower() for column in first]
+class _Part:
+    """The rows of one table, blank ones left out."""
 
-
-def _tables(tree: SourceTree) -> tuple[str, ...]:
-    if len(tree.members) == 1 and not tree.path.is_dir():
-        return tuple(tree.members)
-    return tuple(n for n in tree.with_suffix(".csv") if "pixels" in _roles(header(tree, n)))
-
-
-def _roles(columns: list[str]) -> dict[str, int]:
-    return {column: i for i, column in enumerate(columns) if column in COLUMNS}
-
-
-def _is_labelled_part(tree: SourceTree, name: str, roles: dict[str, int]) -> bool:
-    """True for a table with labels that may come without Usage, False for one without labels."""
-    stem = name.rpartition("/")[2].partition(".")[0]
-    where = tree.path if len(tree.members) == 1 else f"{tree.path} ({name})"
-    code = split_code(stem)
-    others = len(_tables(tree)) > 1
-    if "emotion" not in roles and "pixels" in roles and "usage" not in roles and code is not None:
-        if others:
-            return False
-        raise FerturbError(
-            f"{where} has no column emotion: the challenge's {name.rpartition('/')[2]} carries no "
-            "labels; give fer2013.csv or icml_face_data.csv, which carry all of them"
+    def __init__(self, tree: SourceTree, table: Table, progress: Progress | None) -> None:
+        self.where = (
+            table.name if table.name == tree.path.name else f"{tree.path.name} ({table.name})"
         )
-    if {"emotion", "pixels"} <= set(roles) and code is not None:
-        return True
-    missing = ", ".join(column for column in COLUMNS if column not in roles)
-    found = ", ".join(header(tree, name)[:6])[:80] or "none"
-    raise FerturbError(
-        f"{where}: missing column {missing}; expected emotion, pixels, Usage as in fer2013.csv "
-        f"(only train.csv comes without Usage), found {found}"
+        self.classes: list[Class] = []
+        self.splits: list[str | None] = []
+        self.numbers: list[int] = []
+        """The row of each face, from 0."""
+        images, readable = [], []
+        self.reasons: dict[int, str] = {}
+        own = None if table.split is None else SPLITS[table.split]
+        torn: list[str] = []
+        row, done = 0, 0
+        for batch in _batches(tree, table, self.where, torn):
+            columns = {role: batch.column(place) for role, place in table.roles.items()}
+            kept, columns = _filled(columns)
+            faces, ok, reasons = parse_text(columns["pixels"])
+            self.reasons |= {len(self.numbers) + i: reason for i, reason in reasons.items()}
+            self.classes += [class_of(cell) for cell in _words(columns["label"])]
+            splits = _words(columns["split"]) if "split" in columns else [""] * len(ok)
+            self.splits += [word.strip() or own for word in splits]
+            self.numbers += (kept + row).tolist()
+            images.append(faces)
+            readable.append(ok)
+            row += batch.num_rows
+            done += batch.nbytes
+            if progress is not None:
+                progress(min(done, tree.members[table.name]), tree.members[table.name])
+        if not self.numbers:
+            raise FerturbError(f"{self.where} has a header but no rows")
+        self.images, self.readable = np.concatenate(images), np.concatenate(readable)
+        note = named(
+            "{n} row(s) of " + self.where + " with too few or too many cells left out", torn
+        )
+        self.notes = [note] if note else []
+
+    @property
+    def names(self) -> list[str]:
+        """``<Usage>_<row>``, as FER+ counts the rows."""
+        codes = (split_code(word or "") for word in self.splits)
+        return [
+            f"{fer2013.USAGES[code or 0]}_{i:05d}"
+            for i, code in zip(self.numbers, codes, strict=True)
+        ]
+
+
+def _filled(columns: dict[str, Any]) -> tuple[Int64[np.ndarray, " k"], dict[str, Any]]:
+    """The rows that have anything in the columns that count, and their cells."""
+    import pyarrow.compute as pc
+
+    trimmed = (pc.ascii_trim_whitespace(column) for column in columns.values())
+    filled = np.any([np.asarray(pc.not_equal(column, ""), bool) for column in trimmed], axis=0)
+    kept = np.flatnonzero(filled)
+    if len(kept) < len(filled):
+        columns = {role: column.take(kept) for role, column in columns.items()}
+    return kept, columns
+
+
+def _words(column: Any) -> list[str]:
+    """Cells as text, whatever the bytes."""
+    import pyarrow as pa
+
+    return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
+
+
+def _unique(parts: list[_Part]) -> list[str]:
+    """The names of all rows; those of several tables that would be alike begin with the table's."""
+    names = [name for part in parts for name in part.names]
+    if len(parts) == 1 or len(set(names)) == len(names):
+        return names
+    return [f"{part.where}/{name}" for part in parts for name in part.names]
+
+
+def _pixels(parts: list[_Part], chosen: Int64[np.ndarray, " m"]) -> Pixels:
+    images = parts[0].images if len(parts) == 1 else np.concatenate([p.images for p in parts])
+    readable = np.concatenate([part.readable for part in parts])
+    reasons: dict[int, dict[str, str]] = {}
+    start = 0
+    for part in parts:
+        for i, reason in part.reasons.items():
+            name = f"{part.where}, row {part.numbers[i] + 1}"
+            reasons[start + i] = {"name": name, "reason": reason}
+        start += len(part.numbers)
+    unreadable = [reasons[i] for i in chosen.tolist() if not readable[i]]
+    whole = len(chosen) == len(images)
+    return (
+        (images, readable, unreadable) if whole else (images[chosen], readable[chosen], unreadable)
     )
 
 
-def _read_table(
-    tree: SourceTree, name: str, roles: dict[str, int], progress: Progress | None
-) -> tuple[UInt8[np.ndarray, "n 48 48"], Int64[np.ndarray, " n"], np.ndarray, list[str]]:
-    where = name if name == tree.path.name else f"{tree.path.name} ({name})"
-    default = split_code(name.rpartition("/")[2].partition(".")[0]) or 0
-    images: list[UInt8[np.ndarray, "n 48 48"]] = []
-    labels: list[int] = []
-    splits: list[int] = []
-    row, done = 1, 0
-    for batch in _batches(tree, name, where):
-        columns = {role: batch.column(index) for role, index in roles.items()}
-        images.append(_pixels(columns["pixels"], where, row))
-        expected = f"an emotion from 0 to {_LABELS[-1]}"
-        labels += _codes(columns["emotion"], _LABELS, expected, where, row)
-        if "usage" in columns:
-            expected = f"Usage {', '.join(fer2013.USAGES)}"
-            splits += _codes(columns["usage"], fer2013.USAGES, expected, where, row)
-        else:
-            splits += [default] * batch.num_rows
-        row += batch.num_rows
-        done += batch.nbytes
-        if progress is not None:
-            progress(min(done, tree.members[name]), tree.members[name])
-    if row == 1:
-        raise FerturbError(f"{where} has a header but no rows; copy or download it again")
-    names = [f"{fer2013.USAGES[code]}_{i:05d}" for i, code in enumerate(splits)]
-    return np.concatenate(images), np.array(labels), np.array(splits, np.uint8), names
+def _tables(tree: SourceTree) -> list[Table]:
+    """The tables with pixels of a tree, in order."""
+    names = tuple(tree.members) if tree.single else tree.with_suffix(*SUFFIXES)
+    found = (_table(name, tree.start(name, _HEADER_BYTES)) for name in names)
+    return [table for table in found if table is not None and "pixels" in table.roles]
 
 
-def _batches(tree: SourceTree, name: str, where: str) -> Iterator[Any]:
+def _table(name: str, start: bytes) -> Table | None:
+    """How a CSV is written, by its first bytes; None if it is not text."""
+    encoding = _encoding(start)
+    text = start.decode(encoding, "ignore").lstrip("\ufeff")
+    if "\0" in text or not text.strip():
+        return None
+    lines = text.splitlines()
+    skipped = 1
+    if lines[0].lower().startswith("sep=") and len(lines) > 1:  # Excel says so what stands between
+        skipped = 2
+    tried = []
+    for between in _BETWEEN:
+        columns = tuple(next(iter(csv.reader([lines[skipped - 1]], delimiter=between)), []))
+        tried.append(Table(name, encoding, between, columns, column_roles(columns), skipped))
+    return max(tried, key=lambda table: len(table.roles))
+
+
+def _encoding(start: bytes) -> str:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if start[1:200:2].count(0) > len(start[1:200:2]) // 2:
+        return "utf-16-le"
+    if start[0:200:2].count(0) > len(start[0:200:2]) // 2:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _missing(tree: SourceTree, tables: list[Table]) -> str:
+    """Why none of a tree's tables can be read."""
+    if tables and tables[0].split == SPLITS.index("test") and "split" not in tables[0].roles:
+        return (
+            f"{tree.path} ({tables[0].name}) has no column emotion: the challenge's test.csv "
+            "carries no labels; give fer2013.csv or icml_face_data.csv, which carry all of them"
+        )
+    name = next(iter(tree.members))
+    table = tables[0] if tables else _table(name, tree.start(name, _HEADER_BYTES))
+    roles, columns = ({}, ()) if table is None else (table.roles, table.columns)
+    absent = [role for role in ("label", "pixels") if role not in roles]
+    words = " and ".join("emotion" if role == "label" else role for role in absent)
+    found = ", ".join(column.strip() for column in columns[:6])[:80] or "none"
+    return (
+        f"{tree.path}: missing column {words}; expected emotion (or label), pixels, and Usage (or "
+        f"split), as in fer2013.csv, found {found}"
+    )
+
+
+def _batches(tree: SourceTree, table: Table, where: str, torn: list[str]) -> Iterator[Any]:
+    """Batches of rows as text; a row with another number of cells goes into `torn`."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    if tree.members[name] > MAX_TABLE_BYTES:
-        raise FerturbError(f"{where} has {tree.members[name]:,} bytes; too large to read")
-    columns = [str(i) for i in range(len(header(tree, name)))]
-    with parsing(where, "CSV"), tree.open(name) as stream:
+    if tree.members[table.name] > MAX_TABLE_BYTES:
+        raise FerturbError(f"{where} has {tree.members[table.name]:,} bytes; too large to read")
+
+    def skip(row: Any) -> str:
+        if row.text.strip():
+            torn.append(f"{row.text[:20].strip()}… ({row.actual_columns} cells)")
+        return "skip"
+
+    columns = [str(i) for i in range(len(table.columns))]
+    with parsing(where, "CSV"), tree.open(table.name) as stream:
         yield from arrow_csv.open_csv(
             pa.PythonFile(stream),
             arrow_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, column_names=columns, skip_rows=1
+                use_threads=False,
+                block_size=_BLOCK_BYTES,
+                column_names=columns,
+                skip_rows=table.skipped,
+                encoding=table.encoding,
             ),
-            arrow_csv.ParseOptions(),
-            arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
+            arrow_csv.ParseOptions(
+                delimiter=table.between, newlines_in_values=True, invalid_row_handler=skip
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), check_utf8=False
+            ),
         )
-
-
-def _pixels(column: Any, where: str, row: int) -> UInt8[np.ndarray, "n 48 48"]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    trimmed = pc.utf8_trim_whitespace(column)
-    words = pc.split_pattern(trimmed, " ")
-    lengths = pc.list_value_length(words)
-    try:
-        if pc.all(pc.equal(lengths, PIXELS)).as_py():
-            flat = words.flatten().cast(pa.uint8())
-            return np.asarray(flat).reshape(len(column), FACE_SIZE, FACE_SIZE)
-    except pa.ArrowInvalid:
-        pass
-    return _pixels_one_by_one(trimmed.to_pylist(), where, row)
-
-
-def _pixels_one_by_one(rows: list[str], where: str, first: int) -> UInt8[np.ndarray, "n 48 48"]:
-    """The same for text that is spaced otherwise; names the row when something is wrong."""
-    images = np.zeros((len(rows), PIXELS), np.uint8)
-    for i, text in enumerate(rows):
-        words = text.split()
-        if len(words) != PIXELS:
-            raise _wrong(where, first + i, f"{PIXELS} pixels (48×48), got {len(words)}")
-        for j, word in enumerate(words):
-            if not (word.isascii() and word.isdigit() and int(word[:9]) <= 255):
-                found = f"{word[:20]!r} at position {j + 1}"
-                raise _wrong(where, first + i, f"pixels from 0 to 255, got {found}")
-        images[i] = np.array(words, dtype=np.int64)
-    return images.reshape(-1, FACE_SIZE, FACE_SIZE)
-
-
-def _codes(column: Any, known: Sequence[str], what: str, where: str, first: int) -> list[int]:
-    """The place of each word of a column among the known ones; names the row of any other."""
-    codes = {word: code for code, word in enumerate(known)}
-    found = []
-    for i, text in enumerate(column.to_pylist()):
-        code = codes.get(text.strip())
-        if code is None:
-            raise _wrong(where, first + i, f"{what}, got {text[:20]!r}")
-        found.append(code)
-    return found
-
-
-def _wrong(where: str, row: int, what: str) -> FerturbError:
-    return FerturbError(f"{where}, row {row}: expected {what}; correct or remove the row")

@@ -1,160 +1,145 @@
-"""Any tree of face images: ``<split>/<emotion>/*``, or ``<emotion>/*`` alone, to `Faces`.
+"""Any tree of face images: ``<split>/<emotion>/*``, ``<emotion>/<split>/*`` or ``<emotion>/*``.
 
 The folder an image lies in is its class; the nearest folder above whose name is a split's gives
-the split; any folders above these do not matter. Classes that are none of the seven emotions
-(contempt, …) are left out and reported, never guessed.
+the split; any folders above these do not matter. Files are images by suffix, and in a folder named
+after an emotion by content too; what lies there and is none is named in the notes.
+
+FER2013's image archive keeps its splits in its file names (``test/<emotion>/PublicTest_123.jpg``).
+Such a name tells validation from test where no folder is called validation, and the split where
+no folder does. Each image goes by itself; where its folder and its name contradict each other the
+folder decides, and the notes say so.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
+from jaxtyping import Int64
 
 from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
-from ferturb.data.faces import Faces
-from ferturb.data.readers.images import (
-    IMAGE_SUFFIXES,
-    MAX_IMAGE_BYTES,
-    Progress,
-    decode_faces,
-    unreadable_note,
-)
-from ferturb.data.readers.source_tree import SourceTree
-from ferturb.data.splits import complete_splits, split_code
+from ferturb.base.image_formats import START, SUFFIXES, format_of, is_image
+from ferturb.data.faces import SPLITS, Faces
+from ferturb.data.readers.fer2013 import USAGES, altered
+from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces
+from ferturb.data.readers.rows import Pixels, Rows, Source, faces_of
+from ferturb.data.readers.source_tree import SourceTree, named
+from ferturb.data.vocabulary import class_of, split_code
 
+FORM = "folders of images"
 EXPECTED = "expected <split>/<emotion>/* or <emotion>/*"
 
-
-@dataclass(frozen=True)
-class ImageList:
-    """The labelled images of a tree: name, label 0 … 6, split code (None: no split folder)."""
-
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
-    splits: tuple[int | None, ...]
-    unknown: dict[str, int]
-    """Images left out, by class folder."""
+_OFFICIAL = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
+_OF_USAGE = {usage: code for code, usage in enumerate(USAGES)}
 
 
 def matches(tree: SourceTree) -> bool:
     """True when the tree holds image files."""
-    return bool(tree.with_suffix(*IMAGE_SUFFIXES))
+    if tree.with_suffix(*SUFFIXES):
+        return True
+    return any(is_image(tree.start(name, START)) for name in _doubtful(tree))
 
 
-def read(tree: SourceTree, progress: Progress | None = None) -> Faces:
-    """A tree of face images as `Faces`.
-
-    An empty class folder, class folders that are only numbers, no class folder with an emotion's
-    name, and split folders for some classes only raise `FerturbError`. Images that can't be read
-    are left out and named in ``notes`` and ``info["unreadable"]``.
-    """
-    images = list_images(tree)
-    missing = [i for i, split in enumerate(images.splits) if split is None]
-    if missing and len(missing) < len(images.names):
-        other = next(i for i, split in enumerate(images.splits) if split is not None)
-        raise FerturbError(
-            f"{tree.path}: {images.names[missing[0]]} lies in no split folder, "
-            f"{images.names[other]} does; {EXPECTED}, not both"
-        )
-    splits = np.array([split or 0 for split in images.splits], np.uint8)
-    faces = decode_images(tree, images, splits, progress)
-    completed, notes = complete_splits(faces.labels.numpy(), faces.splits.numpy())
-    absent = [EMOTIONS[i] for i in range(len(EMOTIONS)) if not (faces.labels == i).any()]
-    if absent:
-        notes += (f"no faces of {', '.join(absent)} in this source",)
-    return replace(
-        faces,
-        splits=torch.from_numpy(completed),
-        source=f"folders of images ({tree.path.name})",
-        notes=faces.notes + notes,
-    )
-
-
-def list_images(tree: SourceTree) -> ImageList:
-    """The images of a tree with the labels and splits their folders give, sorted by name."""
-    found = tree.with_suffix(*IMAGE_SUFFIXES)
-    if not found:
-        raise FerturbError(f"{tree.path} has no images in it; {EXPECTED}")
-    labels: dict[str, int | None] = {}
-    splits: dict[str, int | None] = {}
-    for folder in {name.rpartition("/")[0] for name in found}:
-        *above, own = folder.split("/")
-        labels[folder] = emotion_label(own)
-        codes = (split_code(part) for part in reversed(above))
-        splits[folder] = next((code for code in codes if code is not None), None)
-    _require_classes(tree, labels)
-    known = tuple(name for name in found if labels[name.rpartition("/")[0]] is not None)
-    unknown = Counter(
-        name.split("/")[-2] if "/" in name else "" for name in set(found) - set(known)
-    )
-    folders = [name.rpartition("/")[0] for name in known]
-    return ImageList(
-        names=known,
-        labels=tuple(label for f in folders if (label := labels[f]) is not None),
-        splits=tuple(splits[f] for f in folders),
-        unknown=dict(sorted(unknown.items())),
-    )
-
-
-def decode_images(
-    tree: SourceTree, images: ImageList, splits: np.ndarray, progress: Progress | None
+def read(
+    tree: SourceTree, progress: Progress | None = None, order: Mapping[int, str] | None = None
 ) -> Faces:
-    """The listed images as `Faces`, with notes on what was left out."""
-    pixels, readable, unreadable = decode_faces(
-        lambda name: tree.read(name, MAX_IMAGE_BYTES),
-        {name: tree.members[name] for name in images.names},
-        progress,
-    )
-    names = tuple(name for name, ok in zip(images.names, readable, strict=True) if ok)
-    folders, whole = ({name.rpartition("/")[0] for name in some} for some in (images.names, names))
-    for lost in sorted(folders - whole):
-        reason = next(x["reason"] for x in unreadable if x["name"].startswith(f"{lost}/"))
+    """A tree of face images as `Faces`, by the rules of `ferturb.data.readers.rows`."""
+    notes = [named("{n} empty class folder(s)", _empty_classes(tree))]
+    found = _images(tree, notes)
+    places = [_place(name) for name in found]
+    if not any(cls is not None for cls, _ in places):
         raise FerturbError(
-            f"{tree.path}: none of the images in {lost} can be read ({reason}); "
-            "copy or download it again"
+            f"{tree.path}: {EXPECTED} with emotions {', '.join(EMOTIONS)}; "
+            "found images in no class folder"
         )
-    notes: list[str] = []
-    info: dict[str, Any] = {"form": "images", "unreadable": list(unreadable)}
-    if unreadable:
-        notes.append(unreadable_note(unreadable))
-    if images.unknown:
-        shown = ", ".join(f"{name or '(no folder)'} ({n})" for name, n in images.unknown.items())
-        notes.append(f"{sum(images.unknown.values())} images of unknown classes left out: {shown}")
-        info["unknown_classes"] = images.unknown
-    return Faces(
-        images=torch.from_numpy(pixels if readable.all() else pixels[readable]),
-        labels=torch.tensor(images.labels, dtype=torch.int64)[torch.from_numpy(readable)],
-        splits=torch.from_numpy(splits[readable]),
-        names=names,
-        source=str(tree.path.name),
-        notes=tuple(notes),
-        info=info,
-    )
+    splits = _split_words(found, [split for _, split in places], notes)
+    rows = Rows(found, [cls for cls, _ in places], splits, _decoder(tree, found, progress))
+    archive = any(_official(name) is not None for name in found)
+    form, said = "image archive" if archive else FORM, [note for note in notes if note]
+    source = Source(str(tree.path), form, order, False, said, {"form": "images"})
+    return altered(faces_of(rows, source), tree)
 
 
-def _require_classes(tree: SourceTree, labels: dict[str, int | None]) -> None:
-    full = set(labels)
-    for folder in sorted(tree.folders - full):
-        if emotion_label(folder.rpartition("/")[2]) is not None:
-            raise FerturbError(
-                f"{tree.path}: the class folder {folder} holds no images; "
-                "put its images there or remove the folder"
-            )
-    if any(label is not None for label in labels.values()):
-        return
-    classes = sorted({folder.rpartition("/")[2] for folder in full} - {""})
-    shown = ", ".join(classes[:8]) + (", …" if len(classes) > 8 else "")
-    if classes and all(name.isdigit() for name in classes):
-        raise FerturbError(
-            f"{tree.path}: the class folders are numbers ({shown}), and datasets number their "
-            f"emotions differently; rename them to {', '.join(EMOTIONS)}"
-        )
-    raise FerturbError(
-        f"{tree.path}: {EXPECTED} with emotions {', '.join(EMOTIONS)}; "
-        f"found {f'the class folders {shown}' if classes else 'images in no class folder'}"
+def _images(tree: SourceTree, notes: list[str]) -> tuple[str, ...]:
+    """The members that are images, sorted; the others in class folders are named in the notes."""
+    found, others = set(tree.with_suffix(*SUFFIXES)), []
+    for name in _doubtful(tree):
+        start = tree.start(name, START)
+        if is_image(start):
+            found.add(name)
+        else:
+            known = format_of(start)
+            others.append(f"{name} ({known})" if known else name)
+    notes.append(named("{n} file(s) in class folders that are no images left out", others))
+    return tuple(sorted(found))
+
+
+def _doubtful(tree: SourceTree) -> list[str]:
+    """Members without an image's suffix that lie in a folder named after an emotion."""
+    others = (name for name in tree.members if not name.lower().endswith(SUFFIXES))
+    return [name for name in others if emotion_label(str(_place(name)[0])) is not None]
+
+
+def _place(name: str) -> tuple[str | int | None, int | None]:
+    """The class and the split that an image's folders give."""
+    folders = name.split("/")[:-1]
+    own = split_code(folders[-1]) if folders else None
+    if own is not None:
+        above = class_of(folders[-2]) if len(folders) > 1 else None
+        named = isinstance(above, int) or emotion_label(str(above)) is not None
+        return (above if named else None), own  # <emotion>/<split>/*
+    codes = (split_code(folder) for folder in reversed(folders[:-1]))
+    split = next((code for code in codes if code is not None), None)
+    return (class_of(folders[-1]) if folders else None), split
+
+
+def _split_words(
+    names: Sequence[str], folders: Sequence[int | None], notes: list[str]
+) -> list[str | None]:
+    """The split of each image, by its folders and by FER2013's file names."""
+    apart = SPLITS.index("validation") in folders  # validation and test have folders of their own
+    found: list[str | None] = []
+    against: list[str] = []
+    for name, folder in zip(names, folders, strict=True):
+        own = _official(name)
+        if own is None or folder is None:
+            code = folder if own is None else own
+        elif (folder, own) == (2, 1) and not apart:
+            code = own
+        else:
+            code = folder
+            if own != folder:
+                against.append(name)
+        found.append(None if code is None else SPLITS[code])
+    notes.append(
+        named("{n} image(s) named as of another split than their folder's, which counts", against)
     )
+    return found
+
+
+def _official(name: str) -> int | None:
+    """The split that a file's name says if it is one of FER2013's."""
+    found = _OFFICIAL.fullmatch(name.rpartition("/")[2])
+    return None if found is None else _OF_USAGE[found[1]]
+
+
+def _decoder(
+    tree: SourceTree, names: Sequence[str], progress: Progress | None
+) -> Callable[[Int64[np.ndarray, " m"]], Pixels]:
+    def decoded(chosen: Int64[np.ndarray, " m"]) -> Pixels:
+        sizes = {names[i]: tree.members[names[i]] for i in chosen.tolist()}
+        return decode_faces(lambda name: tree.read(name, MAX_IMAGE_BYTES), sizes, progress)
+
+    return decoded
+
+
+def _empty_classes(tree: SourceTree) -> list[str]:
+    """Folders named after an emotion that nothing lies in or below."""
+    full: set[str] = set()
+    for name in tree.members:
+        parts = name.split("/")[:-1]
+        full.update("/".join(parts[: i + 1]) for i in range(len(parts)))
+    empty = sorted(tree.folders - full)
+    return [name for name in empty if emotion_label(name.rpartition("/")[2]) is not None]

@@ -11,16 +11,15 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from ferturb.base.decode import FACE_SIZE as FACE_SIZE
-from ferturb.base.decode import SUFFIXES, Limits, decode, face_of
+from ferturb.base.decode import Limits, decode, face_of
 from ferturb.base.errors import first_line
 
-IMAGE_SUFFIXES = SUFFIXES
 LIMITS = Limits(frames=1)
 MAX_IMAGE_BYTES = LIMITS.bytes
 
@@ -37,14 +36,17 @@ def decode_face(data: bytes, limits: Limits = LIMITS) -> UInt8[np.ndarray, "48 4
 
 
 def decode_faces(
-    read: Callable[[str], bytes], sizes: Mapping[str, int], progress: Progress | None = None
+    read: Callable[[str], Any],
+    sizes: Mapping[str, int],
+    progress: Progress | None = None,
+    face: Callable[[Any], UInt8[np.ndarray, "48 48"]] = decode_face,
 ) -> tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], tuple[dict[str, str], ...]]:
     """Read and decode many images: (faces, which could be read, what could not and why).
 
-    `sizes` gives the names and their size in bytes; `read` gives the bytes of one name and may be
-    called from several threads (which pay only for larger files than FER2013's). A file that can't
-    be read leaves a black face, False in the second result, and ``{"name", "reason"}`` in the
-    third.
+    `sizes` gives the names and their size in bytes; `read` gives the bytes of one name (or
+    whatever `face` makes a face of) and may be called from several threads (which pay only for
+    larger files than FER2013's). A file that can't be read leaves a black face, False in the
+    second result, and ``{"name", "reason"}`` in the third.
     """
     names = tuple(sizes)
     faces = np.zeros((len(names), FACE_SIZE, FACE_SIZE), np.uint8)
@@ -55,7 +57,7 @@ def decode_faces(
         failed = []
         for i in range(start, min(start + _CHUNK, len(names))):
             try:
-                faces[i] = decode_face(read(names[i]))
+                faces[i] = face(read(names[i]))
             except Exception as error:  # the rest of the files must still be read
                 readable[i] = False
                 failed.append({"name": names[i], "reason": first_line(error)})
