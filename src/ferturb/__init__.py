@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ferturb.base.telemetry import switch_off
+
 if TYPE_CHECKING:
     from ferturb.base.config import DatasetConfig as DatasetConfig
     from ferturb.base.config import MethodConfig as MethodConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from ferturb.study.study import run_study as run_study
 
 __version__ = "0.1.0"
+
+switch_off()  # before anything that reports to its maker is imported
 
 _HOMES = {
     "DatasetConfig": "ferturb.base.config",

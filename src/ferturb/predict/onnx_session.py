@@ -47,6 +47,7 @@ def _session(path: Path, threads: int | None) -> Any:
         ) from error
     if not path.is_file():
         raise FerturbError(f"{path} does not exist; give an ONNX file")
+    onnxruntime.disable_telemetry_events()  # for whoever imported it before ferturb
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
