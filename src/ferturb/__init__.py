@@ -70,10 +70,18 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home when it is first asked for (PEP 562)."""
+    """Import a public name from its home when it is first asked for (PEP 562).
+
+    `MissingPackageError` says what to install for it.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'ferturb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from ferturb.base.errors import missing
+
+        raise missing(error) from error
     globals()[name] = value
     return value
 

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferturb.base.decode import FACE_SIZE, LIMITS, SUFFIXES, Limits
+from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.altering import Alterer
 from ferturb.predict.crops import Crop, found_crops, whole_crop
 from ferturb.predict.detection import Detector, make_detector
+from ferturb.predict.files import find_files
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
 from ferturb.predict.landmark_finder import LandmarkFinder
@@ -78,15 +79,24 @@ class Predictor:
         return list(self._classified(looked_at))
 
     def predict_files(
-        self, paths: Iterable[str | Path], reading: Reading = READING, keep: bool = False
+        self,
+        paths: str | Path | Iterable[str | Path],
+        reading: Reading = READING,
+        keep: bool = False,
     ) -> Iterator[PhotoPrediction]:
         """The faces of photos in files, one result a photo, in order.
 
         Folders are searched for images; videos are read as `predict_video` reads them. What can't
         be read gives a result with an `error`, and the others go on. With `reading.frames` an
-        animated file gives one result a frame. `keep` puts the photo into its result.
+        animated file gives one result a frame. `keep` puts the photo into its result. What is no
+        path raises `FerturbError` at once.
         """
-        for is_video, group in groupby(files_of(paths), lambda p: p.suffix.lower() in VIDEOS):
+        return self._predicted(find_files(paths).paths, reading, keep)
+
+    def _predicted(
+        self, files: Iterable[Path], reading: Reading, keep: bool
+    ) -> Iterator[PhotoPrediction]:
+        for is_video, group in groupby(files, lambda p: p.suffix.lower() in VIDEOS):
             if not is_video:
                 looked_at = (seen for path in group for seen in self._read(path, reading, keep))
                 yield from self._classified(looked_at)
@@ -209,16 +219,6 @@ class Predictor:
             hidden=dict(zip(FEATURES, hidden.tolist(), strict=True)) if confidence > 0 else None,
             face=crop.face,
         )
-
-
-def files_of(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Files as they are given, and the images in folders and their folders, by name."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            yield from sorted(inside)
-        else:
-            yield path
 
 
 def _by_emotion(row: Float32[np.ndarray, " 7"]) -> dict[str, float]:
