@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ferturb.base.telemetry import switch_off
+
 if TYPE_CHECKING:
     from ferturb.base.config import DatasetConfig as DatasetConfig
     from ferturb.base.config import MethodConfig as MethodConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from ferturb.study.study import run_study as run_study
 
 __version__ = "0.1.0"
+
+switch_off()  # before anything that reports to its maker is imported
 
 _HOMES = {
     "DatasetConfig": "ferturb.base.config",
@@ -66,10 +70,18 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home when it is first asked for (PEP 562)."""
+    """Import a public name from its home when it is first asked for (PEP 562).
+
+    `MissingPackageError` says what to install for it.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'ferturb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from ferturb.base.errors import missing
+
+        raise missing(error) from error
     globals()[name] = value
     return value
 

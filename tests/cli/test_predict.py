@@ -13,6 +13,7 @@ from PIL import Image
 
 from calibrated_run import finished_run
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import draw
 from ferturb.export.torch_models import load_calibrated
@@ -51,24 +52,120 @@ def test_one_bad_file_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "2b.jpg").write_bytes(b"nonsense")
-    main(["predict", str(folder), "--cropped"])
-    said = capsys.readouterr().out
-    assert said.count(": 1 face: ") == 6
-    assert said.count("2b.jpg: no image, or one of an unknown format") == 1
+    assert ends(["predict", str(folder), "--cropped"]) == 1
+    said = capsys.readouterr()
+    assert said.out.count(": 1 face: ") == 6
+    assert said.err.count("2b.jpg: no image, or one of an unknown format") == 1
+    assert said.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("how", [[], ["--json"], ["--csv"]])
+HOW = ([], ["--json"], ["--csv"])
+
+
+def ends(arguments: list[str]) -> int:
+    """The exit code of a command."""
+    try:
+        main(arguments)
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+def rows(said: str, how: list[str]) -> list[dict[str, object]]:
+    """What was printed, read back as its format says."""
+    if how == ["--json"]:
+        return list(json.loads(said))
+    if how == ["--csv"]:
+        assert said.startswith("name,frame,")
+        return list(csv.DictReader(io.StringIO(said)))
+    return [{"name": line} for line in said.splitlines()]
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_nothing_readable_is_one_line_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], how: list[str]
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"nonsense")
-    with pytest.raises(SystemExit) as stopped:
-        main(["predict", str(tmp_path / "a.jpg"), *how])
-    assert stopped.value.code == 2
+    assert ends(["predict", str(tmp_path / "a.jpg"), *how]) == 2
     said = capsys.readouterr()
-    assert said.out == ""
+    found = rows(said.out, how)
+    assert len(found) == len(how)
+    assert all("no image" in str(row["error"]) for row in found)
     assert said.err.count("\n") == 1
     assert "a.jpg: no image" in said.err
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("there", ["nothing", "a video", "notes"])
+def test_nothing_found_is_said_in_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: list[str], there: str
+) -> None:
+    if there != "nothing":
+        name = "a.mp4" if there == "a video" else "a.txt"
+        (tmp_path / name).write_bytes(b"x")
+    assert ends(["predict", str(tmp_path), *how]) == 2
+    said = capsys.readouterr()
+    assert rows(said.out, how) == []
+    *notes, error = said.err.splitlines()
+    assert "no photos in" in error
+    assert len(notes) == (there != "nothing")
+    assert all("passed over" in note for note in notes)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_names_that_are_not_utf8_or_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: list[str]
+) -> None:
+    names = ["a\nb.png", ":smile: [red]x[bold].png", "c\x1b[2J.png", "caf\udce9.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(encoded(FACES[0]))
+    assert ends(["predict", str(tmp_path), "--cropped", *how]) == 0
+    found = [Path(str(row["name"])).name.partition(": 1 face")[0] for row in rows(
+        capsys.readouterr().out, how
+    )]  # fmt: skip
+    shown = {"a\nb.png": "a\\nb.png", "c\x1b[2J.png": "c\\x1b[2J.png"} if not how else {}
+    shown["caf\udce9.png"] = "caf\\xe9.png"
+    assert sorted(found) == sorted(shown.get(name, name) for name in names)
+
+
+def test_a_copy_that_can_not_be_written_is_that_photos_error(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ferturb.predict import annotation
+
+    write = annotation.write_bytes
+
+    def full(path: Path, data: bytes) -> None:
+        if "3" in path.name:
+            raise FerturbError("can't write: No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(annotation, "write_bytes", full)
+    arguments = ["predict", str(folder), "--cropped", "--annotate", str(tmp_path / "out"), "--json"]
+    monkeypatch.chdir(folder)
+    assert ends(["predict", ".", *arguments[2:]]) == 1
+    said = capsys.readouterr()
+    found = {photo["name"]: photo for photo in json.loads(said.out)}
+    assert [name for name, photo in found.items() if "error" in photo] == ["3.png"]
+    assert all(len(photo["faces"]) == 1 for photo in found.values())
+    assert said.err == "error 3.png: can't write: No space left on device\n"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        f"{i}.png" for i in (0, 1, 2, 4, 5)
+    ]
+
+
+def test_annotating_never_touches_an_original(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    monkeypatch.chdir(folder)
+    for _ in range(2):  # the second time the copies are photos of the folder as well
+        assert ends(["predict", "0.png", "1.png", "--cropped", "--quiet", "--annotate", "."]) == 0
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        assert len(list(folder.iterdir())) == len(before) + 2
 
 
 def test_a_run_folder_is_a_model(

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ferturb.predict.shipped import PretrainedModel, load_pretrained
+from ferturb.web.server import server_config
 
 
 def two_models() -> dict[str, PretrainedModel]:
@@ -33,8 +34,7 @@ def serving(app: Starlette) -> Iterator[str]:
     """The address at which the application is served."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

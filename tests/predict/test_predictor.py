@@ -9,7 +9,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
 from ferturb.features.regions import FEATURES
-from ferturb.predict.predictor import Predictor, files_of
+from ferturb.predict.predictor import Predictor
 from ferturb.predict.reading import Reading
 from ferturb.predict.results import PhotoPrediction
 from ferturb.predict.shipped import load_pretrained
@@ -152,10 +152,11 @@ def test_what_is_no_photo_raises(predictor: Predictor) -> None:
         predictor.predict([np.zeros((4, 4))])
 
 
-def test_files_of_walks_folders_by_name(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a/c.png", "a/d.txt", "z.webp"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x")
-    found = [p.relative_to(tmp_path).as_posix() for p in files_of([tmp_path, tmp_path / "q.x"])]
-    assert found == ["a/c.png", "b.JPG", "z.webp", "q.x"]
+@pytest.mark.usefixtures("no_shape_checks")
+def test_one_path_is_a_list_of_one(predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(FACES[0]))
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        assert [p.error for p in predictor.predict_files(path)] == [None]
+    assert [p.error for p in predictor.predict_files("/photo.jpg")] == ["does not exist"]
+    with pytest.raises(FerturbError, match="a path is a text or a Path, got int"):
+        predictor.predict_files([3])  # type: ignore[list-item]

@@ -52,7 +52,7 @@ def test_batches_and_company_change_nothing() -> None:
     "wrong", [FACES / 255.0, FACES[0], FACES[:, :40], FACES[:, None], [[1, 2]], "face", None]
 )
 def test_what_are_no_faces_is_one_line(wrong: object) -> None:
-    with pytest.raises(FerturbError, match=r"takes grayscale faces as uint8 \(n, 48, 48\)"):
+    with pytest.raises(FerturbError, match=r"grayscale faces need uint8 \(n, 48, 48\)"):
         load_pretrained("clean").predict_proba(wrong)
 
 

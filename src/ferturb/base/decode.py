@@ -2,8 +2,8 @@
 
 Any mode comes out as 8-bit grey or RGB: turned as its EXIF orientation says, laid on grey where it
 is transparent, 16 bits scaled to 8. A picture is refused before it is decoded when it has too many
-bytes or pixels, and made smaller when its longer side is over `LONGEST`: a face of a tenth of that
-is still six times the network's.
+bytes or pixels or would take too much memory, and made smaller when its longer side is over
+`LONGEST`: a face of a tenth of that is still six times the network's.
 
 The ground is grey since it has to serve both: black, or white, would be the strongest edge of many
 faces that were cut out by hand, and this grey is the mean that the classifier subtracts.
@@ -11,17 +11,19 @@ faces that were cut out by hand, and this grey is the mean that the classifier s
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.image_formats import START, readable_formats, unread
-from ferturb.base.image_formats import SUFFIXES as SUFFIXES
+from ferturb.base.shrinking import decoded_bytes, plain
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -39,13 +41,16 @@ class Limits:
     bytes: int = 64 * 2**20
     pixels: int = 120_000_000
     """Width times height: 10,000 × 10,000 and some."""
+    memory: int = 512 * 2**20
+    """Bytes that decoding may take, of any kind of image (`shrinking.decoded_bytes`)."""
     frames: int = 300
     """Of an animated file; what comes after them is left out."""
 
 
 LIMITS = Limits()
 
-_GROUND = (128, 128, 128, 255)
+_MANY_BYTES = 64 * 2**20
+_LARGE = threading.Lock()
 _ORIENTATION = 0x0112
 _T = Image.Transpose
 _TURNS = {
@@ -104,7 +109,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Iterator[Picture]:
 def upright(image: Image.Image, size: tuple[int, int]) -> Picture:
     """An open image of any mode as a picture; `size` is its own before it was made smaller."""
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    shown = _plain(_made_smaller(image))
+    shown = plain(image, LONGEST)
     if turn is not None:
         shown = shown.transpose(turn)
         size = size[::-1] if turn in _SIDEWAYS else size
@@ -138,50 +143,35 @@ def _check(image: Image.Image, limits: Limits) -> None:
         raise FerturbError(
             f"{image.width}×{image.height} pixels; at most {limits.pixels:,} are read"
         )
+    if decoded_bytes(image) > limits.memory:
+        raise FerturbError(
+            f"{image.width}×{image.height} pixels of this kind take over "
+            f"{limits.memory / 2**20:.0f} MiB to decode; make the picture smaller"
+        )
 
 
 def _frames(image: Image.Image, limits: Limits, size: tuple[int, int]) -> Iterator[Picture]:
     """`size` is the first frame's before the decoder made it smaller."""
-    for i, frame in enumerate(ImageSequence.Iterator(image)):
-        if i >= limits.frames:
+    # An MPO's other frames are previews or the other eye.
+    if image.format in ("JPEG", "MPO") or not getattr(image, "is_animated", False):
+        with _one_at_a_time(image):
+            picture = upright(image, size)
+            image.close()  # before whoever asks goes on: a decoded picture may be large
+        yield picture
+        return
+    for i in range(limits.frames):
+        try:
+            image.seek(i)
+        except EOFError:
             return
         if i:
-            _check(frame, limits)  # a TIFF's pages have sizes of their own
-            size = frame.size
-        yield upright(frame, size)
-        if image.format in ("JPEG", "MPO"):  # an MPO's other frames are previews or the other eye
-            return
+            _check(image, limits)  # a TIFF's pages have sizes of their own
+            size = image.size
+        with _one_at_a_time(image):
+            picture = upright(image, size)
+        yield picture
 
 
-def _made_smaller(image: Image.Image) -> Image.Image:
-    """At most `LONGEST` pixels on the longer side, before any conversion takes memory."""
-    factor = LONGEST / max(image.size)
-    if factor >= 1:
-        return image
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    if image.mode in ("1", "P", "PA") or image.mode.startswith("I;"):
-        image = _plain(image)
-    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    if "transparency" in image.info:
-        small.info["transparency"] = image.info["transparency"]
-    return small
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Of mode L or RGB, whatever the mode."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _of_deep_grey(image)
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, _GROUND)
-        return Image.alpha_composite(ground, image).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
-
-
-def _of_deep_grey(image: Image.Image) -> Image.Image:
-    """16 or 32 bits a pixel, or floats: brought to 0 … 255 by what the mode can hold."""
-    wide = np.nan_to_num(np.asarray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(wide.max(initial=0.0))
-    white = 1.0 if image.mode == "F" and top <= 1 else 255.0 if top <= 255 else 65535.0
-    scaled = wide * np.float32(255.0 / white)
-    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+def _one_at_a_time(image: Image.Image) -> contextlib.AbstractContextManager[object]:
+    """Large pictures that several threads decode wait for each other."""
+    return _LARGE if decoded_bytes(image) > _MANY_BYTES else contextlib.nullcontext()

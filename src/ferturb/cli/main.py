@@ -1,7 +1,8 @@
 """The command line: one function a verb, no logic.
 
 Every verb parses its options, calls the library, and shows what came back. Bad input is one line
-on standard error and exit code 2; Ctrl-C is exit code 130.
+on standard error and exit code 2, some of several files that can't be read exit code 1; Ctrl-C is
+exit code 130.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from tyro.conf import FlagCreatePairsOff
 from tyro.extras import SubcommandApp
 
-from ferturb.base.errors import FerturbError
+from ferturb.base.errors import FerturbError, missing
 from ferturb.cli.ablate import ablate
 from ferturb.cli.app import app
 from ferturb.cli.data import data
@@ -33,8 +34,35 @@ commands.command(data, name="data", help="Look at face datasets, fetch them, dra
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of `ferturb`."""
-    from ferturb.cli import terminal
+    from ferturb.cli import streams, terminal
 
+    streams.prepare()
+    try:
+        _run(arguments)
+    except FerturbError as error:
+        terminal.error(str(error))
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if not error.name:
+            raise
+        terminal.error(str(missing(error)))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        terminal.errors.print("stopped; give the same command again to go on")
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read along has enough
+        streams.abandon()
+        sys.exit(1)
+    except OSError as error:
+        streams.abandon()
+        terminal.error(streams.reason(error))
+        sys.exit(2)
+    except MemoryError:
+        terminal.error("this needs more memory than there is; give less at a time")
+        sys.exit(2)
+
+
+def _run(arguments: list[str] | None) -> None:
     try:
         commands.cli(
             prog="ferturb",
@@ -43,20 +71,5 @@ def main(arguments: list[str] | None = None) -> None:
             args=arguments,
             config=(FlagCreatePairsOff,),
         )
-    except FerturbError as error:
-        terminal.error(str(error))
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if not error.name:
-            raise
-        message = f"this needs the package {error.name}; pip install 'ferturb[train]'"
-        if error.name.startswith("ferturb."):
-            message = f"this installation was trimmed and has no {error.name}; install ferturb anew"
-        terminal.error(message)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        terminal.errors.print("stopped; give the same command again to go on")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    finally:
+        sys.stdout.flush()  # here, where a full disk can still be said

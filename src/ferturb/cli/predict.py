@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv as csv_format
-import json as json_format
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -56,7 +55,8 @@ def predict(
     """Find the faces in photos, folders and videos, and say which emotions they show.
 
     A face whose most probable emotion is not sure enough is marked "?": the model doesn't know.
-    A file that can't be read is reported, and the others go on. Photos stay on this machine.
+    A file that can't be read is reported, the others go on, and the exit code is 1 (2 where none
+    can be read). Photos stay on this machine.
 
     Example: ferturb predict party.jpg holiday/ --annotate marked
 
@@ -72,7 +72,8 @@ def predict(
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb.cli import terminal
-    from ferturb.predict.predictor import Predictor, files_of
+    from ferturb.predict.files import find_files
+    from ferturb.predict.predictor import Predictor
     from ferturb.predict.prior import prior_of
 
     if not paths and webcam is None:
@@ -80,13 +81,20 @@ def predict(
     predictor = Predictor(opened(model), detector, threads=threads)
     if prior:
         predictor.model = predictor.model.with_prior(prior_of(prior))
-    files = list(files_of(paths))
+    files = find_files(paths)
+    if not shown.quiet:
+        terminal.notes(files.notes, terminal.errors)
     keep = shown.annotate is not None
     with terminal.working("reading faces", shown.quiet or webcam is not None) as progress:
-        found = predictor.predict_files(files, reading, keep)
+        found = predictor.predict_files(files.paths, reading, keep)
         if webcam is not None:
             found = chain(found, predictor.predict_video(webcam, reading, keep))
-        _show(_counted(found, len(files), shown.annotate, progress), len(files), shown)
+        told = _Told(_with_progress(found, len(files.paths), progress), shown.annotate)
+        _show(told, shown)
+    if not files.paths and webcam is None:
+        raise FerturbError(f"no photos in {', '.join(map(str, paths))}; give photos or videos")
+    if told.exit_code:
+        sys.exit(told.exit_code)
 
 
 def export(
@@ -132,75 +140,89 @@ def opened(model: str) -> str | PretrainedModel:
     return load_calibrated(model)
 
 
-def _counted(
-    photos: Iterable[PhotoPrediction],
-    files: int,
-    annotate: Path | None,
-    progress: Callable[[int, int], None],
-) -> Iterator[PhotoPrediction]:
-    """The same predictions; each moves the progress bar and has its annotated copy written."""
+class _Told:
+    """The same predictions as they come; errors are said at once, and counted."""
+
+    def __init__(self, photos: Iterable[PhotoPrediction], annotate: Path | None) -> None:
+        self.photos, self.annotate = photos, annotate
+        self.failed: set[str] = set()
+        self.good: set[str] = set()
+
+    def __iter__(self) -> Iterator[PhotoPrediction]:
+        from ferturb.cli import terminal
+
+        for photo in self.photos:
+            if self.annotate is not None and photo.photo is not None:
+                photo = _written(photo, self.annotate)
+            if photo.error is not None:
+                terminal.error(f"{photo.name}: {photo.error}")
+            (self.good if photo.error is None else self.failed).add(photo.name)
+            yield photo
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all went well, 1 where something failed, 2 where nothing went well."""
+        return 2 if not self.good else int(bool(self.failed))
+
+
+def _written(photo: PhotoPrediction, folder: Path) -> PhotoPrediction:
+    """Write a photo's annotated copy; what goes wrong is this photo's error."""
     from ferturb.predict.annotation import write_annotated
 
+    try:
+        write_annotated(photo, folder)
+    except FerturbError as error:
+        return replace(photo, error=str(error))
+    return photo
+
+
+def _with_progress(
+    photos: Iterable[PhotoPrediction], files: int, progress: Callable[[int, int], None]
+) -> Iterator[PhotoPrediction]:
     seen: set[str] = set()
     for photo in photos:
         seen.add(photo.name)
         progress(len(seen), files)
-        if annotate is not None and photo.photo is not None:
-            write_annotated(photo, annotate)
         yield photo
 
 
-def _show(photos: Iterable[PhotoPrediction], files: int, shown: Shown) -> None:
-    """Print every prediction as it comes; a single file that can't be read is an error."""
+def _show(photos: Iterable[PhotoPrediction], shown: Shown) -> None:
+    """Print every prediction as it comes."""
     from ferturb.cli import terminal
     from ferturb.predict.annotation import sentence
 
-    failed: list[str] = []
-    good = 0
-
-    def readable() -> Iterator[PhotoPrediction]:
-        nonlocal good
-        for photo in photos:
-            if photo.error is None:
-                good += 1
-            else:
-                failed.append(f"{photo.name}: {photo.error}")
-                if files == 1:
-                    return
-            yield photo
-
     if shown.json:
-        _print_json(readable(), shown.landmarks)
+        _print_json(photos, shown.landmarks)
     elif shown.csv:
-        _print_csv(readable())
+        _print_csv(photos)
     else:
-        for photo in readable():
-            if photo.error is None:
-                terminal.out.print(sentence(photo), markup=False, soft_wrap=True)
-    if failed and not good:
-        more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
-        raise FerturbError(failed[0] + more)
-    if not shown.json and not shown.csv:
-        terminal.notes(failed)
+        for photo in photos:
+            if photo.size is not None:
+                terminal.line(sentence(replace(photo, error=None)))
 
 
 def _print_json(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
-    """A JSON list that is written as it grows, so that a long one can be read along."""
+    """A JSON list that is written as it grows, so that a long one can be read along.
+
+    It is whole however the predictions end.
+    """
+    from ferturb.cli import terminal
+
     start = "["
-    for photo in photos:
-        sys.stdout.write(start + "\n " + json_format.dumps(photo.to_dict(landmarks)))
-        sys.stdout.flush()
-        start = ","
-    if start == ",":
-        sys.stdout.write("\n]\n")
+    try:
+        for photo in photos:
+            sys.stdout.write(f"{start}\n {terminal.json_text(photo.to_dict(landmarks))}")
+            sys.stdout.flush()
+            start = ","
+    finally:
+        sys.stdout.write("\n]\n" if start == "," else "[]\n")
 
 
 def _print_csv(photos: Iterable[PhotoPrediction]) -> None:
     from ferturb.predict.tabular import COLUMNS, rows_of
 
     writer = csv_format.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-    for i, photo in enumerate(photos):
-        if i == 0:
-            writer.writeheader()
+    writer.writeheader()
+    for photo in photos:
         writer.writerows(rows_of(photo))
         sys.stdout.flush()

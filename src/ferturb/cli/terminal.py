@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,30 +22,55 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+from ferturb.base.text import encodable, printable
 
 if TYPE_CHECKING:
     from ferturb.study.local import Job
     from ferturb.training.loop import Step
 
-errors = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
+out = Console(highlight=False, emoji=False)
 if not out.is_terminal:
     out.width = 160  # a file or a pipe has no width of its own: don't cut names short
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table whose first column is words and whose others are numbers."""
-    shown = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
+    heading = Text(printable(title))
+    shown = Table(title=heading, title_justify="left", header_style="bold", title_style="bold")
     for i, column in enumerate(columns):
-        shown.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+        shown.add_column(Text(column), justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in row))
+        cells = (cell if isinstance(cell, str) else f"{cell:,}" for cell in row)
+        shown.add_row(*(Text(printable(cell)) for cell in cells))
     out.print(shown)
+
+
+def line(text: str) -> None:
+    """One line on standard output, as it is."""
+    out.print(printable(text), markup=False, soft_wrap=True)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON that any parser reads: null stands for what is not a finite number."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inside) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inside) for inside in value]
+    return encodable(value) if isinstance(value, str) else value
 
 
 def print_json(value: object) -> None:
     """JSON on standard output, for a script to read."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def facts(pairs: Mapping[str, object]) -> None:
@@ -52,22 +78,22 @@ def facts(pairs: Mapping[str, object]) -> None:
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
         text = f"{value:,}" if isinstance(value, int) else str(value)
-        out.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
-        out.print(text, markup=False)
+        out.print(Text(f"{name.ljust(width)}  ", "bold"), end="")
+        line(text)
 
 
 def notes(lines: Sequence[str], to: Console | None = None) -> None:
     """What the reader should know about a dataset; on standard output unless said otherwise."""
     to = to or out
-    for line in lines:
+    for text in lines:
         to.print("[yellow]note[/yellow] ", end="")
-        to.print(line, markup=False, soft_wrap=True)
+        to.print(printable(text), markup=False, soft_wrap=True)
 
 
 def error(message: str) -> None:
     """One line on standard error about what went wrong."""
     errors.print("[red]error[/red] ", end="")
-    errors.print(message, markup=False, soft_wrap=True)
+    errors.print(printable(message), markup=False, soft_wrap=True)
 
 
 def _bars(quiet: bool) -> Progress:
@@ -89,7 +115,7 @@ def _bars(quiet: bool) -> Progress:
 def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for long work; call it with (done, total)."""
     with _bars(quiet) as bars:
-        task = bars.add_task(title, total=None, info="")
+        task = bars.add_task(escape(printable(title)), total=None, info="")
         yield lambda done, total: bars.update(task, completed=done, total=total)
         bars.remove_task(task)
 
@@ -98,7 +124,7 @@ def working(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], No
 def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]:
     """A progress bar over the steps of a training; a line an epoch where there is no terminal."""
     with _bars(quiet) as bars:
-        task = bars.add_task(name, total=None, info="")
+        task = bars.add_task(escape(printable(name)), total=None, info="")
         shown = 0
 
         def report(step: Step) -> None:
@@ -109,8 +135,10 @@ def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]
             if last is not None and last.epoch != shown and not quiet and not errors.is_terminal:
                 shown = last.epoch
                 errors.print(
-                    f"{name} epoch {last.epoch}/{step.epochs}: loss {last.train_loss:.3f}, "
-                    f"validation {_share(last.validation_accuracy, 2)}, {last.seconds:.0f} s"
+                    f"{printable(name)} epoch {last.epoch}/{step.epochs}: "
+                    f"loss {last.train_loss:.3f}, "
+                    f"validation {_share(last.validation_accuracy, 2)}, {last.seconds:.0f} s",
+                    markup=False,
                 )
 
         yield report
@@ -164,7 +192,8 @@ class _StudyBars:
             name = job.run.name
             if job.state == "running":
                 if name not in self.tasks:
-                    self.tasks[name] = self.bars.add_task(name, total=None, info="starting")
+                    title = escape(printable(name))
+                    self.tasks[name] = self.bars.add_task(title, total=None, info="starting")
                 progress = job.run.progress()
                 if progress:
                     _advance(self.bars, self.tasks[name], progress)
@@ -176,9 +205,10 @@ class _StudyBars:
 
     def on_analysis(self, title: str, done: int, total: int) -> None:
         """Show how far an analysis is; a line for its start where there are no bars."""
+        shown = escape(printable(title))
         if "analysis" not in self.tasks:
-            self.tasks["analysis"] = self.bars.add_task(title, total=total, info="")
-        self.bars.update(self.tasks["analysis"], description=title, completed=done, total=total)
+            self.tasks["analysis"] = self.bars.add_task(shown, total=total, info="")
+        self.bars.update(self.tasks["analysis"], description=shown, completed=done, total=total)
         if done == 0 and self.bars.disable:
             self._line(title)
 
@@ -186,4 +216,4 @@ class _StudyBars:
         if not self.quiet:
             minutes = (time.monotonic() - self.started) / 60
             self.bars.console.print(f"[dim]{minutes:6.1f} min[/dim]  ", end="")
-            self.bars.console.print(text, markup=False)
+            self.bars.console.print(printable(text), markup=False)

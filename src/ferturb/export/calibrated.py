@@ -101,11 +101,12 @@ class Calibrated(nn.Module):
         self.model = model
         self.temperature = temperature
         self.bias = tuple(bias)
-        self.variants = choose("test-time augmentation", augmentation, AUGMENTATIONS)
+        choose("test-time augmentation", augmentation, AUGMENTATIONS)
+        self.augmentation = augmentation  # by its name, so that the module can be pickled
 
     def forward(self, faces: Shaped[Tensor, "b h w"]) -> Float[Tensor, "b 7"]:
         """uint8 faces -> probabilities, float32; rows add up to 1."""
-        variants = self.variants(faces.unsqueeze(1).float() / 255)
+        variants = AUGMENTATIONS[self.augmentation](faces.unsqueeze(1).float() / 255)
         logits: Tensor = self.model(torch.cat(variants)).float()
         mean = logits.view(len(variants), -1, logits.shape[-1]).mean(0)
         scaled = mean / self.temperature

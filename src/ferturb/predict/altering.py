@@ -62,7 +62,8 @@ class Alterer:
         """
         _known("fill", [fill], self.fills)
         rows = np.zeros((len(choices), len(self.features)), bool)
-        for row, names in zip(rows, choices, strict=True):
+        for row, chosen in zip(rows, choices, strict=True):
+            names = (chosen,) if isinstance(chosen, str) else chosen
             _known("facial feature", names, self.features)
             row[[self.features.index(name) for name in names]] = True
         if not len(rows):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes
+from ferturb.predict.output_names import MARK, mark_of, output_path
 from ferturb.predict.photos import Photo
 from ferturb.predict.results import FacePrediction, PhotoPrediction
 
@@ -31,17 +33,18 @@ def annotated(photo: Photo, prediction: PhotoPrediction) -> UInt8[np.ndarray, "h
     return np.asarray(image)
 
 
-def write_annotated(prediction: PhotoPrediction, folder: Path) -> Path:
+def write_annotated(prediction: PhotoPrediction, folder: str | Path) -> Path:
     """Write the annotated photo of a prediction that kept it; the file's path.
 
-    Photos of several folders get names that tell them apart: a/b.jpg becomes a_b.png.
+    a/b.jpg becomes a_b.png. Two photos never share a file, and no file is replaced but an earlier
+    copy of the same photo (`ferturb.predict.output_names`). A photo that wasn't kept, and a folder
+    that can't be written, raise `FerturbError`.
     """
     if prediction.photo is None:
         raise FerturbError("to be annotated a photo must be kept; predict with keep=True")
-    parts = [part for part in Path(prediction.name).with_suffix("").parts if part not in "/.."]
-    frame = "" if prediction.frame is None else f"_{prediction.frame:06d}"
-    path = folder / f"{'_'.join(parts)}{frame}.png"
-    write_bytes(path, png(annotated(prediction.photo, prediction)))
+    path = output_path(Path(folder), prediction.name, prediction.frame)
+    mark = mark_of(prediction.name, prediction.frame)
+    write_bytes(path, _png(annotated(prediction.photo, prediction), mark))
     return path
 
 
@@ -65,10 +68,12 @@ def _words(face: FacePrediction) -> str:
     return label(face) + (f" ({', '.join(hidden)} hidden?)" if hidden else "")
 
 
-def png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    """A PNG file's bytes."""
+def _png(pixels: UInt8[np.ndarray, "h w 3"], mark: str) -> bytes:
+    """A PNG file's bytes, with a mark of the photo that it is a copy of."""
+    info = PngInfo()
+    info.add_text(MARK, mark)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 

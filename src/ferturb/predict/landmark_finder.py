@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferturb.base.errors import FerturbError
 from ferturb.features import points
 from ferturb.features.points import COUNT
 from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.photos import faces_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, UInt8
@@ -47,8 +47,7 @@ class LandmarkFinder:
 
     def __call__(self, faces: UInt8[np.ndarray, "n h w"]) -> FoundLandmarks:
         """The landmarks of every 48×48 face; none is dropped."""
-        if faces.dtype != np.uint8 or faces.ndim != 3 or faces.shape[1:] != (48, 48):
-            raise FerturbError(f"landmarks need uint8 (n, 48, 48), got {faces.dtype} {faces.shape}")
+        faces = faces_of(faces)
         starts = range(0, len(faces), _BATCH)
         parts = [self.model.run({"faces": faces[i : i + _BATCH]}) for i in starts]
         if not parts:

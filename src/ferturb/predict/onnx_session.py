@@ -8,38 +8,61 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import reading
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
+MOST_THREADS = 1024
+_FORKED: list[Any] = []
+"""Sessions of a parent process. Their threads don't live here: to end them would wait forever."""
 
 
 class OnnxModel:
-    """An open ONNX file: named arrays in, arrays out."""
+    """An open ONNX file: named arrays in, arrays out.
+
+    It may be pickled, and used in a forked process: the file is opened there anew.
+    """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """`threads` None lets onnxruntime take all cores.
 
         `FerturbError` when onnxruntime or the file is missing, or the file is not ONNX.
         """
-        self.session = _session(path, threads)
-        found = self.session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
-        with reading(path, "an ONNX file of ferturb's", "export the model again"):
-            self.meta: dict[str, Any] = json.loads(found)
-            if not isinstance(self.meta, dict):
-                raise ValueError("its description is not a JSON object")
+        self.path, self.threads = path, threads
+        self.session, self._process = _session(path, threads), os.getpid()
+        self.meta = _meta(self.session, path)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs in the file's order."""
-        outputs: list[np.ndarray] = self.session.run(None, dict(inputs))
+        """The outputs in the file's order; what the graph doesn't take raises `FerturbError`."""
+        if self._process != os.getpid():
+            _FORKED.append(self.session)
+            self.session, self._process = _session(self.path, self.threads), os.getpid()
+        try:
+            outputs: list[np.ndarray] = self.session.run(None, dict(inputs))
+        except Exception as error:  # onnxruntime has an exception class of its own for each failure
+            raise FerturbError(f"{self.path} could not be run: {first_line(error)}") from error
         return outputs
+
+    def __reduce__(self) -> tuple[type[OnnxModel], tuple[Path, int | None]]:
+        return OnnxModel, (self.path, self.threads)
+
+
+def _meta(session: Any, path: Path) -> dict[str, Any]:
+    found = session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
+    with reading(path, "an ONNX file of ferturb's", "export the model again"):
+        meta: dict[str, Any] = json.loads(found)
+        if not isinstance(meta, dict):
+            raise ValueError("its description is not a JSON object")
+    return meta
 
 
 def _session(path: Path, threads: int | None) -> Any:
@@ -49,8 +72,11 @@ def _session(path: Path, threads: int | None) -> Any:
         raise FerturbError(
             "onnxruntime is not installed, which prediction runs on; pip install onnxruntime"
         ) from error
+    if threads is not None:
+        require_whole("threads", threads, 1, MOST_THREADS)
     if not path.is_file():
         raise FerturbError(f"{path} does not exist; give an ONNX file")
+    onnxruntime.disable_telemetry_events()  # for whoever imported it before ferturb
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0

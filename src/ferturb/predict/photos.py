@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ferturb.base.decode import LIMITS, Limits, Picture, decode, face_of, upright
-from ferturb.base.errors import FerturbError
+from ferturb.base.decode import FACE_SIZE, LIMITS, Limits, Picture, decode, face_of, upright
+from ferturb.base.errors import FerturbError, first_line
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -51,7 +52,7 @@ def read_frames(source: Path | bytes, limits: Limits = LIMITS) -> Iterator[Photo
 
 def photo_of(array: Any) -> Photo:
     """A photo from an array: uint8 (h, w) grayscale, (h, w, 3) RGB or (h, w, 4) RGBA."""
-    pixels = np.asarray(array)
+    pixels = _array(array)
     shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
     if pixels.dtype != np.uint8 or not shaped or 0 in pixels.shape:
         raise FerturbError(
@@ -61,6 +62,44 @@ def photo_of(array: Any) -> Photo:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     return _photo(upright(Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0])))
+
+
+def photos_of(photos: Any) -> Iterable[Any]:
+    """Photos in memory, as they are; one photo, a path or what is no list raises `FerturbError`."""
+    if isinstance(photos, str | bytes | os.PathLike):
+        raise FerturbError(
+            f"predict takes a list of photos in memory, got {type(photos).__name__}; "
+            "predict_files reads files"
+        )
+    shape = getattr(photos, "shape", None)
+    if shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+        raise FerturbError(
+            f"predict takes a list of photos, got one of {tuple(shape)}; give [photo]"
+        )
+    if not isinstance(photos, Iterable) or isinstance(photos, Image.Image):
+        raise FerturbError(f"predict takes a list of photos, got {type(photos).__name__}")
+    return photos
+
+
+def faces_of(faces: Any) -> UInt8[np.ndarray, "n 48 48"]:
+    """Faces as one contiguous array: uint8 (n, 48, 48), 0 … 255, grayscale, NumPy or torch on the
+    CPU, or a list of such faces. Anything else raises `FerturbError`."""
+    array = _array(faces)
+    if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
+        raise FerturbError(
+            f"grayscale faces need uint8 (n, {FACE_SIZE}, {FACE_SIZE}), got {array.dtype} "
+            f"{array.shape}; `ferturb.Predictor` takes photos of any size"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _array(values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except Exception as error:  # lists of unlike arrays, tensors on another device, anything
+        raise FerturbError(
+            f"expected an array, got {type(values).__name__}: {first_line(error)}"
+        ) from error
 
 
 def grey(pixels: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
@@ -77,12 +116,17 @@ def file_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
     """A file's bytes, one more than the limit at most; a missing or special file raises
     `FerturbError`."""
     try:
+        if path.is_dir():  # one of those that `find_files` could not look into
+            next(path.iterdir(), None)
         if not path.is_file():  # a folder, a device, a pipe that would never end
             raise FerturbError("is not a file" if path.exists() else "does not exist")
         with path.open("rb") as file:
             return file.read(limits.bytes + 1)
-    except OSError as error:
-        raise FerturbError(f"can't be read: {error.strerror or error}") from error
+    except FerturbError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise FerturbError(f"can't be read: {reason}") from error
 
 
 def _photo(picture: Picture) -> Photo:

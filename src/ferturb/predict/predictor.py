@@ -23,22 +23,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferturb.base.decode import FACE_SIZE, LIMITS, SUFFIXES, Limits
+from ferturb.base.config import choose
+from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.altering import Alterer
 from ferturb.predict.crops import Crop, found_crops, whole_crop
-from ferturb.predict.detection import Detector, make_detector
+from ferturb.predict.detection import DETECTORS, Detector, make_detector
+from ferturb.predict.files import find_files
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
 from ferturb.predict.landmark_finder import LandmarkFinder
-from ferturb.predict.photos import Photo, photo_of, read_frames
+from ferturb.predict.photos import Photo, faces_of, photo_of, photos_of, read_frames
 from ferturb.predict.reading import READING, Reading
 from ferturb.predict.results import FacePrediction, PhotoPrediction
 from ferturb.predict.shipped import PretrainedModel, load_pretrained
 from ferturb.predict.tracking import Tracker
 from ferturb.predict.video import SUFFIXES as VIDEOS
-from ferturb.predict.video import read_video
+from ferturb.predict.video import checked, read_video
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, UInt8
@@ -65,6 +67,8 @@ class Predictor:
         function from RGB pixels to `Detections`."""
         if not isinstance(model, PretrainedModel):
             model = load_pretrained(model, threads)
+        if not callable(detector):
+            choose("detector", detector, DETECTORS)
         self.model = model
         self.limits = limits
         self._detector, self._threads = detector, threads
@@ -72,30 +76,40 @@ class Predictor:
     def predict(self, photos: Iterable[Any], cropped: bool = False) -> list[PhotoPrediction]:
         """The faces of photos in memory: uint8 arrays (h, w), (h, w, 3) or (h, w, 4).
 
-        Raises `FerturbError` for an array that is not a photo.
+        Raises `FerturbError` for an array that is not a photo, and for one photo without a list.
         """
-        looked_at = (self._look(str(i), photo_of(a), cropped) for i, a in enumerate(photos))
+        listed = enumerate(photos_of(photos))
+        looked_at = (self._look(str(i), photo_of(a), cropped) for i, a in listed)
         return list(self._classified(looked_at))
 
     def predict_files(
-        self, paths: Iterable[str | Path], reading: Reading = READING, keep: bool = False
+        self,
+        paths: str | Path | Iterable[str | Path],
+        reading: Reading = READING,
+        keep: bool = False,
     ) -> Iterator[PhotoPrediction]:
         """The faces of photos in files, one result a photo, in order.
 
         Folders are searched for images; videos are read as `predict_video` reads them. What can't
         be read gives a result with an `error`, and the others go on. With `reading.frames` an
-        animated file gives one result a frame. `keep` puts the photo into its result.
+        animated file gives one result a frame. `keep` puts the photo into its result. What is no
+        path raises `FerturbError` at once.
         """
-        for is_video, group in groupby(files_of(paths), lambda p: p.suffix.lower() in VIDEOS):
+        return self._predicted(find_files(paths).paths, reading, keep)
+
+    def _predicted(
+        self, files: Iterable[Path], reading: Reading, keep: bool
+    ) -> Iterator[PhotoPrediction]:
+        for is_video, group in groupby(files, lambda p: p.suffix.lower() in VIDEOS):
             if not is_video:
                 looked_at = (seen for path in group for seen in self._read(path, reading, keep))
                 yield from self._classified(looked_at)
                 continue
             for path in group:
                 try:
-                    yield from self.predict_video(path, reading, keep)
+                    yield from self._watched(path, reading, keep)
                 except FerturbError as error:
-                    yield PhotoPrediction(str(path), error=str(error))
+                    yield PhotoPrediction(str(path), error=str(error).removeprefix(f"{path} "))
 
     def predict_video(
         self, source: str | Path | int, reading: Reading = READING, keep: bool = False
@@ -104,11 +118,16 @@ class Predictor:
         time: each face has a track, and its probabilities are averaged over `reading.smoothing`
         seconds.
 
-        Needs OpenCV (`ferturb[video]`). What can't be opened raises `FerturbError`.
+        Needs OpenCV (`ferturb[video]`). What is no path and no number raises `FerturbError` at
+        once, what can't be opened when the first frame is asked for.
         """
+        return self._watched(checked(source), reading, keep)
+
+    def _watched(
+        self, source: Path | int, reading: Reading, keep: bool
+    ) -> Iterator[PhotoPrediction]:
         tracker = Tracker(reading.smoothing, abstain_below=self.model.about.abstain_below)
-        place = source if isinstance(source, int) else Path(source)
-        for frame in read_video(place, reading.every):
+        for frame in read_video(source, reading.every):
             seen = self._look(str(source), frame.photo, frame=frame.number, keep=keep)
             for found in self._classified([seen]):
                 faces = tracker.update(found.faces, frame.seconds)
@@ -116,7 +135,7 @@ class Predictor:
 
     def predict_faces(self, faces: UInt8[np.ndarray, "n 48 48"]) -> list[FacePrediction]:
         """Faces that are cut out already, uint8 (n, 48, 48): one result each, in order."""
-        return [photo.faces[0] for photo in self.predict(faces, cropped=True)]
+        return [photo.faces[0] for photo in self.predict(faces_of(faces), cropped=True)]
 
     def what_if(
         self,
@@ -129,7 +148,9 @@ class Predictor:
         `features` None takes all that `Alterer.features` names; `fill` is "mean", "blur" or
         "black". An unknown feature or fill, or what is not a face, raises `FerturbError`.
         """
-        names = self.alterer.features if features is None else tuple(features)
+        named = (features,) if isinstance(features, str) else features
+        names = self.alterer.features if named is None else tuple(named)
+        (face,) = faces_of([face])
         points = self.finder(face[None]).points[0]
         without = self.alterer.left_out(face, points, [(name,) for name in names], fill)
         rows = self.model.predict_proba(np.concatenate([face[None], without]))
@@ -209,16 +230,6 @@ class Predictor:
             hidden=dict(zip(FEATURES, hidden.tolist(), strict=True)) if confidence > 0 else None,
             face=crop.face,
         )
-
-
-def files_of(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Files as they are given, and the images in folders and their folders, by name."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            yield from sorted(inside)
-        else:
-            yield path
 
 
 def _by_emotion(row: Float32[np.ndarray, " 7"]) -> dict[str, float]:

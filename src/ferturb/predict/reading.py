@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ferturb.base.checks import require_number, require_whole
+
+_LONGEST = 3600.0
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -17,6 +21,11 @@ class Reading:
     """Of a video, look at every N-th frame."""
     smoothing: float = 0.5
     """Of a video, the seconds over which a face's emotions are averaged."""
+
+    def __post_init__(self) -> None:
+        """`FerturbError` for numbers that make no sense."""
+        require_whole("every", self.every, 1)
+        require_number("smoothing", self.smoothing, 0.0, _LONGEST)
 
 
 READING = Reading()

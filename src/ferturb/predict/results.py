@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.text import encodable
 from ferturb.predict.photos import Photo
 
 if TYPE_CHECKING:
@@ -71,13 +72,14 @@ class FacePrediction:
 
 @dataclass(frozen=True)
 class PhotoPrediction:
-    """One photo, or one frame; its faces, the most certain first, or why it could not be read."""
+    """One photo, or one frame: its faces, the most certain first, or why it could not be read."""
 
     name: str
     size: tuple[int, int] | None = None
     """Width and height in pixels; None if it could not be read."""
     faces: tuple[FacePrediction, ...] = ()
     error: str | None = None
+    """Why the photo could not be read, or its annotated copy not written."""
     frame: int | None = None
     """Of an animation or a video, from 0."""
     seconds: float | None = None
@@ -87,9 +89,11 @@ class PhotoPrediction:
 
     def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
         """As JSON keeps it."""
-        found: dict[str, Any] = {"name": self.name}
+        found: dict[str, Any] = {"name": encodable(self.name)}
         if self.error is not None:
-            return found | {"error": self.error}
+            found["error"] = encodable(self.error)
+        if self.error is not None and self.size is None:
+            return found
         if self.frame is not None:
             found["frame"] = self.frame
         if self.seconds is not None:

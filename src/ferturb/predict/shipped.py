@@ -14,17 +14,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.checks import require_path
 from ferturb.base.config.fields import build
-from ferturb.base.decode import FACE_SIZE
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import reading
 from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.photos import faces_of
 from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
 
 if TYPE_CHECKING:
@@ -113,14 +115,7 @@ class PretrainedModel:
         `faces`: uint8 (n, 48, 48), 0 … 255, grayscale, NumPy or torch on the CPU. Anything else
         raises `FerturbError`.
         """
-        array = np.asarray(faces)
-        if array.dtype != np.uint8 or array.shape[1:] != (FACE_SIZE, FACE_SIZE) or array.ndim != 3:
-            raise FerturbError(
-                f"predict_proba takes grayscale faces as uint8 (n, {FACE_SIZE}, {FACE_SIZE}), "
-                f"0 … 255, got {array.dtype} {array.shape}; `ferturb.Predictor` takes photos of "
-                "any size"
-            )
-        array = np.ascontiguousarray(array)
+        array = faces_of(faces)
         rows = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
         if not rows:
             return np.zeros((0, len(EMOTIONS)), np.float32)
@@ -136,7 +131,7 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
     `name` is one of `NAMES` or an ONNX file that `ferturb export` wrote; anything else raises
     `FerturbError`. `threads` are onnxruntime's (None: all cores).
     """
-    path = Path(name).expanduser()
+    path = require_path("a model's name or file", name).expanduser()
     if str(name) in NAMES:
         path = shipped(str(name)).with_suffix(".onnx")
     elif path.is_dir():
@@ -150,7 +145,11 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
         )
     model = OnnxModel(path, threads)
     about = About.from_dict(model.meta, path)
-    return PretrainedModel(about, "onnxruntime", lambda faces: model.run({"faces": faces})[0])
+    return PretrainedModel(about, "onnxruntime", partial(_run, model))
+
+
+def _run(model: OnnxModel, faces: np.ndarray) -> np.ndarray:
+    return model.run({"faces": faces})[0]
 
 
 def shipped(name: str) -> Path:

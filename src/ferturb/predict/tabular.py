@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.text import encodable
 from ferturb.predict.hidden_features import FEATURES
 from ferturb.predict.results import PhotoPrediction
 
@@ -19,7 +20,8 @@ COLUMNS: tuple[str, ...] = (
 
 def rows_of(photo: PhotoPrediction) -> list[dict[str, Any]]:
     """The rows of one photo or frame."""
-    start: dict[str, Any] = {"name": photo.name, "frame": photo.frame, "error": photo.error}
+    start: dict[str, Any] = {"name": encodable(photo.name), "frame": photo.frame}
+    start["error"] = None if photo.error is None else encodable(photo.error)
     if photo.seconds is not None:
         start["seconds"] = round(photo.seconds, 3)
     rows = []

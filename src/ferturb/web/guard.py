@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS: Mapping[str, str] = {
+HEADERS: dict[str, str] = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
@@ -40,9 +40,13 @@ HEADERS: Mapping[str, str] = {
 AT_ONCE = 2
 """Questions that are worked on at the same time."""
 SLOTS = 8
-"""Questions that are read or wait their turn, at most; the others are told to come back."""
+"""Questions that have arrived and wait their turn, at most; the others are told to come back."""
 PATIENCE = 60.0
 """Seconds a question may take to arrive."""
+SILENCE = 10.0
+"""Seconds between two parts of it at most."""
+ROOM = 256 * 2**20
+"""Bytes of questions that are arriving, at most; the largest one makes room."""
 
 
 class RefusedError(Exception):
@@ -130,11 +134,31 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class Queue:
-    """Bounds how many questions are there at once, and how many are worked on."""
+    """Bounds how many questions are there at once, and how many are worked on.
 
-    def __init__(self, at_once: int = AT_ONCE, slots: int = SLOTS) -> None:
+    A question takes a slot when all of it has arrived: who sends slowly holds nobody up.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE, slots: int = SLOTS, room: int = ROOM) -> None:
         self.limiter = anyio.CapacityLimiter(at_once)
-        self._free = slots
+        self._free, self._room = slots, room
+        self._arriving: dict[anyio.CancelScope, int] = {}
+
+    async def body(self, request: Request, most: int, patience: float = PATIENCE) -> bytes:
+        """A request's body; `RefusedError` if it is too long (none of it is kept), too slow, or has
+        to make room."""
+        with anyio.CancelScope() as scope:
+            self._arriving[scope] = 0
+            try:
+                return await body(request, most, patience, lambda length: self._came(scope, length))
+            finally:
+                del self._arriving[scope]
+        raise RefusedError(503, "busy; try again in a moment")
+
+    def _came(self, scope: anyio.CancelScope, length: int) -> None:
+        self._arriving[scope] = length
+        if sum(self._arriving.values()) > self._room:
+            max(self._arriving, key=lambda one: self._arriving[one]).cancel()
 
     @asynccontextmanager
     async def take_slot(self) -> AsyncIterator[None]:
@@ -152,8 +176,16 @@ class Queue:
         return await anyio.to_thread.run_sync(function, *arguments, limiter=self.limiter)
 
 
-async def body(request: Request, most: int, patience: float = PATIENCE) -> bytes:
-    """A request's body; `RefusedError` if it is too long (none of it is kept) or too slow."""
+async def body(
+    request: Request,
+    most: int,
+    patience: float = PATIENCE,
+    on_part: Callable[[int], None] = lambda length: None,
+) -> bytes:
+    """A request's body; `RefusedError` if it is too long (none of it is kept) or too slow.
+
+    `on_part` is told the length of what has arrived.
+    """
     size = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 2**10} KiB"
     too_long = RefusedError(413, f"over {size}; make the file smaller")
     told = request.headers.get("content-length", "")
@@ -161,12 +193,18 @@ async def body(request: Request, most: int, patience: float = PATIENCE) -> bytes
         raise too_long
     parts, length = [], 0
     try:
-        with anyio.fail_after(patience):
-            async for part in request.stream():
+        with anyio.fail_after(patience) as whole:
+            stream, end = request.stream(), whole.deadline
+            while True:
+                whole.deadline = min(end, anyio.current_time() + SILENCE)
+                part = await anext(stream, None)
+                if part is None:
+                    break
                 length += len(part)
                 if length > most:
                     raise too_long
                 parts.append(part)
+                on_part(length)
     except TimeoutError:
-        raise RefusedError(408, f"the request took over {patience:.0f} s to arrive") from None
+        raise RefusedError(408, "the request took too long to arrive") from None
     return b"".join(parts)

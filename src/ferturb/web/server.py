@@ -67,7 +67,8 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, unpacked
-from ferturb.web.guard import Guard, Queue, RefusedError, body
+from ferturb.web.connections import Connection
+from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError
 
 PAGE = Path(__file__).with_name("page")
 _REFUSALS = (RefusedError, FerturbError, HTTPException, ClientDisconnect, Exception)
@@ -114,8 +115,8 @@ async def _photo(request: Request) -> Response:
     if cropped not in ("0", "1"):
         raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
     queue, answers = request.app.state.queue, request.app.state.answers
+    data = await queue.body(request, UPLOAD.bytes)
     async with queue.take_slot():
-        data = await body(request, UPLOAD.bytes)
         return JSONResponse(await queue.work(answers.photo, data, cropped == "1"))
 
 
@@ -126,8 +127,8 @@ def _asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
         if not request.headers.get("content-type", "").startswith("application/json"):
             raise RefusedError(415, "give JSON, with the Content-Type application/json")
         queue = request.app.state.queue
+        question = _question(await queue.body(request, QUESTION))
         async with queue.take_slot():
-            question = _question(await body(request, QUESTION))
             return JSONResponse(await queue.work(ask, request.app.state.answers, question))
 
     return answer
@@ -192,6 +193,12 @@ def _names(q: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    response = _refusal(error)
+    response.headers.update(HEADERS)  # the guard does not see what Starlette answers for it
+    return response
+
+
+def _refusal(error: Exception) -> Response:
     if isinstance(error, RefusedError):
         return error.response()
     if isinstance(error, FerturbError):
@@ -240,21 +247,27 @@ def serve(
     shown = f"[{host}]" if ":" in host else {"0.0.0.0": HOST}.get(host, host)
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        log_level="error",
-        server_header=False,
-        limit_concurrency=64,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=16 * 2**10,
-    )
     threading.Thread(target=app.state.answers.warm, daemon=True).start()
     on_ready(address)
     if browser:
         threading.Timer(0.3, webbrowser.open, [address]).start()
     with listening, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(server_config(app)).run(sockets=[listening])
+
+
+def server_config(app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves the page."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=16 * 2**10,
+    )
 
 
 def _listening(host: str, port: int) -> socket.socket:

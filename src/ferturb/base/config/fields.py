@@ -36,16 +36,16 @@ def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
     Traceback (most recent call last):
     ferturb.base.errors.FerturbError: unknown recipe 'fats': did you mean 'fast'? known: fast, paper
     """
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
     raise FerturbError(unknown(kind, name, known))
 
 
 def unknown(kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """The one-line error for a name that is not among the known ones."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:100], list(known), n=3, cutoff=0.5)
     hint = f": did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
-    return f"unknown {kind} {name!r}{hint} known: {', '.join(known)}"
+    return f"unknown {kind} {name!r:.100}{hint} known: {', '.join(known)}"
 
 
 _LARGEST = 2**63

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferturb.base.errors import FerturbError
+from ferturb.predict.annotation import write_annotated
+from ferturb.predict.output_names import output_path, stem_of
+from ferturb.predict.photos import Photo
+from ferturb.predict.results import PhotoPrediction
+
+PIXELS = np.zeros((8, 8, 3), np.uint8)
+NAMES = (
+    *("a.png", "a.jpg", "a.jpeg", "A.PNG", "x/a.png", "x_a.png", "./a.gif", "../a.png", "/a.png"),
+    *("../../etc/passwd", "..", ".", "/", "CON.jpg", "nul", "com1.tar.png", "C:\\a.png"),
+    *("a:b?.png", "a*b|.png", "a\nb.png", "caf\udce9.png", "caf\udce8.png", "x" * 300 + ".png"),
+    *("y" + "x" * 299 + ".png", "é" * 200 + ".jpg", "a. .png", " a.png", "~", "-rf.png"),
+)
+
+
+def shown(name: str, frame: int | None = None) -> PhotoPrediction:
+    return PhotoPrediction(name, (8, 8), frame=frame, photo=Photo(PIXELS, (8, 8)))
+
+
+def test_any_two_photos_have_a_file_each_inside_the_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    written = [
+        write_annotated(shown(name, frame), out)
+        for name, frame in itertools.product(NAMES, (None, 0, 1_000_001))
+    ]
+    assert len(set(written)) == len(written) == len(list(out.iterdir()))
+    for path in written:
+        assert path.parent == out
+        assert len(path.name.encode()) <= 140
+        assert path.name == path.name.strip(" .")
+        assert not set(path.name) & set('<>:"/\\|?*\n')
+        assert path.stem.partition(".")[0].lower() not in ("con", "nul", "com1")
+        assert path.suffix == ".png"
+    assert list(tmp_path.iterdir()) == [out]
+    again = [
+        write_annotated(shown(name, frame), out)
+        for name, frame in itertools.product(NAMES, (None, 0, 1_000_001))
+    ]
+    assert again == written
+
+
+@pytest.mark.parametrize("what", ["an original", "another's copy", "text", "a folder", "a link"])
+def test_nothing_else_is_replaced(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.png"
+    target = tmp_path / "elsewhere"
+    if what == "an original":
+        Image.fromarray(PIXELS).save(path)
+    elif what == "another's copy":
+        assert write_annotated(shown("other/../a.png"), tmp_path).name == "other_a.png"
+        (tmp_path / "other_a.png").rename(path)
+    elif what == "text":
+        path.write_text("mine")
+    elif what == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(target)
+    before = None if what in ("a folder", "a link") else path.read_bytes()
+    other = write_annotated(shown("/x/a.png" if what == "another's copy" else "a.png"), tmp_path)
+    assert other != path
+    assert path.is_dir() or path.is_symlink() or path.read_bytes() == before
+    assert not target.exists()
+
+
+def test_plain_names_stay_plain() -> None:
+    assert stem_of("party.jpg") == "party"
+    assert stem_of("holiday/2024/é.png") == "holiday_2024_é"
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FerturbError, match="is not a folder"):
+        output_path(tmp_path / "file", "a.png")
