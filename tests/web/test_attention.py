@@ -88,4 +88,4 @@ def test_the_shipped_attention_lies_on_the_face_whatever_the_emotion() -> None:
     assert face.reshape(70, -1)[np.arange(70), highest].mean() > 0.9
     # a face's mirror image is attended to alike
     mirrored = AttentionFinder(GRAPH, 1)(np.ascontiguousarray(drawn.images.numpy()[:, :, ::-1]))
-    np.testing.assert_allclose(mirrored[:, :, ::-1], maps, atol=1e-3)
+    np.testing.assert_allclose(mirrored[:, :, ::-1], maps, atol=0.05)  # of int8
