@@ -7,7 +7,7 @@ First the network with a gate on its input (as many epochs as the released progr
 settings has), then the scheme and its baseline in turns, some epochs each, so that both are known
 to the same epoch at any time. All are ordinary run folders: what is done is left alone, and what
 was stopped goes on from its last epoch. `--keep` puts the histories into results/released.csv, and
-the PublicTest logits of the networks as they are now (ten crops, views summed, float16) into
+the PublicTest logits of scheme and baseline as they are now (ten crops, views summed, float16) into
 results/logits/released; it prints accuracy and macro recall.
 
 The released program runs 200 epochs by the paper, or 10 by its settings. VGG16 is half as wide
@@ -96,10 +96,10 @@ def keep(out: Path, source: str) -> None:
     labels = faces.labels.numpy()
     for name, config in plan(source).items():
         run = Run(out / run_folder_name(config))
-        if not run.has_model:
-            continue
         history = run.history()
         rows += [{"training": name, **row} for row in history]
+        if name == "gate" or not run.has_model:
+            continue
         logits = predict_logits(
             current(run),
             faces.images,
