@@ -10,13 +10,13 @@ test-time augmentation, for PublicTest and PrivateTest. Nothing is chosen by the
 from __future__ import annotations
 
 import argparse
-import io
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferturb.base.config import DatasetConfig
-from ferturb.base.storage import write_bytes
+from ferturb.base.storage import write_arrays
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.predict.shipped import FOLDER, NAMES, PretrainedModel, load_pretrained
@@ -26,17 +26,15 @@ from ferturb.runs.run import finished_runs
 LOGITS = Path(__file__).parents[1] / "results" / "logits"
 
 
-def shipped_logits(model: PretrainedModel, faces: Faces) -> bytes:
-    """An npz file of `SPLIT_calibrated` (float16) and `labels_SPLIT` (bytes)."""
-    arrays = {}
+def shipped_logits(model: PretrainedModel, faces: Faces) -> dict[str, NDArray[np.generic]]:
+    """`SPLIT_calibrated` (float16) and `labels_SPLIT` (bytes)."""
+    arrays: dict[str, NDArray[np.generic]] = {}
     for split in ("validation", "test"):
         chosen = faces.split(split)
         probabilities = model.predict_proba(chosen.images.numpy()).astype(np.float64)
         arrays[f"{split}_calibrated"] = np.log(probabilities).astype(np.float16)
         arrays[f"labels_{split}"] = chosen.labels.numpy().astype(np.uint8)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return arrays
 
 
 def main() -> None:
@@ -50,8 +48,8 @@ def main() -> None:
     for name in NAMES:
         if (FOLDER / f"{name}.onnx").exists():
             (LOGITS / "shipped").mkdir(parents=True, exist_ok=True)
-            content = shipped_logits(load_pretrained(name, threads=1), faces)
-            write_bytes(LOGITS / "shipped" / f"{name}.npz", content)
+            logits = shipped_logits(load_pretrained(name, threads=1), faces)
+            write_arrays(LOGITS / "shipped" / f"{name}.npz", logits)
 
 
 if __name__ == "__main__":

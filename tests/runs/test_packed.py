@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ferturb.training.checkpoint import Epoch
 def finished(folder: Path) -> Run:
     run = Run.create(folder, RunConfig(recipe=BARE, seed=3))
     run.write_history([Epoch(1, 1.5, 0.5, 2.0, 0.25, 0.1, 3.0)])
-    run.write_record({"commit": "abc", "seconds": 3.0})
+    run.write_record({"commit": "abc", "seconds": 3.0, "best_epoch": 1})
     logits = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
     run.finish({"test_none": logits, "labels_test": np.array([0, 1, 2, 3, 6])})
     return run
@@ -39,8 +40,12 @@ def test_what_is_packed_comes_back_but_for_float16(tmp_path: Path) -> None:
 def test_other_files_and_unfinished_runs_are_one_line_errors(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     (tmp_path / "text.npz").write_text("no")
-    for name in ("other", "text", "missing"):
-        with pytest.raises(FerturbError, match="is not a packed run"):
+    for name, said in (("other", "packed run"), ("text", "npz file"), ("missing", "not exist")):
+        with pytest.raises(FerturbError, match=said):
             read_packed(tmp_path / f"{name}.npz")
+    whole = packed(finished(tmp_path / "run"))
+    write_packed(tmp_path / "run.npz", replace(whole, logits={"test_none": np.zeros((2, 7))}))
+    with pytest.raises(FerturbError, match="no labels"):
+        read_packed(tmp_path / "run.npz")
     with pytest.raises(FerturbError, match="not finished"):
         packed(Run.create(tmp_path / "new", RunConfig()))

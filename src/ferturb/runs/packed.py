@@ -5,7 +5,6 @@ Weights and cluster maps stay behind. Everything that a table says of a run can 
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferturb.base.config import RunConfig
-from ferturb.base.errors import FerturbError
-from ferturb.base.storage import write_bytes
-from ferturb.runs.run import Run
+from ferturb.base.storage import read_arrays, reading, write_arrays
+from ferturb.runs import contents
+from ferturb.runs.run import LOGITS, Run
 
 _ABOUT = "about"
+_ADVICE = "give a file that `tools/leaving_out.py --keep` or `research.keep_logits` wrote"
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,27 @@ class Packed:
 
 def packed(run: Run) -> Packed:
     """A finished run; `FerturbError` for one that isn't."""
-    run.require_done()
-    with np.load(run.folder / "logits.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return Packed(run.config, run.history(), run.record(), arrays)
+    logits = contents.read_logits(run.require_done().folder / LOGITS)
+    return Packed(run.config, run.history(), run.record(), logits)
 
 
 def write_packed(path: Path, run: Packed) -> None:
     """One npz file: logits as float16, labels as bytes, the rest as JSON."""
-    small = {
+    small: dict[str, NDArray[np.generic]] = {
         name: array.astype(np.uint8 if "labels" in name else np.float16)
         for name, array in run.logits.items()
     }
     about = {"history": run.history, "record": run.record, "config": run.config.to_dict()}
     small[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **small)  # type: ignore[arg-type]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())
+    write_arrays(path, small)
 
 
 def read_packed(path: Path) -> Packed:
-    """What `write_packed` wrote; `FerturbError` for another file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+    """What `write_packed` wrote; `FerturbError` for another or a damaged file."""
+    arrays = read_arrays(path, _ADVICE)
+    with reading(path, "a packed run", _ADVICE):
         about = json.loads(arrays.pop(_ABOUT).tobytes())
-    except (OSError, ValueError, KeyError) as error:
-        raise FerturbError(
-            f"{path} is not a packed run ({type(error).__name__}); give a file that "
-            "`tools/leaving_out.py --keep` or `research.keep_logits` wrote"
-        ) from error
-    config = RunConfig.from_dict(about["config"])
-    return Packed(config, about["history"], about["record"], arrays)
+        contents.check_logits(arrays, path)
+        config = RunConfig.from_dict(about["config"])
+        return Packed(config, list(about["history"]), dict(about["record"]), arrays)
