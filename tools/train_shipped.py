@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from ferturb.base.config import (
     DatasetConfig,
     MethodConfig,
     ModelConfig,
-    RecipeConfig,
     RunConfig,
     VotesConfig,
 )
@@ -51,39 +51,41 @@ OTHER_VOTES: dict[str, VotesConfig] = {
 
 
 def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
-    """Every training by its name, in order."""
-    wide, tiny = ModelConfig("compact-wide", heads=BOTH), ModelConfig("compact-tiny", heads=BOTH)
-    plain, robust = MethodConfig("baseline"), MethodConfig("robust")
+    """Every training by its name, in order: first a set of three that is soon there, then what
+    of the votes is best learnt, then wider networks, and what they teach."""
+    small, wide, tiny = (
+        ModelConfig(name, heads=BOTH) for name in ("compact", "compact-wide", "compact-tiny")
+    )
+    long = replace(LONG, votes=SETTLED)
+    first = RunConfig(data, small, recipe=replace(long, epochs=40))
+    again = replace(long, distillation=0.5, distillation_views=20)
+    taught_long = replace(long, epochs=120, distillation=0.7, distillation_views=20)
+    hidden = replace(long, epochs=30, learning_rate=0.04, distillation=0.5)
 
-    def cleaned(seed: int) -> RunConfig:
-        return RunConfig(data, wide, plain, replace(LONG, votes=SETTLED), seed)
+    def taught(*teachers: RunConfig, **of: Any) -> RunConfig:
+        return RunConfig(data, teachers=tuple(map(run_folder_name, teachers)), **of)
 
-    def taught(model: ModelConfig, recipe: RecipeConfig, seeds: range, seed: int = 0) -> RunConfig:
-        teachers = tuple(run_folder_name(cleaned(s)) for s in seeds)
-        return RunConfig(
-            data, model, plain, replace(recipe, votes=SETTLED), seed, teachers=teachers
+    def robust(*teachers: RunConfig, **of: Any) -> RunConfig:
+        """Goes on from its first teacher, whose network it has."""
+        weights, method = run_folder_name(teachers[0]), MethodConfig("robust")
+        recipe, model = hidden, teachers[0].model
+        return taught(
+            *teachers, model=model, method=method, recipe=recipe, initial_weights=weights, **of
         )
 
-    def hidden(seeds: range, seed: int = 0) -> RunConfig:
-        recipe = replace(LONG, epochs=30, learning_rate=0.04, distillation=0.5)
-        first = run_folder_name(cleaned(0))
-        return replace(taught(wide, recipe, seeds, seed), method=robust, initial_weights=first)
-
-    taught_long = replace(LONG, epochs=120, distillation=0.7, distillation_views=20)
-    again = replace(LONG, distillation=0.5, distillation_views=20)
-    yield "clean-s0", cleaned(0)
-    yield "tiny-s0", taught(tiny, taught_long, range(1))
-    yield "robust-s0", hidden(range(1))
+    yield "small-s0", first
+    yield "tiny-s0", taught(first, model=tiny, recipe=taught_long)
+    yield "robust-small-s0", robust(first)
     for name, votes in {"settled": SETTLED, **OTHER_VOTES}.items():
-        yield f"pilot-{name}", RunConfig(data, tiny, plain, replace(PILOT, votes=votes))
+        yield f"pilot-{name}", RunConfig(data, tiny, recipe=replace(PILOT, votes=votes))
     for head in BOTH:
-        model = replace(tiny, heads=(head,))
-        yield f"pilot-{head}-alone", RunConfig(data, model, plain, PILOT)
-    yield "clean-s1", cleaned(1)
-    yield "clean-s2", cleaned(2)
-    yield "clean-taught", taught(wide, again, range(3), 3)
-    yield "tiny-taught", taught(tiny, taught_long, range(3), 1)
-    yield "robust-taught", hidden(range(3), 1)
+        yield f"pilot-{head}-alone", RunConfig(data, replace(tiny, heads=(head,)), recipe=PILOT)
+    cleaned = [RunConfig(data, wide, recipe=long, seed=seed) for seed in range(3)]
+    for config in cleaned:
+        yield f"clean-s{config.seed}", config
+    yield "clean-taught", taught(*cleaned, model=wide, recipe=again, seed=3)
+    yield "tiny-taught", taught(*cleaned, model=tiny, recipe=taught_long, seed=1)
+    yield "robust-taught", robust(*cleaned, seed=1)
 
 
 def status(run: Run) -> str:
