@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -331,3 +332,53 @@ def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], verb: str
         main([*verb.split(), "--help"])
     assert stopped.value.code == 0
     assert f"Example: ferturb {verb}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_training_knows_its_faces(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: str
+) -> None:
+    archive(tmp_path / "faces.zip")
+    command = ["train", "--data", "faces.zip", "--model", tiny, "--epochs", "1", "--quiet"]
+    main(command)
+    archive(tmp_path / "faces.zip", {"train/happy/Training_999.jpg": jpeg(999)})
+    assert "begun on other faces" in fails(capsys, *command)
+    main([*command, "--accept-changed-faces"])
+
+
+def test_one_damaged_run_among_others_is_named_and_the_others_are_scored(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: str
+) -> None:
+    archive(tmp_path / "faces.zip")
+    for seed in "01":
+        given = ["--model", tiny, "--epochs", "1", "--quiet", "--seed", seed]
+        main(["train", "--data", "faces.zip", *given])
+    good, bad = sorted((tmp_path / "runs").iterdir())
+    (bad / "logits.npz").write_bytes(b"PK\x03\x04")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", str(bad), str(good), "--json"])
+    said = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert [row["name"] for row in json.loads(said.out)] == [good.name]
+    assert "1 of 2 runs can't be scored" in said.err
+    assert "is damaged" in fails(capsys, "evaluate", str(bad), str(good), "--ensemble")
+
+
+@pytest.mark.parametrize("place", ["file", "pipe", "/dev/null", "file/deep"])
+def test_a_place_for_the_output_that_is_none_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    os.mkfifo(tmp_path / "pipe")
+    archive(tmp_path / "faces.zip")
+    before = Path(place).lstat() if place != "file/deep" else None
+    for words in (
+        ["train", "--data", "faces.zip"],
+        ["study", "quick", "--data", "faces.zip"],
+        ["mask", "faces.zip"],
+        ["leave-out", "faces.zip", "--feature", "mouth"],
+    ):
+        assert "not a folder" in fails(capsys, *words, "--out", place)
+    if place != "file":
+        fails(capsys, "data", "synthesize", place, "--csv")
+    assert before is None or Path(place).lstat() == before

@@ -111,6 +111,14 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache.cache_folder() == tmp_path / ".cache" / "ferturb"
 
 
+def test_names_that_are_not_text_or_too_long(kaggle_files, write_tree, tmp_path):
+    folder = write_tree(kaggle_files, "\udcff\udcfe")
+    assert len(load_faces(config(folder))) == len(load_faces(config(folder))) == 84
+    with pytest.raises(FerturbError) as error:
+        load_faces(config(tmp_path / ("x" * 5000)))
+    assert "\n" not in str(error.value)
+
+
 def test_clean_is_applied_after_the_cache(kaggle_files, write_zip, reads):
     names = sorted(kaggle_files)
     test = next(n for n in names if "PrivateTest" in n)

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from calibrated_run import finished_run
-from ferturb.base.config import FAST, DatasetConfig, MethodConfig
+from ferturb.base.config import FAST, DatasetConfig, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.config.changes import Changes
+from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
-from ferturb.runs.run import Run
+from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.local import Processes, default_workers, execute_all
 from ferturb.study.plan import PRESETS, Study, adapt
-from ferturb.study.study import rebuild_report, run_study
+from ferturb.study.study import _prepared, _write_study, rebuild_report, run_study
 
 
 def small(tmp_path: Path, *models: str) -> Study:
@@ -125,3 +126,24 @@ def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
 def test_workers() -> None:
     assert default_workers("cuda:0") == 1
     assert 1 <= default_workers("cpu") <= 4
+
+
+def test_a_run_whose_folder_cant_be_used_does_not_stop_the_others(tmp_path: Path) -> None:
+    configs = [replace(RunConfig(model=ModelConfig("compact-tiny")), seed=seed) for seed in (0, 1)]
+    folder = tmp_path / run_folder_name(configs[0])
+    (folder / "config.json").mkdir(parents=True)
+    runs, failed = _prepared(tmp_path, configs)
+    assert [run.name for run in runs] == [run_folder_name(configs[1])]
+    assert list(failed) == [folder.name]
+    with pytest.raises(FerturbError, match="unknown model"):
+        _prepared(tmp_path / "new", [*configs, RunConfig(model=ModelConfig("resnet81"))])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "", '{"runs": 3}', '{"started": []}'])
+def test_a_damaged_plan_is_written_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.json").write_text(text)
+    _write_study(PRESETS["quick"], tmp_path, ["a"], "cpu")
+    assert json.loads((tmp_path / "study.json").read_text())["runs"] == ["a"]
+    _write_study(PRESETS["quick"], tmp_path, ["b"], "cpu")
+    assert json.loads((tmp_path / "study.json").read_text())["runs"] == ["b", "a"]

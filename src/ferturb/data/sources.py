@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import sources_version
+from ferturb.base.storage import is_there, sources_version
 from ferturb.data import vocabulary as words
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature
@@ -102,7 +102,7 @@ def _load(config: DatasetConfig, cache: bool, progress: Progress | None) -> Face
         return cached(f"{SYNTHETIC}-{n}", sources_version(*DRAWN_BY), lambda: _synthetic(n))
     path = Path(config.source).expanduser()
     try:
-        if not cache or not path.exists():
+        if not cache or not is_there(path):
             return load_source(path, progress, order)
         name, key = str(path.resolve()), signature(path)
     except OSError as error:

@@ -190,10 +190,8 @@ class Run:
         maps, method = self.cluster_maps(), self.config.method
         if maps is None:
             return classifier
-        best = contents.of_epoch(
-            list(maps), self.record(finished=True)["best_epoch"], self.folder / CLUSTERS
-        )
-        chosen = torch.from_numpy(best)
+        best = self.record(finished=True)["best_epoch"]
+        chosen = torch.from_numpy(contents.of_epoch(list(maps), best, self.folder / CLUSTERS))
         source = source_at_test_time(method, chosen, self.load_attention)
         return model_at_test_time(method, classifier, chosen, source)
 

@@ -60,6 +60,7 @@ class RecipeConfig:
 
     def __post_init__(self) -> None:
         in_range("epochs", self.epochs, 1, None)
+        in_range("learning_rate", self.learning_rate, 0.0, 1e6)
         in_range("batch_size", self.batch_size, 2, None)
         in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
         for until, side in self.progressive_sizes:
