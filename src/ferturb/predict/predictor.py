@@ -27,6 +27,7 @@ from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.predict.abstention import answered
 from ferturb.predict.altering import Alterer
 from ferturb.predict.crops import Crop, found_crops, whole_crop
 from ferturb.predict.detection import DETECTORS, Detector, make_detector
@@ -219,14 +220,13 @@ class Predictor:
         hidden: Float[np.ndarray, " f"],
     ) -> FacePrediction:
         """A face and what was found of it."""
-        sure = float(row.max()) >= self.model.about.abstain_below
         return FacePrediction(
             box=crop.box,
             score=crop.score,
             landmarks=applied(crop.place, points).astype(np.float32),
             landmark_confidence=confidence,
             probabilities=_by_emotion(row),
-            emotion=EMOTIONS[int(row.argmax())] if sure else None,
+            emotion=answered(row, confidence, self.model.about.abstain_below),
             hidden=dict(zip(FEATURES, hidden.tolist(), strict=True)) if confidence > 0 else None,
             face=crop.face,
         )

@@ -17,6 +17,7 @@ import numpy as np
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.predict.abstention import answered
 from ferturb.predict.geometry import overlap
 from ferturb.predict.results import FacePrediction
 
@@ -92,10 +93,9 @@ class Tracker:
         track.weight = keep * track.weight + 1.0
         track.box, track.seen = face.box, seconds
         smooth = track.total / track.weight
-        sure = float(smooth.max()) >= self.abstain_below
         return replace(
             face,
             probabilities=dict(zip(EMOTIONS, map(float, smooth), strict=True)),
-            emotion=EMOTIONS[int(smooth.argmax())] if sure else None,
+            emotion=answered(smooth, face.landmark_confidence, self.abstain_below),
             track=track.number,
         )

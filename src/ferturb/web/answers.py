@@ -18,6 +18,7 @@ from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.predict.abstention import answered
 from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
 from ferturb.predict.photos import photo_of, read_photo
@@ -164,10 +165,11 @@ class Answers:
     ) -> list[tuple[str, list[dict[str, Any]]]]:
         """By model, its answer for each face."""
         found = []
+        confidences = self._predictor.finder(faces).confidence.tolist()
         for name in models:
             model = choose("model", name, self.models)
-            rows = model.predict_proba(faces)
-            found.append((name, [_answer(row, model.about.abstain_below) for row in rows]))
+            pairs = zip(model.predict_proba(faces), confidences, strict=True)
+            found.append((name, [_answer(row, c, model.about.abstain_below) for row, c in pairs]))
         return found
 
     @staticmethod
@@ -204,12 +206,13 @@ def unpacked(text: object) -> UInt8[np.ndarray, "48 48"]:
     return np.frombuffer(data, np.uint8).reshape(FACE_SIZE, FACE_SIZE)
 
 
-def _answer(row: Float[np.ndarray, " 7"], abstain_below: float) -> dict[str, Any]:
-    most = EMOTIONS[int(row.argmax())]
+def _answer(
+    row: Float[np.ndarray, " 7"], landmark_confidence: float, abstain_below: float
+) -> dict[str, Any]:
     return {
         "probabilities": {e: round(float(p), 5) for e, p in zip(EMOTIONS, row, strict=True)},
-        "most_probable": most,
-        "emotion": most if float(row.max()) >= abstain_below else None,
+        "most_probable": EMOTIONS[int(row.argmax())],
+        "emotion": answered(row, landmark_confidence, abstain_below),
     }
 
 

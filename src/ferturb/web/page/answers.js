@@ -11,7 +11,7 @@ function verdict(model, answer) {
   }
   return [
     element("p", { className: "verdict" }, "It doesn’t know"),
-    element("p", { className: "why" }, `Best guess: ${answer.most_probable}, ${sure}. It answers from ${percent(model.abstain_below)} on.`),
+    element("p", { className: "why" }, `Best guess: ${answer.most_probable}, ${sure}. It answers from ${percent(model.abstain_below)} on, of a face whose landmarks are found.`),
   ];
 }
 
