@@ -46,7 +46,10 @@ def index_keys(n: int, seed: int) -> Int64[Tensor, " n"]:
 
 def name_keys(names: Sequence[str], seed: int) -> Int64[Tensor, " n"]:
     """Keys of faces by their names under a seed: a face keeps its key in any selection."""
-    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    digests = (
+        hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        for name in names
+    )
     values = [int.from_bytes(digest, "little", signed=True) for digest in digests]
     return _seeded(torch.tensor(values, dtype=torch.int64), seed)
 
