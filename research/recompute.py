@@ -39,6 +39,9 @@ LACKING = {
     "retrained_cells.csv": "runs without a feature",
     "calibration.csv": "three runs, uncalibrated",
     "onnx_parity.csv": "exported files",
+    "priors.csv": "what ships, by prior",
+    "abstention.csv": "what ships, on noise and hidden faces",
+    "hidden_really.csv": "what ships, on lists of faces that may not be given away",
 }
 """Tables of which no logits are stored -> whose they would be."""
 

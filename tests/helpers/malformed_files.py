@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from ferturb.base.decode import FORMATS
+from ferturb.base.image_formats import FORMATS
 
 HEADS = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",

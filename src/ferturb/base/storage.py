@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
 from ferturb.base.leftovers import temporary_path
+from ferturb.base.reading import reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,34 +130,6 @@ def _taken(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
-
-
-def is_there(path: Path) -> bool:
-    """Whether there is such a file or folder; a name that can't be one's is none's."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def reading(path: Path, form: str, advice: str) -> Iterator[None]:
-    """Turn whatever a missing, foreign or damaged file raises into `FerturbError`.
-
-    Its line says that the file is not `form`, and the `advice`.
-    """
-    try:
-        if not is_there(path):
-            raise FerturbError(f"{path} does not exist")
-        if not path.is_file():
-            raise ValueError("it is a folder, a device or a pipe")
-        yield
-    except FerturbError as error:
-        text = str(error)
-        raise FerturbError(text if str(path) in text else f"{path}: {text}") from error
-    except Exception as error:  # a library may raise anything at a damaged file
-        reason = first_line(error)[:160]
-        raise FerturbError(f"{path} is not {form} ({reason}); {advice}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import is_there, sources_version
+from ferturb.base.reading import is_there
+from ferturb.base.storage import sources_version
 from ferturb.data import vocabulary as words
 from ferturb.data.audit import clean_variant
 from ferturb.data.cache import cached, signature

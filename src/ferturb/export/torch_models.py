@@ -11,7 +11,8 @@ from torch import nn
 from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, reading
+from ferturb.base.reading import reading
+from ferturb.base.storage import load_tensors
 from ferturb.export.calibrated import Calibrated, calibrate
 from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore
@@ -72,6 +73,6 @@ def _of_run(folder: Path) -> tuple[Calibrated, About]:
         abstain_below=found.abstain_below,
         prior=found.prior,
         augmentation=augmentation,
-        network=dataclasses.asdict(run.config.model),
+        network=dataclasses.asdict(run.config.model) | {"heads": list(run.config.model.heads)},
     )
     return calibrated(run.load_model(), about), about

@@ -200,8 +200,8 @@ def _fit(config: MethodConfig, attention: Classifier | None) -> Classifier:
 def attention_at(config: MethodConfig) -> Literal["between", "input"]:
     """Where the attention run of a method has its gates.
 
-    >>> attention_at(MethodConfig("perturb")), attention_at(AS_RELEASED)
-    ('between', 'input')
+    >>> attention_at(MethodConfig("perturb", attention_from="input"))
+    'input'
     """
     return "input" if config.attention_from == "input" else "between"
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
-from ferturb.base.storage import reading
+from ferturb.base.reading import reading
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""

@@ -24,7 +24,7 @@ from ferturb.base.checks import require_path
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import reading
+from ferturb.base.reading import reading
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.photos import faces_of
 from ferturb.predict.prior import FER2013, Prior, frequencies, shifted

@@ -14,7 +14,8 @@ from typing import Any, TypedDict
 from ferturb.base.config import DatasetConfig
 from ferturb.base.config.fields import require_form
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import is_there, read_object
+from ferturb.base.reading import is_there
+from ferturb.base.storage import read_object
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.ablation.retrained import find_retrained, retrained

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import reading
+from ferturb.base.reading import reading
 from ferturb.runs.contents import ANALYSE_AGAIN
 from ferturb.runs.run import Run
 

@@ -21,7 +21,8 @@ from ferturb.base.config.fields import require_form
 from ferturb.base.config.network import HEADS
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, read_arrays, read_object, reading
+from ferturb.base.reading import reading
+from ferturb.base.storage import load_tensors, read_arrays, read_object
 from ferturb.data.faces import SPLITS
 from ferturb.training.checkpoint import Epoch
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferturb.base.config import RunConfig
-from ferturb.base.storage import read_arrays, reading, write_arrays
+from ferturb.base.reading import reading
+from ferturb.base.storage import read_arrays, write_arrays
 from ferturb.runs import contents
 from ferturb.runs.run import LOGITS, Run
 

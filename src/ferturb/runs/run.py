@@ -34,14 +34,8 @@ from torch import nn
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import (
-    is_there,
-    read_object,
-    reading,
-    write_arrays,
-    write_json,
-    write_rows,
-)
+from ferturb.base.reading import is_there, reading
+from ferturb.base.storage import read_object, write_arrays, write_json, write_rows
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import source_at_test_time
 from ferturb.perturb.view_classifier import model_at_test_time

@@ -217,10 +217,8 @@ def adapt(study: Study, changes: Changes) -> Study:
     known: dict[str, tuple[MethodConfig, ...]] = {n: (m,) for n, m in METHOD_PRESETS.items()}
     known |= {m.name: tuple(o for o in study.methods if o.name == m.name) for m in study.methods}
     if study.experiment is not None:
-        experiment = adapted(study.experiment, changes)
-        return replace(
-            study, models=(experiment.model,), dataset=experiment.dataset, experiment=experiment
-        )
+        new = adapted(study.experiment, changes)
+        return replace(study, models=(new.model,), dataset=new.dataset, experiment=new)
     if changes.sizes or changes.arms or changes.replicates is not None:
         raise FerturbError(
             f"sizes, arms and replicates are of the study leaving-out, not of {study.preset}; "
@@ -231,10 +229,9 @@ def adapt(study: Study, changes: Changes) -> Study:
     share = study.attention_epochs / study.recipe.epochs
     # How many faces are drawn counts only where they are: a study shares its runs on any others.
     dataset = study.dataset if changes.data == DatasetConfig().source else DatasetConfig()
-    masks, order = (
-        tuple(None if k == "none" else k for k in changes.face_masks),
-        changes.label_order,
-    )
+    dataset = replace(dataset, source=changes.data, clean=changes.clean)
+    dataset = replace(dataset, votes=changes.votes, label_order=changes.label_order)
+    masks = tuple(None if k == "none" else k for k in changes.face_masks)
     return replace(
         study,
         models=changes.models or study.models,
@@ -242,13 +239,7 @@ def adapt(study: Study, changes: Changes) -> Study:
         recipe=replace(study.recipe, epochs=epochs),
         attention_epochs=max(1, round(share * epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
-        dataset=replace(
-            dataset,
-            source=changes.data,
-            clean=changes.clean,
-            votes=changes.votes,
-            label_order=order,
-        ),
+        dataset=dataset,
         heads=changes.heads or study.heads,
         face_masks=masks or study.face_masks,
     )

@@ -19,7 +19,8 @@ import torch
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
-from ferturb.base.storage import is_there, require_folder, write_json
+from ferturb.base.reading import is_there
+from ferturb.base.storage import require_folder, write_json
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
 from ferturb.models.device import prepare_process

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ferturb.base.config import RecipeConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, reading, save_tensors
+from ferturb.base.reading import reading
+from ferturb.base.storage import load_tensors, save_tensors
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,

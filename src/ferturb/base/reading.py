@@ -1,0 +1,37 @@
+"""Files of ours that may be missing, foreign or damaged: one line says so, with what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ferturb.base.errors import FerturbError, first_line
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that can't be one's is none's."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def reading(path: Path, form: str, advice: str) -> Iterator[None]:
+    """Turn whatever a missing, foreign or damaged file raises into `FerturbError`.
+
+    Its line says that the file is not `form`, and the `advice`.
+    """
+    try:
+        if not is_there(path):
+            raise FerturbError(f"{path} does not exist")
+        if not path.is_file():
+            raise ValueError("it is a folder, a device or a pipe")
+        yield
+    except FerturbError as error:
+        text = str(error)
+        raise FerturbError(text if str(path) in text else f"{path}: {text}") from error
+    except Exception as error:  # a library may raise anything at a damaged file
+        reason = first_line(error)[:160]
+        raise FerturbError(f"{path} is not {form} ({reason}); {advice}") from error
