@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.evaluation.metrics import Metrics, summary
 from ferturb.evaluation.significance import bootstrap
 from ferturb.predict.shipped import FOLDER, About

@@ -22,7 +22,8 @@ from shared_weights import shared
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import save_tensors, write_bytes, write_text
+from ferturb.base.storage import write_bytes, write_text
+from ferturb.base.tensors import save_tensors
 from ferturb.evaluation.metrics import ece
 from ferturb.evaluation.scores import score
 from ferturb.export.calibrated import Calibration, calibrate

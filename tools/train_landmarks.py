@@ -25,7 +25,7 @@ from landmark_data import CONDITIONS, RIGHT_WITHIN, Labelled, augmented, load, u
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
     FORMAT,

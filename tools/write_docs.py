@@ -38,7 +38,8 @@ from write_docs_results import (
     table,
 )
 
-from ferturb.base.storage import load_tensors, write_text
+from ferturb.base.storage import write_text
+from ferturb.base.tensors import load_tensors
 from ferturb.predict import shipped
 from ferturb.study.plan import PRESETS
 

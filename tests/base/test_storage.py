@@ -18,20 +18,19 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import (
     atomic_folder,
     atomic_path,
-    load_tensors,
     read_arrays,
     read_json,
     read_object,
     require_file,
     require_folder,
     require_new,
-    save_tensors,
     write_arrays,
     write_bytes,
     write_json,
     write_rows,
     write_text,
 )
+from ferturb.base.tensors import load_tensors, save_tensors
 
 
 def write_tensors(path: Path, word: str) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import save_tensors
+from ferturb.base.tensors import save_tensors
 from ferturb.data.faces import SPLITS, Faces
 
 

@@ -10,7 +10,7 @@ from shared_weights import shared
 from torch import nn
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import save_tensors
+from ferturb.base.tensors import save_tensors
 from ferturb.export.onnx import to_onnx
 from ferturb.export.onnx_weights import halved
 from ferturb.predict.onnx_session import OnnxModel

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import save_tensors
+from ferturb.base.tensors import save_tensors
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.sources import load_faces
 from ferturb.features.landmark_network import LandmarkNetwork

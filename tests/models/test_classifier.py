@@ -8,7 +8,7 @@ import torch
 
 from ferturb.base.config import ModelConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.models.classifier import Classifier
 
 

@@ -28,5 +28,5 @@ def test_without_torch_the_same_landmarks_are_found() -> None:
 def test_nothing_in_nothing_out_and_wrong_faces() -> None:
     finder = LandmarkFinder()
     assert finder(np.zeros((0, 48, 48), np.uint8)).points.shape == (0, 108, 2)
-    with pytest.raises(FerturbError, match="faces need uint8"):
+    with pytest.raises(FerturbError, match="grayscale faces need uint8"):
         finder(np.zeros((1, 40, 40), np.uint8))

@@ -10,7 +10,8 @@ import torch
 
 from ferturb.base.config import ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, write_json
+from ferturb.base.storage import write_json
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.provenance import begun, changed_data, describe_data

@@ -16,7 +16,7 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.execute import execute_run, new_classifier, prepare

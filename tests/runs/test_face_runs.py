@@ -11,7 +11,7 @@ import torch
 
 from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.inference import logits_of
 from ferturb.runs.execute import execute_run, prepare

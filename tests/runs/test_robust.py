@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ferturb.base.config import DatasetConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 

@@ -11,7 +11,8 @@ import torch
 
 from ferturb.base.config import PAPER, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import save_tensors, write_text
+from ferturb.base.storage import write_text
+from ferturb.base.tensors import save_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.view_classifier import ViewClassifier

@@ -13,7 +13,7 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run

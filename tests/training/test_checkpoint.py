@@ -9,7 +9,7 @@ from torch import nn
 
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.training.checkpoint import Epoch, State, load_checkpoint, save_checkpoint
 from ferturb.training.optimizer import momentum_state
 

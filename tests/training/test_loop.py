@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_views import ClusterViews

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +20,9 @@ from ferturb.base.reading import reading
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
 PACKAGE = Path(__file__).parents[1]
 """Where the package's programs lie."""
-_META, _CHECKSUM = "ferturb", "crc32"
 """Where a safetensors file keeps its description, and the description the file's checksum."""
 
 
@@ -198,58 +195,6 @@ def read_arrays(path: Path, advice: str) -> dict[str, NDArray[np.generic]]:
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("it holds something that is not an array")
         return arrays
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON description, with a checksum, as a safetensors file, atomically."""
-    from safetensors.torch import save_file
-
-    ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    described = {**meta, _CHECKSUM: _checksum(ready, meta)}
-    with atomic_path(path) as temporary:
-        try:
-            save_file(ready, temporary, metadata={_META: json.dumps(described)})
-        except Exception as error:  # safetensors turns a full disk into its own exception
-            if isinstance(error, OSError):
-                raise
-            raise OSError(str(error)) from error
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote: (tensors, description).
-
-    Anything but a safetensors file (a pickle, a truncated file), and one whose checksum is wrong,
-    raises `FerturbError`; nothing is ever unpickled. A file without a checksum (of an earlier
-    ferturb) is taken as it is.
-    """
-    from safetensors import safe_open
-
-    advice = "ferturb loads weights from safetensors only and never unpickles: convert it first"
-    with reading(path, "a safetensors file", advice):
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get(_META, "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if not isinstance(meta, dict):
-            raise ValueError("its description is not a JSON object")
-    written = meta.pop(_CHECKSUM, None)
-    if written is not None and written != _checksum(tensors, meta):
-        raise FerturbError(
-            f"{path} is damaged: its checksum is not the one it was written with; restore it, or "
-            "remove it and make it again"
-        )
-    return tensors, meta
-
-
-def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
-    """CRC-32 of the description and of every tensor's name, kind, shape and bytes."""
-    import torch
-
-    total = zlib.crc32(json.dumps(dict(meta)).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
-        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, total)
-    return f"{total:08x}"
 
 
 def sources_version(*names: str) -> str:

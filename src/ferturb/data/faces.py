@@ -17,7 +17,7 @@ from ferturb.base.config.fields import require_form
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""

@@ -12,7 +12,7 @@ from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.export.calibrated import Calibrated, calibrate
 from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore

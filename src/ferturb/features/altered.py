@@ -23,7 +23,8 @@ import torch
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors, sources_version
+from ferturb.base.storage import sources_version
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.data.cache import cache_folder, cached
 from ferturb.data.faces import Faces
 from ferturb.data.readers.images import Progress

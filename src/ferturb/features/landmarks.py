@@ -28,7 +28,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors
+from ferturb.base.tensors import load_tensors
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
 from ferturb.features.points import COUNT, FLIP, IBUG, INNER
 

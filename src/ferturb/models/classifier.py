@@ -14,7 +14,7 @@ from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
 from ferturb.models.local_maps import LocalMaps

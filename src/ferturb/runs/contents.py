@@ -22,7 +22,8 @@ from ferturb.base.config.network import HEADS
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors, read_arrays, read_object
+from ferturb.base.storage import read_arrays, read_object
+from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import SPLITS
 from ferturb.training.checkpoint import Epoch
 

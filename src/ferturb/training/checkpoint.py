@@ -16,7 +16,7 @@ from ferturb.base.config import RecipeConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,

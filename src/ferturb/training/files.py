@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import load_tensors, save_tensors
+from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.models.classifier import Classifier
 from ferturb.training.checkpoint import State, load_checkpoint, save_checkpoint
 
