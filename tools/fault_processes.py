@@ -65,6 +65,8 @@ def studies(setting: Setting) -> Iterator[Fault]:
     """`ferturb study` ended while its runs train; the same command then goes on."""
     faces = setting.place / "fer2013.csv"
     write_csv(synthetic_faces(280), faces)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as nohup ignores this
     for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"):
         yield (
             f"a study ended by {name}",

@@ -199,6 +199,11 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
         read_json(tmp_path / "binary")
 
 
+def test_json_holds_file_names_that_are_not_text(tmp_path: Path) -> None:
+    write_json(tmp_path / "x", {"a": "\udcff.png"})
+    assert read_json(tmp_path / "x") == {"a": "\udcff.png"}
+
+
 def test_json_is_for_people_too(tmp_path: Path) -> None:
     write_json(tmp_path / "x", {"a": ["ä", 1]})
     assert (tmp_path / "x").read_text(encoding="utf-8").endswith("}\n")

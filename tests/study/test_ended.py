@@ -45,6 +45,8 @@ sys.exit(bool(done.failed))
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as nohup ignores this
     write_folder(synthetic_faces(280), tmp_path / "faces")
     yield tmp_path
     while STARTED:

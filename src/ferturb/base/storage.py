@@ -155,7 +155,10 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON atomically, indented, with a newline at the end."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        text = json.dumps(data, indent=2)  # a file name that is not text
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path) -> Any:
