@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 """Where the package's programs lie."""
-"""Where a safetensors file keeps its description, and the description the file's checksum."""
 
 
 @contextlib.contextmanager

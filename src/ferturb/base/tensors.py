@@ -15,6 +15,7 @@ from ferturb.base.storage import atomic_path
 if TYPE_CHECKING:
     from torch import Tensor
 _META, _CHECKSUM = "ferturb", "crc32"
+"""Where a safetensors file keeps its description, and the description the file's checksum."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
