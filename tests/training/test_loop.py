@@ -279,9 +279,8 @@ def test_weights_ruined_by_the_last_step_never_reach_the_checkpoint(
     toy_faces: Faces, tmp_path: Path, average: float
 ) -> None:
     """One step an epoch: its loss is finite, the weights after it are not."""
-    recipe = replace(
-        RECIPE, batch_size=64, learning_rate=float("inf"), schedule="constant", average=average
-    )
+    recipe = replace(RECIPE, batch_size=64, schedule="constant", average=average)
+    object.__setattr__(recipe, "learning_rate", float("inf"))  # which a recipe refuses
     with pytest.raises(FerturbError, match="not finite at epoch 1, step 1"):
         train(training(toy_faces, tmp_path, recipe))
     assert list(tmp_path.iterdir()) == []
@@ -289,7 +288,7 @@ def test_weights_ruined_by_the_last_step_never_reach_the_checkpoint(
 
 @pytest.mark.usefixtures("tiny")
 def test_a_learning_rate_far_too_high_is_an_error(toy_faces: Faces, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, learning_rate=1e30, schedule="constant")
+    recipe = replace(RECIPE, learning_rate=1e6, schedule="constant")
     with pytest.raises(FerturbError, match="not finite"):
         train(training(toy_faces, tmp_path, recipe))
 

@@ -253,7 +253,7 @@ def test_hostile_files_are_errors_on_the_page(opened: Open) -> None:
     for data, name, kind, message in (
         (good[: len(good) // 2], "half.png", "image/png", "Damaged image: "),
         (bomb.getvalue(), "bomb.png", "image/png", "12000×12000 pixels"),
-        (script, "x.svg", "image/svg+xml", "No image, or one of an unknown format"),
+        (script, "x.svg", "image/svg+xml", "SVG is not read; save it as JPEG or PNG"),
         (b"", "empty.jpg", "image/jpeg", "The file is empty"),
         (
             b"<script>alert(1)</script>",

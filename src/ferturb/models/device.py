@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
 
 
@@ -15,7 +16,7 @@ def prepare_process(device: str, threads: int | None = None) -> torch.device:
     """
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.zeros(1, device=chosen).item()  # a device that computes, which "meta" is not
     except (RuntimeError, AssertionError) as error:
         raise FerturbError(
             f"can't use device {device!r} ({first_line(error)}); "
@@ -23,5 +24,5 @@ def prepare_process(device: str, threads: int | None = None) -> torch.device:
         ) from error
     torch.set_flush_denormal(True)
     if threads is not None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(require_whole("threads", threads, 1, 1024))
     return chosen
