@@ -89,6 +89,12 @@ def test_what_onnx_can_not_hold_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    found = export("tiny", str(tmp_path / "model.onnx"))
+    assert found.path == tmp_path / "model.onnx"
+    assert found.path.stat().st_size > 100_000
+
+
 @pytest.mark.real_data
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)

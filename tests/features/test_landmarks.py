@@ -189,3 +189,10 @@ def test_trusted_labels_of_the_validation_split_are_met() -> None:
     error = (found.points - truth)[:, list(INNER)].norm(dim=2).flatten()
     assert float(error.median()) <= 1.0
     assert float(error.quantile(0.9)) <= 2.0
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_numpy_faces_will_do() -> None:
+    images = draw(2, seed=3).images
+    found = find_landmarks(images.numpy())  # type: ignore[arg-type]
+    assert found.points.equal(find_landmarks(images).points)

@@ -31,6 +31,7 @@ import torch
 from jaxtyping import UInt8
 from torch import nn
 
+from ferturb.base.checks import require_path
 from ferturb.base.config import DatasetConfig, choose
 from ferturb.base.decode import FACE_SIZE
 from ferturb.base.errors import FerturbError, first_line
@@ -51,7 +52,7 @@ _SYNTHETIC_SEED = 11
 
 def export(
     source: str | Path,
-    path: Path,
+    path: str | Path,
     format: str = "float32",
     faces: UInt8[np.ndarray, "n h w"] | None = None,
     labels: Sequence[int] | np.ndarray | None = None,
@@ -62,7 +63,7 @@ def export(
     `faces` are compared on (None: synthetic ones), with `labels` for the accuracy; `calibration`
     are the faces that int8 sets its ranges by (None: synthetic ones).
     """
-    make = choose("format", format, FORMATS)
+    make, path = choose("format", format, FORMATS), require_path("path", path)
     module, about = calibrated_module(source)
     model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
     write_bytes(path, make(model, calibration).SerializeToString())
@@ -71,7 +72,7 @@ def export(
 
 
 def export_with_data(
-    source: str | Path, path: Path, format: str = "float32", data: str | None = None
+    source: str | Path, path: str | Path, format: str = "float32", data: str | None = None
 ) -> Exported:
     """`export`, compared on a dataset's test split and calibrated on its training faces."""
     if data is None:

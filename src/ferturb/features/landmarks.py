@@ -107,12 +107,13 @@ def find_landmarks(
     """The landmarks of every face; none is dropped.
 
     Faces that are not 48×48 are resized for the network, and the points are given in the pixels
-    of the faces as they came. `model` None takes the one in the package.
+    of the faces as they came. `model` None takes the one in the package; an array of NumPy will do
+    as well as a tensor.
 
     >>> find_landmarks(torch.zeros(1, 48, 48, dtype=torch.uint8)).source
     ('mean shape',)
     """
-    model = model or shipped_model()
+    model, images = model or shipped_model(), torch.as_tensor(images)
     if images.ndim != 3 or images.dtype != torch.uint8:
         raise FerturbError(
             "find_landmarks takes grayscale faces as uint8 (n, height, width), got "

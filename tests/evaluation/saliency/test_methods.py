@@ -250,3 +250,16 @@ def test_errors_are_one_line(tiny: str) -> None:
         saliency(linear, x, TARGET, "grad-cam")
     with pytest.raises(FerturbError, match="guided-backprop needs a network with ReLUs"):
         saliency(linear, x, TARGET, "guided-backprop")
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_numpy_faces_and_inference_mode_will_do() -> None:
+    model = Classifier(ModelConfig("compact-tiny")).eval()
+    images = torch.randint(0, 256, (2, 48, 48), dtype=torch.uint8)
+    expected = saliency_maps(model, images, TARGET, "gradient")
+    numbers = saliency_maps(model, images.numpy(), TARGET.numpy(), "gradient")  # type: ignore[arg-type]
+    with torch.inference_mode():
+        inferred = saliency_maps(model, images, TARGET, "gradient")
+    assert expected.amax() > 0
+    assert numbers.equal(expected)
+    assert inferred.equal(expected)

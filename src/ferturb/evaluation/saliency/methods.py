@@ -89,9 +89,9 @@ def raw_saliency(
     if not len(faces):
         return faces[:, 0]
     device = device_of(model)
-    ready = faces.detach().to(device).clone().requires_grad_()
-    with evaluating(model), torch.enable_grad():
-        maps = explain(model, ready, target.to(device), seed)
+    with evaluating(model), torch.inference_mode(mode=False), torch.enable_grad():
+        ready = faces.detach().to(device).clone().requires_grad_()
+        maps = explain(model, ready, target.to(device).clone(), seed)
     return maps.detach().to(faces.device)
 
 
@@ -104,7 +104,11 @@ def saliency_maps(
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[Tensor, "n h w"]:
-    """`raw_saliency` of many faces, in batches; `as_mass` scales it."""
+    """`raw_saliency` of many faces, in batches; `as_mass` scales it.
+
+    Arrays of NumPy will do as well.
+    """
+    images, target = torch.as_tensor(images), torch.as_tensor(target)
     parts = [torch.zeros(0, *images.shape[1:])]
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
