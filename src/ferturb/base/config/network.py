@@ -25,8 +25,8 @@ class ModelConfig:
     attention_at: Literal["between", "stages", "input"] | None = None
     """Where spatial attention sits. `between` (the default): between the stages, each gate padded
     with what lies at its map's edge; the last gate, averaged over the face and its mirror image,
-    is the attention map. `stages`: behind every
-    stage, padded with zeros; their mean is the map (networks trained before December 2026).
+    is the attention map. `stages`: behind every stage, padded with zeros; their mean is the map
+    (what networks have that were stored without this field).
     `input`: on the face alone, padded with zeros (the released program). None without attention."""
     uncentred: bool = False
     """Divide grey levels by 255 twice, as the released program does, so that black is 0 and white
