@@ -228,7 +228,7 @@ def test_where_attention_sits_counts_only_where_there_is_attention() -> None:
     gated = [RunConfig(model=ModelConfig("vgg16", True, attention_at=at)) for at in places]
     assert gated[0] == gated[1]
     assert len({run.fingerprint() for run in (plain, *gated)}) == 4
-    # what a run that was stored without `attention_at` is called, whose gates sat behind every stage
+    # what a run is called that was stored without `attention_at`: its gates sat behind every stage
     assert gated[0].fingerprint() != "516ddcfbaeed"
 
 
