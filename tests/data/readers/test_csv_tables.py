@@ -235,3 +235,12 @@ def test_a_damaged_csv_inside_a_zip(small_faces, csv_text, write_zip):
     path.write_bytes(data)
     with pytest.raises(FerturbError, match="can't be read as CSV"):
         load_source(path)
+
+
+def test_a_row_that_is_not_utf8_is_named_and_hinders_no_other(small_faces, csv_text, write_tree):
+    lines = csv_text(small_faces).encode().split(b"\n")
+    lines[4] = lines[4].replace(b" ", b"\xb1", 1)  # row 4: a flipped bit
+    faces = load_source(write_tree({"fer2013.csv": b"\n".join(lines)}))
+    (item,) = faces.info["unreadable"]
+    assert item["name"].endswith("row 4")
+    assert len(faces) == 83

@@ -188,3 +188,14 @@ def test_an_unreadable_image_is_named(small_faces, write_parquet, tmp_path):
     faces = load_source(path)
     assert [item["name"] for item in faces.info["unreadable"]] == ["train.parquet#7"]
     assert np.array_equal(faces.images[7], small_faces.images[8])
+
+
+def test_a_path_that_is_not_utf8_is_one_line(small_faces, tmp_path, as_png):
+    data = [as_png(image) for image in small_faces.images.numpy()]
+    paths = pa.array([b"caf\xe9.png"] * len(data), pa.binary()).view(pa.string())
+    images = pa.StructArray.from_arrays([pa.array(data), paths], ["bytes", "path"])
+    words = pa.array([EMOTIONS[label] for label in small_faces.labels.tolist()])
+    pq.write_table(pa.table({"image": images, "label": words}), tmp_path / "a.parquet")
+    with pytest.raises(FerturbError, match="can't be read as parquet") as caught:
+        load_source(tmp_path / "a.parquet")
+    assert "\n" not in str(caught.value)

@@ -28,7 +28,7 @@ from ferturb.base.storage import atomic_path
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import fer2013
 from ferturb.data.readers.images import FACE_SIZE, Progress
-from ferturb.data.readers.pixels import parse_text
+from ferturb.data.readers.pixels import parse_text, texts
 from ferturb.data.readers.rows import Pixels, Rows, Source, faces_of
 from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, named, parsing
 from ferturb.data.vocabulary import (
@@ -144,8 +144,8 @@ class _Part:
             kept, columns = _filled(columns)
             faces, ok, reasons = parse_text(columns["pixels"])
             self.reasons |= {len(self.numbers) + i: reason for i, reason in reasons.items()}
-            self.classes += [class_of(cell) for cell in _words(columns["label"])]
-            splits = _words(columns["split"]) if "split" in columns else [""] * len(ok)
+            self.classes += [class_of(cell) for cell in texts(columns["label"])]
+            splits = texts(columns["split"]) if "split" in columns else [""] * len(ok)
             self.splits += [word.strip() or own for word in splits]
             self.numbers += (kept + row).tolist()
             images.append(faces)
@@ -182,13 +182,6 @@ def _filled(columns: dict[str, Any]) -> tuple[Int64[np.ndarray, " k"], dict[str,
     if len(kept) < len(filled):
         columns = {role: column.take(kept) for role, column in columns.items()}
     return kept, columns
-
-
-def _words(column: Any) -> list[str]:
-    """Cells as text, whatever the bytes."""
-    import pyarrow as pa
-
-    return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
 
 
 def _unique(parts: list[_Part]) -> list[str]:

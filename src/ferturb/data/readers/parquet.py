@@ -86,7 +86,8 @@ class _Part:
             return pixels, readable, [{"name": names[i], "reason": reasons[i]} for i in reasons]
         if isinstance(images, pa.ExtensionArray):
             images = images.storage
-        cells = dict(zip(names, images.to_pylist(), strict=True))
+        with parsing(self.name, FORM):  # a text in a cell may be no UTF-8
+            cells = dict(zip(names, images.to_pylist(), strict=True))
         sizes = {name: images.nbytes // len(names) for name in names}
         return decode_faces(cells.__getitem__, sizes, progress, face)
 

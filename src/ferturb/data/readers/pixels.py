@@ -46,7 +46,7 @@ def parse_text(column: Any) -> Parsed:
             return images, np.ones(len(column), bool), {}
     except pa.ArrowInvalid:
         pass
-    rows = trimmed.to_pylist()
+    rows = texts(trimmed)
     images = np.zeros((len(rows), FACE_SIZE, FACE_SIZE), np.uint8)
     readable, reasons = np.ones(len(rows), bool), {}
     for i, row in enumerate(rows):
@@ -55,6 +55,13 @@ def parse_text(column: Any) -> Parsed:
         except Exception as error:  # a row that is no face hinders no other
             readable[i], reasons[i] = False, first_line(error)
     return images, readable, reasons
+
+
+def texts(column: Any) -> list[str]:
+    """An Arrow column of text as texts, whatever the bytes: what is not UTF-8 is replaced."""
+    import pyarrow as pa
+
+    return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
 
 
 def face(value: Any) -> UInt8[np.ndarray, "48 48"]:
