@@ -52,7 +52,7 @@ class SpatialGate(nn.Module):
 def mean_of_gates(
     gates: list[Float[Tensor, "b 1 _ _"]], size: tuple[int, int]
 ) -> Float[Tensor, "b h w"]:
-    """The attention map: the mean of the stages' gates, each resized (bilinear) to the input."""
+    """The mean of some gates, each resized (bilinear) to the input."""
     resized = [
         F.interpolate(gate.float(), size=size, mode="bilinear", align_corners=False)
         for gate in gates

@@ -56,12 +56,23 @@ def test_attention_by_stage_keeps_what_is_above_the_threshold() -> None:
     faces = torch.full((1, 48, 48), 120, dtype=torch.uint8)
     ramp = torch.linspace(0.2, 0.8, 48).expand(1, 1, 48, 48)
     for threshold in (0.25, 0.75):
-        figure = figures.attention_by_stage(faces, ramp, threshold, mark="do not show")
+        figure = figures.attention_by_stage(faces, ramp, ramp[0], threshold, mark="do not show")
         used = figure.axes[-1]
         assert used.get_title("center") == "used"
         assert (image(used, 1) > 0).mean() == pytest.approx(1 - threshold, abs=0.02)
         assert used.get_xlabel().endswith("% of it")
         assert figure.get_supxlabel() == "do not show"
+
+
+def test_what_is_used_is_the_attention_map_and_not_the_mean_of_the_gates() -> None:
+    faces = torch.full((1, 48, 48), 120, dtype=torch.uint8)
+    gates, attention = torch.rand(3, 1, 48, 48), torch.zeros(1, 48, 48)
+    attention[:, 30:, 10:40] = 1
+    _, *panels = figures.attention_by_stage(faces, gates, attention).axes
+    titles = [axes.get_title("center") for axes in panels]
+    assert titles == ["gate 1", "gate 2", "gate 3", "attention", "used"]
+    for axes in panels[-2:]:
+        assert np.array_equal(image(axes, 1), attention[0].numpy())
 
 
 def models() -> tuple[list[ModelResult], ModelResult]:

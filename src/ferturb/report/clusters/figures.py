@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ferturb.evaluation import metrics
+from ferturb.perturb.clusters import intensity
 from ferturb.perturb.views import views_of
 from ferturb.report import published
 from ferturb.report.form import style
@@ -78,23 +79,23 @@ def maps_by_epoch(
 def attention_by_stage(
     faces: UInt8[Tensor, "n h w"],
     gates: Float[Tensor, "g n h w"],
+    attention: Float[Tensor, "n h w"],
     threshold: float = 0.5,
     names: Sequence[str] = (),
     mark: str = "",
 ) -> Figure:
-    """Each face, its gates (`Classifier.gate_maps`), their mean, and the mean above threshold.
+    """Each face, its gates (`Classifier.gate_maps`), its attention, and that above threshold.
+
+    `attention` (`Classifier.attention_maps`) has no panel of its own where it is the one gate.
 
     Every panel is scaled to its own range, as the clustering is; the range is printed below it,
     `mark` below all.
     """
-    mean = gates.mean(0)
-    low, high = mean.amin((1, 2), keepdim=True), mean.amax((1, 2), keepdim=True)
-    scaled = (mean - low) / (high - low).clamp_min(1e-12)
-    kept = torch.where(scaled >= threshold, scaled, 0.0)
+    kept = torch.from_numpy(intensity(attention.numpy(), threshold))
     titles, panels = ["input gate", "used"], [*gates, kept]
-    if len(gates) > 1:
-        titles = [*(f"gate {i + 1}" for i in range(len(gates))), "mean", "used"]
-        panels = [*gates, mean, kept]
+    if len(gates) > 1 or not torch.equal(gates[0], attention):
+        titles = [*(f"gate {i + 1}" for i in range(len(gates))), "attention", "used"]
+        panels = [*gates, attention, kept]
     columns = len(panels) + 1
     width = min(style.WIDTH, 1.5 * columns)
     with style.new_figure(width, len(faces) * (width / columns + 0.25) + 0.3) as figure:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.pixels import as_input
 from ferturb.data.faces import Faces
 from ferturb.report.clusters import figures
 from ferturb.report.form.captions import mark_of, marked
@@ -26,6 +27,12 @@ from ferturb.report.section import Section, section_of
 
 SHOWN = ("happy", "sad", "surprise")
 """The emotions of the faces whose attention is shown."""
+MAP_OF = {
+    "between": "the last gate, averaged over the face and its mirror image",
+    "stages": "the mean of the gates",
+    "input": "the gate itself",
+}
+"""Where the gates are (`ModelConfig.attention_at`) -> what of them is the attention map."""
 
 
 def section(results: StudyResults) -> Section | None:
@@ -90,15 +97,17 @@ def _attention_picture(run: RunResult, faces: Faces) -> Picture:
     first = {emotion: _first(test, emotion) for emotion in SHOWN}
     known = {emotion: place for emotion, place in first.items() if place is not None}
     names, images = list(known), test.images[torch.tensor(list(known.values()), dtype=torch.int64)]
+    classifier, inputs = run.run.load_classifier(), as_input(images)
     with torch.no_grad():
-        gates = run.run.load_classifier().gate_maps(images.unsqueeze(1).float().div(255)).float()
+        gates, attention = classifier.gate_maps(inputs), classifier.attention_maps(inputs)
     threshold = MethodConfig().attention_threshold
     mark, model = mark_of(faces), run.config.model.name
-    png = png_of(figures.attention_by_stage(images, gates, threshold, names, mark))
+    png = png_of(figures.attention_by_stage(images, gates, attention, threshold, names, mark))
     caption = (
         f"{run.name}, on the first test face of each emotion at the left: each gate from the input "
-        f"to the head, their mean, and what of it is above {threshold:g} of its range and so "
-        "counts as attention. Every panel is scaled to its own range, printed below it."
+        f"to the head, the attention map ({MAP_OF[str(classifier.config.attention_at)]}), and "
+        f"what of it is above {threshold:g} of its range and so counts. Every panel is scaled to "
+        "its own range, printed below it."
     )
     alt = f"Attention maps of {model} for {', '.join(names)}."
     title = f"Attention by stage: {model}"
