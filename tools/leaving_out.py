@@ -15,15 +15,14 @@ is done there is nothing else to train. What the arms are is said in `ferturb.st
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ferturb.base.config import DatasetConfig
-from ferturb.base.errors import FerturbError
+import torch
+from workers import train_others, work_together
+
+from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
 from ferturb.models.device import prepare_process
@@ -36,6 +35,9 @@ from ferturb.study.experiments import Experiment, Item
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 KEPT = {"leaving-out": "leaving_out", "clusters": "leaving_out", "rivals": "rivals"}
 """Experiment -> where in results/ its trainings are kept; two share some."""
+
+RATES = "rates"
+"""The first stage, as a cell."""
 
 
 class Work:
@@ -65,31 +67,30 @@ class Work:
             if name is not None and run.done and not (self.kept / f"{name}.npz").exists():
                 write_packed(self.kept / f"{name}.npz", packed(run))
 
-    def work(self) -> None:
-        """Train whatever nobody else trains, until nothing is left."""
-        device = prepare_process("cpu", 1)
+    def work(self, device: torch.device, cells: Sequence[str] = ()) -> None:
+        """Train whatever nobody else trains, until nothing is left; `cells` leaves others out."""
         loaded: tuple[DatasetConfig, Faces] | None = None
-        busy: set[str] = set()
-        while True:
-            items = (item for item in self.experiment.queue(self.found) if item.name not in busy)
-            item = next((item for item in items if self.found(item) is None), None)
-            if item is None:
-                return
-            config = item.config
+        tuning = self.experiment.tuning()
+
+        def waiting() -> Iterator[tuple[str, RunConfig]]:
+            for item in self.experiment.queue(self.found):
+                wanted = not cells or (RATES if item in tuning else item.cell) in cells
+                if wanted and self.found(item) is None:
+                    yield item.name, item.config
+
+        def train(config: RunConfig) -> None:
+            nonlocal loaded
             if loaded is None or loaded[0] != config.dataset:
                 loaded = config.dataset, load_dataset(config.dataset)
-            try:
-                execute_run(prepare(self.out, config), loaded[1], device)
-            except FerturbError as error:
-                if "another process" not in str(error):
-                    raise
-                busy.add(item.name)
+            execute_run(prepare(self.out, config), loaded[1], device)
+
+        train_others(waiting, train)
 
     def status(self) -> None:
         """How far each stage is, and what was chosen."""
         tuning, done = self.experiment.tuning(), dict[str, list[bool]]()
         for item in self.queue():
-            stage = "rates" if item in tuning else item.cell
+            stage = RATES if item in tuning else item.cell
             done.setdefault(stage, []).append(self.found(item) is not None)
         for stage, flags in done.items():
             print(f"{stage:>9}: {sum(flags)} of {len(flags)}")
@@ -102,29 +103,21 @@ def main() -> None:
     parser.add_argument("--experiment", choices=EXPERIMENTS, default="leaving-out")
     parser.add_argument("--data", default="fer2013.zip")
     parser.add_argument("--out", type=Path, default=Path("runs/leaving_out"))
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cells", nargs="+", default=(), help=f"some training sizes, or {RATES}")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--keep", action="store_true")
-    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    source = str(Path(options.data).resolve())
-    work = Work(options.experiment, source, options.out)
+    work_together(parser, __file__, act)
+
+
+def act(options: argparse.Namespace) -> None:
+    """What one process does."""
+    work = Work(options.experiment, str(Path(options.data).resolve()), options.out)
     if options.status:
-        return work.status()
-    if options.keep:
-        return work.keep()
-    if options.work:
-        return work.work()
-    command = [sys.executable, __file__, "--experiment", options.experiment, "--data", source]
-    command += ["--out", str(options.out), "--work"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    workers = [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
-    try:
-        for worker in workers:
-            worker.wait()
-    except KeyboardInterrupt:
-        for worker in workers:
-            worker.send_signal(signal.SIGINT)
+        work.status()
+    elif options.keep:
+        work.keep()
+    else:
+        work.work(prepare_process(options.device, 1), options.cells)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,24 @@
 
     python tools/train_shipped.py --data fer2013.zip --votes fer2013new.csv --out runs/shipped
 
-One training after the other on one thread, in the order of `queue`. Every training is an ordinary
-run folder: what is done is left alone, what was stopped (Ctrl-C, kill) goes on from its last epoch.
-With `--status` it shows how far each is, and of the finished ones what they do on PublicTest with
-flip, on which alone everything is chosen: by FER2013's labels and by FER+'s.
-`tools/ship_pretrained.py` ships the chosen ones.
+`--workers` trainings at once, one thread each, in the order of `queue`, a student when its teachers
+are done. Every training is an ordinary run folder: what is done is left alone, what was stopped
+(Ctrl-C, kill) goes on from its last epoch. With `--status` it shows how far each is, and of the
+finished ones what they do on PublicTest with flip, on which alone everything is chosen: by the
+labels of FER2013 and by FER+'s. `tools/ship_pretrained.py` ships the chosen ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from workers import train_others, work_together
 
 from ferturb.base.config import (
     FULL_SIZE,
@@ -39,6 +41,8 @@ BOTH = ("label", "votes")
 LONG = replace(MIXED, name="long", epochs=60, average=0.999)
 """`mixed` with a longer average, for long schedules."""
 PILOT = replace(FULL_SIZE, name="pilot", epochs=20)
+FAMILIES = ("resnet18", "vgg16")
+"""Networks that teach beside the wide ones, and stand in the ensemble."""
 SETTLED = VotesConfig()
 """What of the votes is learnt; the pilots compare it with the others on PublicTest."""
 OTHER_VOTES: dict[str, VotesConfig] = {
@@ -51,13 +55,10 @@ OTHER_VOTES: dict[str, VotesConfig] = {
 
 
 def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
-    """Every training by its name, in order: first a set of three that is soon there, then what
-    of the votes is best learnt, then wider networks, and what they teach."""
-    small, wide, tiny = (
-        ModelConfig(name, heads=BOTH) for name in ("compact", "compact-wide", "compact-tiny")
-    )
+    """Every training by its name, in order: networks of several families, what they teach the
+    ones that ship, and what of the votes is best learnt."""
+    wide, tiny = (ModelConfig(name, heads=BOTH) for name in ("compact-wide", "compact-tiny"))
     long = replace(LONG, votes=SETTLED)
-    first = RunConfig(data, small, recipe=replace(long, epochs=40))
     again = replace(long, distillation=0.5, distillation_views=20)
     taught_long = replace(long, epochs=120, distillation=0.7, distillation_views=20)
     hidden = replace(long, epochs=30, learning_rate=0.04, distillation=0.5)
@@ -73,19 +74,19 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
             *teachers, model=model, method=method, recipe=recipe, initial_weights=weights, **of
         )
 
-    yield "small-s0", first
-    yield "tiny-s0", taught(first, model=tiny, recipe=taught_long)
-    yield "robust-small-s0", robust(first)
+    teachers = [RunConfig(data, wide, recipe=long, seed=seed) for seed in range(3)]
+    for config in teachers:
+        yield f"clean-s{config.seed}", config
+    for name in FAMILIES:
+        teachers.append(RunConfig(data, ModelConfig(name, heads=BOTH), recipe=long))
+        yield name, teachers[-1]
+    yield "clean-taught", taught(*teachers, model=wide, recipe=again, seed=3)
+    yield "tiny-taught", taught(*teachers, model=tiny, recipe=taught_long, seed=1)
+    yield "robust-taught", robust(*teachers, seed=1)
     for name, votes in {"settled": SETTLED, **OTHER_VOTES}.items():
         yield f"pilot-{name}", RunConfig(data, tiny, recipe=replace(PILOT, votes=votes))
     for head in BOTH:
         yield f"pilot-{head}-alone", RunConfig(data, replace(tiny, heads=(head,)), recipe=PILOT)
-    cleaned = [RunConfig(data, wide, recipe=long, seed=seed) for seed in range(3)]
-    for config in cleaned:
-        yield f"clean-s{config.seed}", config
-    yield "clean-taught", taught(*cleaned, model=wide, recipe=again, seed=3)
-    yield "tiny-taught", taught(*cleaned, model=tiny, recipe=taught_long, seed=1)
-    yield "robust-taught", robust(*cleaned, seed=1)
 
 
 def status(run: Run) -> str:
@@ -114,18 +115,31 @@ def main() -> None:
     parser.add_argument("--data", default="fer2013.zip")
     parser.add_argument("--votes", default="fer2013new.csv")
     parser.add_argument("--out", type=Path, default=Path("runs/shipped"))
+    parser.add_argument("--only", nargs="+", help="names of trainings, where not all are wanted")
     parser.add_argument("--status", action="store_true")
-    options = parser.parse_args()
+    work_together(parser, __file__, work)
+
+
+def work(options: argparse.Namespace) -> None:
+    """Train what nobody else trains, or show how far all are."""
     data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
-    items = list(queue(DatasetConfig(data, votes=votes)))
+    dataset = DatasetConfig(data, votes=votes)
+    items = [item for item in queue(dataset) if not options.only or item[0] in options.only]
+    runs = {name: Run(options.out / run_folder_name(config)) for name, config in items}
     if options.status:
-        for name, config in items:
-            folder = options.out / run_folder_name(config)
-            print(f"{name:18} {folder.name:45} {status(Run(folder))}")
+        for name, run in runs.items():
+            print(f"{name:18} {run.name:45} {status(run)}")
         return
-    device, faces = prepare_process("cpu", 1), load_dataset(items[0][1].dataset)
-    for _, config in items:
-        execute_run(prepare(options.out, config), faces, device)
+    device, faces = prepare_process(options.device, 1), load_dataset(dataset)
+
+    def waiting() -> Iterator[tuple[str, RunConfig]]:
+        for name, config in items:
+            if not runs[name].done and all(Run(options.out / t).done for t in config.teachers):
+                yield name, config
+
+    while not all(run.done for run in runs.values()):
+        train_others(waiting, lambda c: execute_run(prepare(options.out, c), faces, device))
+        time.sleep(5)  # what is left needs a teacher, or is trained by another process
 
 
 if __name__ == "__main__":

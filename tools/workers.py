@@ -1,0 +1,52 @@
+"""Several processes that work through one queue of trainings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+
+from ferturb.base.config import RunConfig
+from ferturb.base.errors import FerturbError
+
+
+def work_together(
+    parser: argparse.ArgumentParser, script: str, work: Callable[[argparse.Namespace], None]
+) -> None:
+    """Read the command line of a script and do its work in `--workers` processes; Ctrl-C reaches
+    each of them. One worker works here."""
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    if options.workers == 1:
+        return work(options)
+    command = [sys.executable, script, *sys.argv[1:], "--workers", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    workers = [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
+    try:
+        for worker in workers:
+            worker.wait()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.send_signal(signal.SIGINT)
+
+
+def train_others(
+    waiting: Callable[[], Iterable[tuple[str, RunConfig]]], train: Callable[[RunConfig], object]
+) -> None:
+    """Train what waits, by name and config, one after the other; what another process trains is
+    left to it. What waits is asked anew after each training."""
+    busy: set[str] = set()
+    while True:
+        item = next((item for item in waiting() if item[0] not in busy), None)
+        if item is None:
+            return
+        try:
+            train(item[1])
+        except FerturbError as error:
+            if "another process" not in str(error):
+                raise
+            busy.add(item[0])
