@@ -61,13 +61,13 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
     long = replace(LONG, votes=SETTLED)
     again = replace(long, distillation=0.5, distillation_views=20)
     taught_long = replace(long, epochs=120, distillation=0.7, distillation_views=20)
-    hidden = replace(long, epochs=30, learning_rate=0.04, distillation=0.5)
+    hidden = replace(long, epochs=30, learning_rate=0.04, distillation=0.5, distillation_views=10)
 
     def taught(*teachers: RunConfig, **of: Any) -> RunConfig:
         return RunConfig(data, teachers=tuple(map(run_folder_name, teachers)), **of)
 
     def robust(*teachers: RunConfig, **of: Any) -> RunConfig:
-        """Goes on from its first teacher, whose network it has."""
+        """Goes on from its first teacher, the best on PublicTest, whose network it has."""
         weights, method = run_folder_name(teachers[0]), MethodConfig("robust")
         recipe, model = hidden, teachers[0].model
         return taught(
@@ -82,7 +82,7 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
         yield name, teachers[-1]
     yield "clean-taught", taught(*teachers, model=wide, recipe=again, seed=3)
     yield "tiny-taught", taught(*teachers, model=tiny, recipe=taught_long, seed=1)
-    yield "robust-taught", robust(*teachers, seed=1)
+    yield "robust-taught", robust(teachers[1], teachers[0], teachers[2], seed=1)
     for name, votes in {"settled": SETTLED, **OTHER_VOTES}.items():
         yield f"pilot-{name}", RunConfig(data, tiny, recipe=replace(PILOT, votes=votes))
     for head in BOTH:

@@ -122,7 +122,7 @@ def find_landmarks(
     h, w = images.shape[1:]
     found = look(model.network, images, device)
     confidence = confidence_of(found, model.calibration)
-    lost = (confidence < model.calibration.least) | blank(images)
+    lost = (confidence < model.calibration.least) | blank(images.cpu())
     lost |= ~found.points.isfinite().flatten(1).all(1)
     points = torch.where(lost[:, None, None], model.mean_shape, found.points)
     scale = points.new_tensor([w / SIDE, h / SIDE])
