@@ -22,7 +22,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
 from ferturb.export.comparison import Exported, compare, in_torch
-from ferturb.export.onnx import FORMATS, example_faces, faces_to_calibrate_on, to_onnx
+from ferturb.export.onnx import FORMATS, calibrated_onnx, faces_to_calibrate_on
 from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.shipped import FOLDER, NAMES
 
@@ -33,7 +33,7 @@ def measured(
     """The shipped graph first, then every format of export."""
     module, about = calibrated_module(name)
     expected = in_torch(module, faces)
-    model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
+    model = calibrated_onnx(module, about)
     found = [compare(module, FOLDER / f"{name}.onnx", "as shipped", faces, labels, expected)]
     for format, make in FORMATS.items():
         path = folder / f"{name}-{format}.onnx"

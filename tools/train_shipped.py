@@ -61,18 +61,16 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
     long = replace(LONG, votes=SETTLED)
     again = replace(long, distillation=0.5, distillation_views=20)
     taught_long = replace(long, epochs=120, distillation=0.7, distillation_views=20)
-    hidden = replace(long, epochs=30, learning_rate=0.04, distillation=0.5, distillation_views=10)
+    hidden = replace(long, epochs=20, learning_rate=0.04, distillation=0.5, distillation_views=5)
 
     def taught(*teachers: RunConfig, **of: Any) -> RunConfig:
         return RunConfig(data, teachers=tuple(map(run_folder_name, teachers)), **of)
 
-    def robust(*teachers: RunConfig, **of: Any) -> RunConfig:
-        """Goes on from its first teacher, the best on PublicTest, whose network it has."""
-        weights, method = run_folder_name(teachers[0]), MethodConfig("robust")
-        recipe, model = hidden, teachers[0].model
-        return taught(
-            *teachers, model=model, method=method, recipe=recipe, initial_weights=weights, **of
-        )
+    def robust(teacher: RunConfig, **of: Any) -> RunConfig:
+        """Goes on from its teacher, the best on PublicTest, whose network it has."""
+        weights, method = run_folder_name(teacher), MethodConfig("robust")
+        start = {"model": teacher.model, "initial_weights": weights}
+        return taught(teacher, method=method, recipe=hidden, **start, **of)
 
     teachers = [RunConfig(data, wide, recipe=long, seed=seed) for seed in range(3)]
     for config in teachers:
@@ -82,7 +80,7 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
         yield name, teachers[-1]
     yield "clean-taught", taught(*teachers, model=wide, recipe=again, seed=3)
     yield "tiny-taught", taught(*teachers, model=tiny, recipe=taught_long, seed=1)
-    yield "robust-taught", robust(teachers[1], teachers[0], teachers[2], seed=1)
+    yield "robust-taught", robust(teachers[1], seed=1)
     for name, votes in {"settled": SETTLED, **OTHER_VOTES}.items():
         yield f"pilot-{name}", RunConfig(data, tiny, recipe=replace(PILOT, votes=votes))
     for head in BOTH:

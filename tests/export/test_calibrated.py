@@ -5,11 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from ferturb.base.emotions import VOTES
 from ferturb.base.errors import FerturbError
+from ferturb.data.votes import LABELS
 from ferturb.evaluation.calibration import fit_temperature, fit_temperature_and_bias
 from ferturb.evaluation.metrics import ece, nll
-from ferturb.export.calibrated import Calibrated, calibrate
+from ferturb.export.calibrated import Calibrated, calibrate, calibrate_to_people
 from ferturb.models.test_time import predict_logits
+from ferturb.predict.shipped import Readout
 
 
 def noisy(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -102,12 +105,63 @@ def test_calibrated_is_softmax_of_the_stored_logits_scaled_and_shifted(
     augmentation: str,
 ) -> None:
     faces = torch.randint(0, 256, (5, 48, 48), dtype=torch.uint8)
-    found = Calibrated(Sum(), 1.7, augmentation)(faces)
+    (found,) = Calibrated(Sum(), [Readout(temperature=1.7)], augmentation)(faces)
     expected = (predict_logits(Sum(), faces, augmentation) / 1.7).softmax(1)
     torch.testing.assert_close(found, expected)
     bias = torch.linspace(-1, 1, 7)
-    found = Calibrated(Sum(), 1.7, augmentation, bias.tolist())(faces)
+    readout = Readout(temperature=1.7, bias=tuple(bias.tolist()))
+    (found,) = Calibrated(Sum(), [readout], augmentation)(faces)
     expected = (predict_logits(Sum(), faces, augmentation) / 1.7 + bias).softmax(1)
     torch.testing.assert_close(found, expected)
     with pytest.raises(FerturbError, match="unknown test-time augmentation"):
-        Calibrated(Sum(), 1.0, "nine-crop")
+        Calibrated(Sum(), [Readout()], "nine-crop")
+
+
+class TwoHeads(nn.Module):
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces[:, 0, :14, 3]
+
+
+def test_every_head_has_a_calibration_of_its_own() -> None:
+    faces = torch.randint(0, 256, (5, 48, 48), dtype=torch.uint8)
+    bias = tuple(np.linspace(-1, 1, 7).tolist())
+    readouts = [Readout(temperature=2.0), Readout(bias=bias)]
+    first, second = Calibrated(TwoHeads(), readouts)(faces)
+    logits = faces[:, :14, 3].float() / 255
+    torch.testing.assert_close(first, (logits[:, :7] / 2).softmax(1))
+    torch.testing.assert_close(second, (logits[:, 7:] + torch.tensor(bias)).softmax(1))
+
+
+def votes_of(shares: np.ndarray, people: int, seed: int = 0) -> np.ndarray:
+    """Votes of so many people, in the columns of FER+, drawn from shares of the emotions."""
+    drawn = np.random.default_rng(seed).multinomial(people, shares)
+    votes = np.zeros((len(shares), 10), np.int64)
+    for column, label in enumerate(LABELS):
+        if label >= 0:
+            votes[:, column] = drawn[:, label]
+    return votes
+
+
+def test_calibration_to_people_finds_the_temperature_of_their_shares() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(4000, 7)) * 2
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    found = calibrate_to_people(votes_of(shares, 200), 3 * logits)
+    assert found.temperature == pytest.approx(3.0, rel=0.05)
+    assert found.prior == pytest.approx(shares.mean(0), abs=0.01)
+
+
+def test_a_face_that_most_call_none_of_the_seven_counts_as_wrong() -> None:
+    logits = 4 * np.eye(7)[np.arange(70) % 7]
+    shares = np.eye(7)[np.arange(70) % 7]
+    votes = votes_of(shares, 10)
+    assert calibrate_to_people(votes, logits).right == 1.0
+    votes[:7], votes[:7, VOTES.index("unknown")] = 0, 10
+    votes[7:14], votes[7:14, VOTES.index("contempt")] = 0, 10
+    less = logits.copy()
+    less[:14] /= 2
+    found = calibrate_to_people(votes, less, target=1.0)
+    assert found.answered == pytest.approx(0.8)
+    assert found.right == 1.0
+    everyone = calibrate_to_people(votes, less, target=0.8)
+    assert (everyone.answered, everyone.right) == (1.0, pytest.approx(0.8))

@@ -82,10 +82,10 @@ WRONG: dict[str, Callable[[Predictor], Any]] = {
     "landmarks of floats": lambda p: LandmarkFinder(1)(FACES / 255),
     "inputs of another graph": lambda p: OnnxModel(FOLDER / "tiny.onnx").run({"photo": FACES}),
     "a temperature in words": lambda p: About.from_dict(
-        About("x").to_dict() | {"temperature": "hot"}, Path("x.onnx")
+        About(name="x").to_dict() | {"temperature": "hot"}, Path("x.onnx")
     ),
     "a bias in words": lambda p: About.from_dict(
-        About("x").to_dict() | {"bias": "no"}, Path("x.onnx")
+        About(name="x").to_dict() | {"bias": "no"}, Path("x.onnx")
     ),
 }
 

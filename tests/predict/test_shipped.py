@@ -11,6 +11,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.export.calibrated import calibrate
 from ferturb.export.torch_models import calibrated_module, load_calibrated
+from ferturb.predict.prior import shifted
 from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
 
 SHIPPED = [name for name in NAMES if (FOLDER / f"{name}.safetensors").exists()]
@@ -77,7 +78,7 @@ def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str)
     ship(run, "tiny", folder=tmp_path / "out")
     module, about = calibrated_module(tmp_path / "out" / "tiny.safetensors")
     with torch.no_grad():
-        expected = module(torch.from_numpy(FACES)).numpy()
+        expected = module(torch.from_numpy(FACES))[0].numpy()
     found = load_pretrained(tmp_path / "out" / "tiny.onnx").predict_proba(FACES)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     # Weights are float16 on disk: near the run's own answers, not at them.
@@ -91,6 +92,38 @@ def test_shipping_a_run_writes_weights_graph_and_card(tmp_path: Path, tiny: str)
     card = (tmp_path / "out" / "tiny.md").read_text()
     assert all(f"| {emotion} |" in card for emotion in EMOTIONS)
     assert str(tmp_path) not in card
+
+
+def test_a_run_of_two_heads_answers_with_the_votes_and_on_request_with_the_label(
+    tmp_path: Path, tiny: str
+) -> None:
+    from ship_pretrained import ship
+
+    run = finished_run(tmp_path / "run", tiny, heads=("label", "votes"))
+    ship(run, "tiny", folder=tmp_path / "out")
+    model = load_pretrained(tmp_path / "out" / "tiny.onnx")
+    in_torch = load_calibrated(tmp_path / "out" / "tiny.safetensors")
+    assert model.about == in_torch.about
+    assert model.about.heads == ("votes", "label")
+    for head in ("votes", "label"):
+        one = model.with_head(head)
+        assert one.about.head == head
+        logits = run.logits("validation", "flip", head)[1]
+        scaled = logits / one.about.temperature + np.array(one.about.bias)
+        expected = torch.from_numpy(scaled).softmax(1).numpy()
+        found = one.predict_proba(FACES)
+        np.testing.assert_allclose(found, expected, atol=0.02)  # weights are float16
+        np.testing.assert_allclose(found, in_torch.with_head(head).predict_proba(FACES), atol=1e-5)
+    assert np.abs(model.predict_proba(FACES) - found).max() > 0.05
+    balanced = model.with_head("label").with_prior("balanced")
+    expected = shifted(found, model.about.of("label").prior, [1 / 7] * 7)
+    np.testing.assert_allclose(balanced.predict_proba(FACES), expected, atol=1e-6)
+    assert balanced.with_head("votes").about == model.about
+    with pytest.raises(FerturbError, match="unknown head 'feelings'"):
+        model.with_head("feelings")
+    card = (tmp_path / "out" / "tiny.md").read_text()
+    assert "What people would say" in card
+    assert "FER2013's label" in card
 
 
 def test_every_shipped_model_has_weights_graph_and_card() -> None:

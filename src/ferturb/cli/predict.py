@@ -40,6 +40,29 @@ class Shown:
 SHOWN = Shown()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a model's probabilities are of."""
+
+    head: Literal["votes", "label"] | None = None
+    """`votes`: how many of ten people would say so; `label`: FER2013's label (default: the votes,
+    where the model learnt them)."""
+    prior: tuple[str, ...] = ()
+    """How frequent the emotions are taken to be: `wild` (as on photos from the web), `balanced`
+    (all alike, for posed or unknown photos), or seven numbers for angry, disgust, fear, happy,
+    sad, surprise, neutral (default: as where the model was calibrated)."""
+
+    def of(self, model: PretrainedModel) -> PretrainedModel:
+        """The model, asked for these."""
+        from ferturb.predict.prior import prior_of
+
+        model = model.with_head(self.head) if self.head else model
+        return model.with_prior(prior_of(self.prior)) if self.prior else model
+
+
+ASKED = Asked()
+
+
 def predict(
     paths: Positional[tuple[Path, ...]] = (),
     /,
@@ -47,7 +70,7 @@ def predict(
     model: str = "clean",
     detector: str = "centerface",
     webcam: int | None = None,
-    prior: tuple[str, ...] = (),
+    asked: Annotated[Asked, arg(name="")] = ASKED,
     reading: Annotated[Reading, arg(name="")] = READING,
     shown: Annotated[Shown, arg(name="")] = SHOWN,
     threads: int | None = None,
@@ -65,22 +88,16 @@ def predict(
         model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, or a run folder.
         detector: `centerface`, `haar` or `whole`.
         webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
-        prior: How frequent the emotions are taken to be: `wild` (as on photos from the web),
-            `balanced` (all alike, for posed or unknown photos), or seven numbers for angry,
-            disgust, fear, happy, sad, surprise, neutral (default: as where the model was
-            calibrated).
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb.cli import terminal
     from ferturb.predict.files import find_files
     from ferturb.predict.predictor import Predictor
-    from ferturb.predict.prior import prior_of
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
     predictor = Predictor(opened(model), detector, threads=threads)
-    if prior:
-        predictor.model = predictor.model.with_prior(prior_of(prior))
+    predictor.model = asked.of(predictor.model)
     files = find_files(paths)
     if not shown.quiet:
         terminal.notes(files.notes, terminal.errors)

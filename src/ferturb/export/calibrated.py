@@ -13,37 +13,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 from scipy import special
 from torch import Tensor, nn
 
-from ferturb.base.config import choose
-from ferturb.evaluation.calibration import fit_temperature_and_bias
+from ferturb.base.config import VotesConfig, choose
+from ferturb.data.votes import distribution, fer_plus_labels
+from ferturb.evaluation.calibration import fit_temperature_and_bias, fit_to_shares
 from ferturb.evaluation.metrics import Labels, Logits, checked
 from ferturb.models.test_time import AUGMENTATIONS
+from ferturb.predict.shipped import Readout
+from ferturb.training.targets import split_heads
 
 TARGET = 0.8
-"""How often a predictor's answers should be right on validation."""
+"""How often a predictor's answers should be FER2013's label on validation."""
+PEOPLE = 0.9
+"""How often they should be what most people say: a face of which most say none of the seven
+emotions, or nothing together, has no right answer."""
 _LEAST_ANSWERED = 0.1
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, kw_only=True)
+class Calibration(Readout):
     """What was chosen on validation, and how it did there."""
 
-    temperature: float
-    bias: tuple[float, ...]
-    """What is added to each emotion's logit after the division; its mean is 0."""
-    abstain_below: float
-    """A face whose largest probability is below this gets no answer."""
-    prior: tuple[float, ...]
-    """How frequent each emotion is among the validation faces, for which the probabilities hold;
-    one that none shows counts as half a face."""
     answered: float
-    """Share of the validation faces that get one."""
+    """Share of the validation faces that get an answer."""
     right: float
     """Share of those that is right."""
 
@@ -56,60 +55,86 @@ class Calibration:
 def calibrate(labels: Labels, logits: Logits, target: float = TARGET) -> Calibration:
     """Temperature, biases and threshold of abstention from validation logits.
 
-    Where no threshold reaches the target for a tenth of the faces, the one that comes nearest is
-    taken.
+    Its prior counts an emotion that no face shows as half a face. Where no threshold reaches the
+    target for a tenth of the faces, the one that comes nearest is taken.
     """
     y, z = checked(labels, logits)
     temperature, bias = fit_temperature_and_bias(y, z)
     probabilities = special.softmax(z / temperature + bias, axis=1)
-    confidence = probabilities.max(1)
-    order = np.argsort(-confidence, kind="stable")
-    right = np.cumsum(probabilities.argmax(1)[order] == y[order]) / np.arange(1, len(y) + 1)
-    sorted_confidence = confidence[order]
-    last_of_ties = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
-    enough = np.arange(1, len(y) + 1) >= _LEAST_ANSWERED * len(y)
-    reached = np.flatnonzero(last_of_ties & enough & (right >= target))
-    candidates = np.where(last_of_ties & enough, right, -1.0)
-    chosen = int(reached[-1]) if len(reached) else int(candidates.argmax())
-    everyone = chosen == len(y) - 1
     counts = np.maximum(np.bincount(y, minlength=z.shape[1]), 0.5)
     return Calibration(
         temperature=temperature,
         bias=tuple(bias.tolist()),
-        abstain_below=0.0 if everyone else float(sorted_confidence[chosen]),
         prior=tuple((counts / counts.sum()).tolist()),
-        answered=float((chosen + 1) / len(y)),
-        right=float(right[chosen]),
+        **_threshold(probabilities.max(1), probabilities.argmax(1) == y, target),
     )
+
+
+def calibrate_to_people(
+    votes: Integer[np.ndarray, "n 10"], logits: Logits, target: float = PEOPLE
+) -> Calibration:
+    """The same from ten people's votes: probabilities are shares of people.
+
+    An answer is right if most people give it (FER+'s majority); one for a face that most call
+    contempt, unknown or no face, or about which they disagree, is wrong.
+    """
+    z, labels = np.asarray(logits, np.float64), fer_plus_labels(votes)
+    shares, asked = distribution(votes, VotesConfig()), votes.sum(1) > 0
+    some = shares.sum(1) > 0
+    temperature, bias = fit_to_shares(shares[some], z[some])
+    probabilities = special.softmax(z[asked] / temperature + bias, axis=1)
+    mean = np.maximum(shares[some].mean(0), 0.5 / some.sum())
+    return Calibration(
+        temperature=temperature,
+        bias=tuple(bias.tolist()),
+        prior=tuple((mean / mean.sum()).tolist()),
+        **_threshold(probabilities.max(1), probabilities.argmax(1) == labels[asked], target),
+    )
+
+
+def _threshold(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], target: float
+) -> dict[str, Any]:
+    """The least confidence from which on answers reach the target, and what it does."""
+    n, order = len(confidence), np.argsort(-confidence, kind="stable")
+    shares = np.cumsum(right[order]) / np.arange(1, n + 1)
+    falling = confidence[order]
+    last_of_ties = np.append(falling[1:] < falling[:-1], True)
+    enough = np.arange(1, n + 1) >= _LEAST_ANSWERED * n
+    reached = np.flatnonzero(last_of_ties & enough & (shares >= target))
+    candidates = np.where(last_of_ties & enough, shares, -1.0)
+    chosen = int(reached[-1]) if len(reached) else int(candidates.argmax())
+    return {
+        "abstain_below": 0.0 if chosen == n - 1 else float(falling[chosen]),
+        "answered": float((chosen + 1) / n),
+        "right": float(shares[chosen]),
+    }
 
 
 class Calibrated(nn.Module):
     """Faces as they are stored to calibrated probabilities: all of a predictor in one module."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        temperature: float,
-        augmentation: str = "none",
-        bias: Sequence[float] = (),
+        self, model: nn.Module, readouts: Sequence[Readout], augmentation: str = "none"
     ) -> None:
-        """`augmentation`: one of `AUGMENTATIONS`; the logits of its variants are averaged.
-
-        `bias` has a number for each emotion, or none.
-        """
+        """`model` gives seven logits for each readout, side by side. `augmentation`: one of
+        `AUGMENTATIONS`; the logits of its variants are averaged."""
         super().__init__()
         self.model = model
-        self.temperature = temperature
-        self.bias = tuple(bias)
+        self.readouts = tuple(readouts)
         choose("test-time augmentation", augmentation, AUGMENTATIONS)
         self.augmentation = augmentation  # by its name, so that the module can be pickled
 
-    def forward(self, faces: Shaped[Tensor, "b h w"]) -> Float[Tensor, "b 7"]:
-        """uint8 faces -> probabilities, float32; rows add up to 1."""
+    def forward(self, faces: Shaped[Tensor, "b h w"]) -> tuple[Float[Tensor, "b 7"], ...]:
+        """uint8 faces -> the probabilities of each readout, float32; rows add up to 1."""
         variants = AUGMENTATIONS[self.augmentation](faces.unsqueeze(1).float() / 255)
         logits: Tensor = self.model(torch.cat(variants)).float()
         mean = logits.view(len(variants), -1, logits.shape[-1]).mean(0)
-        scaled = mean / self.temperature
-        if self.bias:
-            scaled = scaled + scaled.new_tensor(self.bias)
-        return scaled.softmax(1)
+        return tuple(map(_probabilities, split_heads(mean), self.readouts))
+
+
+def _probabilities(logits: Float[Tensor, "b 7"], readout: Readout) -> Float[Tensor, "b 7"]:
+    scaled = logits / readout.temperature
+    if readout.bias:
+        scaled = scaled + scaled.new_tensor(readout.bias)
+    return scaled.softmax(1)

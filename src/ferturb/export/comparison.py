@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.predict.onnx_session import OnnxModel
 
 
@@ -61,21 +61,23 @@ def compare(
 ) -> Exported:
     """How an ONNX file differs from the torch module it was made of.
 
-    `expected` are the module's probabilities, if they are known already.
+    `expected` are the module's probabilities (`in_torch`), if they are known already. What is most
+    probable, and right, is by the head that answers.
     """
     model = OnnxModel(path)
     if expected is None:
         expected = in_torch(module, faces)
-    found = in_batches(lambda x: model.run({"faces": x})[0], faces)
+    found = in_batches(lambda x: _joined(model.run({"faces": x})), faces)
+    shown = slice(None, len(EMOTIONS))
     return Exported(
         path=path,
         format=format,
         bytes=path.stat().st_size,
         faces=len(faces),
         max_difference=float(np.abs(expected - found).max(initial=0.0)),
-        agreement=float((expected.argmax(1) == found.argmax(1)).mean()),
-        accuracy=_accuracy(found, labels),
-        accuracy_in_torch=_accuracy(expected, labels),
+        agreement=float((expected[:, shown].argmax(1) == found[:, shown].argmax(1)).mean()),
+        accuracy=_accuracy(found[:, shown], labels),
+        accuracy_in_torch=_accuracy(expected[:, shown], labels),
     )
 
 
@@ -87,16 +89,21 @@ def in_batches(
 
 
 def in_torch(module: nn.Module, faces: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n c"]:
-    """A module's probabilities of faces."""
+    """A module's probabilities of faces, those of all heads side by side."""
+    return in_batches(lambda x: _joined(run_in_torch(module, x)), faces)
 
-    return in_batches(partial(run_in_torch, module), faces)
 
-
-def run_in_torch(module: nn.Module, faces: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n c"]:
-    """A module's probabilities of faces, all at once."""
+def run_in_torch(
+    module: nn.Module, faces: UInt8[np.ndarray, "n h w"]
+) -> list[Float[np.ndarray, "n 7"]]:
+    """A module's probabilities of faces by each head, all at once."""
     with torch.inference_mode():
-        found: Tensor = module(torch.from_numpy(np.ascontiguousarray(faces)))
-    return np.asarray(found.numpy())
+        found: Sequence[Tensor] = module(torch.from_numpy(np.ascontiguousarray(faces)))
+    return [one.numpy() for one in found]
+
+
+def _joined(outputs: Sequence[np.ndarray]) -> Float[np.ndarray, "n c"]:
+    return np.concatenate(outputs, axis=1)
 
 
 def _accuracy(probabilities: np.ndarray, labels: Sequence[int] | np.ndarray | None) -> float | None:

@@ -3,6 +3,9 @@
     input   faces          uint8   (n, 48, 48), 0 … 255, grayscale; n is free
     output  probabilities  float32 (n, 7), in the order of `EMOTIONS`; rows add up to 1
 
+A model of two heads has a second output, `label_probabilities`: the first is of ten people's votes
+(which share of them would say so), the second of FER2013's labels.
+
 Scaling, normalisation, test-time augmentation, calibration and softmax are in the graph. The
 file's metadata say which emotions in which order, from which probability on an answer counts,
 and where the network comes from.
@@ -44,6 +47,7 @@ from ferturb.export.int8 import quantised
 from ferturb.export.onnx_weights import halved
 from ferturb.export.torch_models import calibrated_module
 from ferturb.predict.onnx_session import META_KEY
+from ferturb.predict.shipped import About
 
 OPSET = 17
 _CALIBRATION_FACES = 512
@@ -65,7 +69,7 @@ def export(
     """
     make, path = choose("format", format, FORMATS), require_path("path", path)
     module, about = calibrated_module(source)
-    model = to_onnx(module, ("faces",), ("probabilities",), example_faces(2), about.to_dict())
+    model = calibrated_onnx(module, about)
     write_bytes(path, make(model, calibration).SerializeToString())
     compared = example_faces(128) if faces is None else faces
     return compare(module, path, format, compared, labels)
@@ -89,6 +93,12 @@ def faces_to_calibrate_on(train: Faces) -> UInt8[np.ndarray, "m h w"]:
     """Some of the training faces, evenly spread: what int8 sets its ranges by."""
     step = max(1, len(train) // _CALIBRATION_FACES)
     return np.asarray(train.images[::step][:_CALIBRATION_FACES].numpy())
+
+
+def calibrated_onnx(module: nn.Module, about: About, fold: bool = True) -> onnx.ModelProto:
+    """A calibrated module as an ONNX model that knows what it is."""
+    outputs = ("probabilities", *(f"{head}_probabilities" for head in about.others))
+    return to_onnx(module, ("faces",), outputs, example_faces(2), about.to_dict(), fold)
 
 
 def to_onnx(

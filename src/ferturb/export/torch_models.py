@@ -13,10 +13,15 @@ from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors
-from ferturb.export.calibrated import Calibrated, calibrate
+from ferturb.export.calibrated import (
+    Calibrated,
+    Calibration,
+    calibrate,
+    calibrate_to_people,
+)
 from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore
-from ferturb.predict.shipped import NAMES, About, PretrainedModel, shipped
+from ferturb.predict.shipped import NAMES, About, PretrainedModel, Readout, shipped
 from ferturb.runs.run import Run
 
 
@@ -33,7 +38,7 @@ def load_calibrated(name: str | Path) -> PretrainedModel:
 def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
     """The same as a torch module in evaluation mode, and what is known of it.
 
-    It takes uint8 (b, 48, 48) and gives probabilities (b, 7).
+    It takes uint8 (b, 48, 48) and gives probabilities (b, 7) of each of its heads, a tuple.
     """
     path = shipped(str(name)) if str(name) in NAMES else Path(name).expanduser()
     if path.suffix == ".safetensors":
@@ -46,8 +51,11 @@ def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
 
 
 def calibrated(model: nn.Module, about: About) -> Calibrated:
-    """A network with the calibration and the test-time augmentation that belong to it."""
-    return Calibrated(model, about.temperature, about.augmentation, about.bias).eval()
+    """A network with the calibration and the test-time augmentation that belong to it.
+
+    It gives the logits of `about.heads` side by side.
+    """
+    return Calibrated(model, (about, *about.others.values()), about.augmentation).eval()
 
 
 def _of_weights(path: Path) -> tuple[Calibrated, About]:
@@ -59,20 +67,39 @@ def _of_weights(path: Path) -> tuple[Calibrated, About]:
     counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
     weights = counters | {k: v.float() for k, v in tensors.items()}
     classifier = restore(classifier, weights, path)
-    return calibrated(classifier, about), about
+    return calibrated(classifier.answering(*about.heads), about), about
 
 
 def _of_run(folder: Path) -> tuple[Calibrated, About]:
     run = Run.open(folder).require_done()
     augmentation = "flip" if "flip" in run.augmentations() else "none"
-    found = calibrate(*run.logits("validation", augmentation))
-    about = About(
-        name=run.name,
-        temperature=found.temperature,
-        bias=found.bias,
-        abstain_below=found.abstain_below,
-        prior=found.prior,
+    about = about_run(run, run.name, augmentation)
+    return calibrated(run.load_model(*about.heads), about), about
+
+
+def about_run(run: Run, name: str, augmentation: str) -> About:
+    """A finished run's model, its heads calibrated on validation; people's votes answer if it
+    learnt them."""
+    heads = sorted(run.config.model.heads, key=lambda head: head != "votes")
+    main, *others = (calibration_of(run, augmentation, head) for head in heads)
+    return About(
+        name=name,
+        head=heads[0],
+        others={head: _readout(of) for head, of in zip(heads[1:], others, strict=True)},
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model) | {"heads": list(run.config.model.heads)},
+        **vars(_readout(main)),
     )
-    return calibrated(run.load_model(), about), about
+
+
+def calibration_of(run: Run, augmentation: str, head: str) -> Calibration:
+    """What a run's validation logits say of a head: by the labels, or by people's votes."""
+    labels, logits = run.logits("validation", augmentation, head)
+    votes = run.votes("validation")
+    if head == "label" or votes is None:
+        return calibrate(labels, logits)
+    return calibrate_to_people(votes, logits)
+
+
+def _readout(found: Readout) -> Readout:
+    return Readout(**{f.name: getattr(found, f.name) for f in dataclasses.fields(Readout)})

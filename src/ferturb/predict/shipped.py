@@ -4,6 +4,9 @@
 alone. An ONNX file that `ferturb export` wrote can be given in place of a name; a run folder is
 opened by `ferturb.export.torch_models.load_calibrated`, which runs the same weights in torch.
 
+A model that learnt ten people's votes says how many of them would give each emotion; FER2013's own
+label is what its other head predicts: ``load_pretrained("clean").with_head("label")``.
+
 Beside this file, in weights/: NAME.safetensors (weights as float16, and what is known
 of the model), NAME.onnx (the graph, which reads the same weights), NAME.md (the model card). All
 three are written by tools/ship_pretrained.py.
@@ -12,7 +15,7 @@ three are written by tools/ship_pretrained.py.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferturb.base.checks import require_path
+from ferturb.base.config import choose
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
@@ -45,11 +49,10 @@ NAMES: dict[str, str] = {
 _BATCH = 64
 
 
-@dataclass(frozen=True)
-class About:
-    """What is known of a model: all that using it needs, and where its numbers come from."""
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """How the logits of a head become answers, and how good they are."""
 
-    name: str
     temperature: float = 1.0
     bias: tuple[float, ...] = ()
     """Added to each emotion's logit after the division by the temperature."""
@@ -57,12 +60,51 @@ class About:
     """A face whose largest probability is below this gets no answer."""
     prior: tuple[float, ...] = FER2013
     """How frequent each emotion is where its probabilities hold; they add up to 1."""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """What it scored, on which faces, and how it was trained."""
+
+    def __post_init__(self) -> None:
+        if len(self.bias) not in (0, len(EMOTIONS)) or not self.temperature > 0:
+            raise FerturbError(
+                f"a readout has a temperature above 0 and no bias or {len(EMOTIONS)}, got "
+                f"temperature {self.temperature}, bias {self.bias}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class About(Readout):
+    """What is known of a model: all that using it needs, and where its numbers come from.
+
+    Its own readout is of the head that answers.
+    """
+
+    name: str
+    head: str = "label"
+    """Whose probabilities: `votes`, the share of ten people who would give an emotion, or `label`,
+    FER2013's label."""
+    others: Mapping[str, Readout] = field(default_factory=dict)
+    """The readouts of its other heads."""
     augmentation: str = "none"
     """The test-time augmentation that belongs to it."""
     network: Mapping[str, Any] = field(default_factory=dict)
     """Its ModelConfig."""
-    results: Mapping[str, Any] = field(default_factory=dict)
-    """What it scored, on which faces, and how it was trained."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """All heads, the one that answers first."""
+        return self.head, *self.others
+
+    def of(self, head: str) -> About:
+        """The same model with another head answering; `FerturbError` for one it lacks."""
+        choose("head", head, dict.fromkeys(self.heads))
+        if head == self.head:
+            return self
+        names = [f.name for f in dataclasses.fields(Readout)]
+        own = Readout(**{name: getattr(self, name) for name in names})
+        others = {self.head: own, **self.others}
+        chosen = others.pop(head)
+        changed = {name: getattr(chosen, name) for name in names}
+        return dataclasses.replace(self, head=head, others=others, **changed)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it."""
@@ -79,20 +121,33 @@ class About:
             )
         kept = {key: value for key, value in data.items() if key in known}
         with reading(origin, "a model of ferturb's", "export it again"):
-            about = build(About, kept)
-            if len(about.bias) not in (0, len(EMOTIONS)) or not about.temperature > 0:
-                raise ValueError(f"temperature {about.temperature}, bias {about.bias}")
-        return about
+            others = {name: build(Readout, of) for name, of in kept.pop("others", {}).items()}
+            return dataclasses.replace(build(About, kept), others=others)
 
 
 class PretrainedModel:
     """Faces to probabilities, whatever computes them."""
 
-    def __init__(self, about: About, backend: str, run: Callable[[np.ndarray], np.ndarray]) -> None:
-        """`run` maps uint8 (b, 48, 48) to float32 (b, 7)."""
+    def __init__(
+        self,
+        about: About,
+        backend: str,
+        run: Callable[[np.ndarray], Sequence[np.ndarray]],
+        made: About | None = None,
+    ) -> None:
+        """`run` maps uint8 (b, 48, 48) to float32 (b, 7) of each head of `made`, the model as it
+        was made (None: `about`, which is how it is used)."""
         self.about = about
         self.backend = backend
         self._run = run
+        self._made = made or about
+
+    def with_head(self, head: str) -> PretrainedModel:
+        """The same model with another head's probabilities: `votes` or `label`.
+
+        `FerturbError` for a head that it lacks. They hold for the head's own prior.
+        """
+        return PretrainedModel(self._made.of(head), self.backend, self._run, self._made)
 
     def with_prior(self, prior: Prior) -> PretrainedModel:
         """The same model with probabilities for other frequencies of emotions.
@@ -100,9 +155,8 @@ class PretrainedModel:
         `prior`: a name of `ferturb.predict.prior.PRIORS`, or seven numbers; anything else raises
         `FerturbError`. The threshold of abstention stays.
         """
-        wanted, own, run = frequencies(prior), self.about.prior, self._run
-        about = dataclasses.replace(self.about, prior=wanted)
-        return PretrainedModel(about, self.backend, lambda faces: shifted(run(faces), own, wanted))
+        about = dataclasses.replace(self.about, prior=frequencies(prior))
+        return PretrainedModel(about, self.backend, self._run, self._made)
 
     @property
     def name(self) -> str:
@@ -116,10 +170,15 @@ class PretrainedModel:
         raises `FerturbError`.
         """
         array = faces_of(faces)
-        rows = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
-        if not rows:
+        if not len(array):
             return np.zeros((0, len(EMOTIONS)), np.float32)
-        return np.concatenate(rows).astype(np.float32, copy=False)
+        place = self._made.heads.index(self.about.head)
+        parts = range(0, len(array), _BATCH)
+        rows = np.concatenate([self._run(array[i : i + _BATCH])[place] for i in parts])
+        calibrated_for = self._made.of(self.about.head).prior
+        if self.about.prior != calibrated_for:
+            rows = shifted(rows, calibrated_for, self.about.prior)
+        return rows.astype(np.float32, copy=False)
 
     def __repr__(self) -> str:
         return f"PretrainedModel({self.name!r}, backend={self.backend!r})"
@@ -148,8 +207,8 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
     return PretrainedModel(about, "onnxruntime", partial(_run, model))
 
 
-def _run(model: OnnxModel, faces: np.ndarray) -> np.ndarray:
-    return model.run({"faces": faces})[0]
+def _run(model: OnnxModel, faces: np.ndarray) -> list[np.ndarray]:
+    return model.run({"faces": faces})
 
 
 def shipped(name: str) -> Path:

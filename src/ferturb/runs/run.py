@@ -165,6 +165,11 @@ class Run:
         labels, logits = arrays[f"labels_{split}"], arrays[f"{which}{split}_{augmentation}"]
         return labels.astype(np.int64), logits.astype(np.float32)
 
+    def votes(self, split: str) -> NDArray[np.int64] | None:
+        """Ten people's votes (n, 10) on a split's faces; None where the data had none."""
+        found = contents.read_logits(self.folder / LOGITS).get(f"votes_{split}")
+        return None if found is None else found.astype(np.int64)
+
     def augmentations(self) -> tuple[str, ...]:
         """The test-time augmentations whose logits are stored."""
         names = [n for n in contents.read_logits(self.folder / LOGITS) if n.startswith("test_")]
