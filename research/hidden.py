@@ -7,7 +7,7 @@ what others have reported: the lower half of the picture grey. The seeds are non
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,8 +44,10 @@ MEANS: dict[str, tuple[str, ...]] = {
 }
 """Means over ways of hiding, by a name for tables."""
 
-Predict = Callable[[UInt8[Tensor, "n h w"]], Float[NDArray[np.float32], "n e"]]
 Right = dict[str, Bool[NDArray[np.bool_], " n"]]
+"""Which faces are right, by the way of hiding."""
+Judge = Callable[[UInt8[Tensor, "n h w"]], Right]
+"""Which of a split's faces a model gets right, by the name of a measure."""
 
 
 def grey_rows(
@@ -71,17 +73,14 @@ def hidden_faces(faces: Faces, split: str = "test") -> Iterator[tuple[str, UInt8
 
 
 def right_when_hidden(
-    predict: Predict,
-    faces: Faces,
-    split: str = "test",
-    tell: Callable[[str], None] = lambda _: None,
-) -> Right:
-    """Which faces of the split a model gets right, hidden in each way."""
-    labels = faces.split(split).labels.numpy()
-    right = {}
-    for name, images in hidden_faces(faces, split):
-        tell(name)
-        right[name] = predict(images).argmax(1) == labels
+    judges: Mapping[str, Judge], faces: Faces, split: str = "test"
+) -> dict[str, dict[str, Right]]:
+    """By model and measure: which faces of the split are right, hidden in each way."""
+    right: dict[str, dict[str, Right]] = {}
+    for way, images in hidden_faces(faces, split):
+        for model, judge in judges.items():
+            for measure, found in judge(images).items():
+                right.setdefault(model, {}).setdefault(measure, {})[way] = found
     return right
 
 

@@ -3,8 +3,8 @@
     python -m research.keep_logits fer2013.zip RUN RUN …
 
 Of run folders results/logits/runs/NAME.npz (`ferturb.runs.packed`); of every shipped model
-results/logits/shipped/NAME.npz, the logarithms of its calibrated probabilities with its own
-test-time augmentation, for PublicTest and PrivateTest. Nothing is chosen by them.
+results/logits/shipped/NAME.npz, the logarithms of each head's calibrated probabilities with the
+model's own test-time augmentation, for PublicTest and PrivateTest. Nothing is chosen by them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ LOGITS = Path(__file__).parents[1] / "results" / "logits"
 
 
 def shipped_logits(model: PretrainedModel, faces: Faces) -> dict[str, NDArray[np.generic]]:
-    """`SPLIT_calibrated` (float16) and `labels_SPLIT` (bytes)."""
+    """`SPLIT_calibrated` of the head that answers, `HEAD_SPLIT_calibrated` of others (float16), and
+    `labels_SPLIT` (bytes)."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for split in ("validation", "test"):
         chosen = faces.split(split)
-        probabilities = model.predict_proba(chosen.images.numpy()).astype(np.float64)
-        arrays[f"{split}_calibrated"] = np.log(probabilities).astype(np.float16)
+        for head, found in model.predict_heads(chosen.images.numpy()).items():
+            prefix = "" if head == model.about.head else f"{head}_"
+            logits = np.log(found.astype(np.float64)).astype(np.float16)
+            arrays[f"{prefix}{split}_calibrated"] = logits
         arrays[f"labels_{split}"] = chosen.labels.numpy().astype(np.uint8)
     return arrays
 

@@ -1,11 +1,11 @@
 """How the shipped models do on faces with something hidden.
 
-    python -m research.measure_pretrained fer2013.zip
+    python -m research.measure_pretrained fer2013.zip fer2013new.csv
 
 Writes results/pretrained_hidden.csv (accuracy on PrivateTest with 95 % intervals, and the paired
-change against *clean*) and the section on hidden features of every model card. The models are the
-shipped files, on onnxruntime, each with its own test-time augmentation. `--models` measures some
-again and keeps the other rows; the change needs *clean* among them.
+change against *clean*: by `people`, the answers against FER+'s majority, contempt an error; by
+`labels`, the label head against FER2013's labels) and the section on hidden features of every model
+card. The models are the shipped files, on onnxruntime, each with its own test-time augmentation.
 """
 
 from __future__ import annotations
@@ -16,36 +16,48 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_text
+from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
-from ferturb.predict.shipped import FOLDER, NAMES, load_pretrained
-from research.hidden import (
-    GREY_ROWS,
-    HiddenScore,
-    Right,
-    hidden_scores,
-    right_when_hidden,
-)
+from ferturb.data.votes import fer_plus_labels
+from ferturb.predict.shipped import FOLDER, NAMES, PretrainedModel, load_pretrained
+from research.hidden import HiddenScore, Judge, Right, hidden_scores, right_when_hidden
 
 RESULTS = Path(__file__).parents[1] / "results" / "pretrained_hidden.csv"
 HEADING, NEXT = "## When something is hidden", "## Limits"
 
 
-def table(scores: dict[str, list[HiddenScore]], kept: Sequence[Sequence[str]] = ()) -> str:
-    """The CSV file: the rows that are kept, then these."""
+def judge(model: PretrainedModel, faces: Faces) -> Judge:
+    """What of the test faces a model gets right, by people and by labels."""
+    test = faces.split("test")
+    assert test.votes is not None
+    true = fer_plus_labels(test.votes.numpy())
+
+    def right(images: Tensor) -> Right:
+        found = {h: p.argmax(1) for h, p in model.predict_heads(images.numpy()).items()}
+        asked = true >= 0
+        people = (found[model.about.head] == true)[asked]
+        return {"people": people, "labels": found["label"] == test.labels.numpy()}
+
+    return right
+
+
+def table(scores: dict[str, dict[str, list[HiddenScore]]]) -> str:
+    """The CSV file."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     change = ("change_against_clean", "change_low", "change_high")
-    writer.writerow(["model", "faces", "n", "accuracy", "low", "high", *change])
-    writer.writerows(kept)
-    for model, rows in scores.items():
-        for row in rows:
+    writer.writerow(["model", "by", "faces", "n", "accuracy", "low", "high", *change])
+    for model, measures in scores.items():
+        for by, row in ((by, row) for by, rows in measures.items() for row in rows):
             numbers = [row.accuracy.estimate, row.accuracy.low, row.accuracy.high]
             if row.change is not None:
                 numbers += [row.change.estimate, row.change.low, row.change.high]
             cells = [f"{100 * value:.2f}" for value in numbers]
-            writer.writerow([model, row.way, row.n, *cells, *[""] * (6 - len(cells))])
+            writer.writerow([model, by, row.way, row.n, *cells, *[""] * (6 - len(cells))])
     return out.getvalue()
 
 
@@ -55,7 +67,8 @@ def section(rows: Sequence[HiddenScore]) -> str:
         HEADING,
         "",
         "The same test faces with something over them, or a facial feature left out (filled with",
-        "the face's mean, or inpainted). Written by `research/measure_pretrained.py`.",
+        "the face's mean, or inpainted): how often it says what most people say of the whole face,",
+        "contempt counting as an error. Written by `research/measure_pretrained.py`.",
         "",
         "| faces | accuracy, % | 95 % interval |",
         "|---|---|---|",
@@ -78,26 +91,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--models", nargs="+", choices=sorted(NAMES), default=list(NAMES))
+    parser.add_argument("votes", type=Path)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    faces = load_faces(DatasetConfig(str(options.data.absolute())))
-    right: dict[str, Right] = {}
-    for name in options.models:
-        if (FOLDER / f"{name}.onnx").exists():
-            model = load_pretrained(name, threads=options.threads)
-            right[name] = right_when_hidden(model.predict_proba, faces)
-            whole, grey = (100 * right[name][way].mean() for way in ("whole", GREY_ROWS))
-            print(f"{name}: {whole:.2f} % whole, {grey:.2f} % with {GREY_ROWS}", flush=True)
-    others = {name: None if name == "clean" else right.get("clean") for name in right}
-    scores = {name: hidden_scores(right[name], others[name]) for name in right}
-    kept = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="", encoding="utf-8") as file:
-            kept = [row for row in list(csv.reader(file))[1:] if row[0] not in scores]
-    write_text(RESULTS, table(scores, kept))
-    for name, rows in scores.items():
+    data, votes = (str(path.absolute()) for path in (options.data, options.votes))
+    faces = load_faces(DatasetConfig(data, votes=votes))
+    models = {name: load_pretrained(name, threads=options.threads) for name in NAMES}
+    right = right_when_hidden({n: judge(m, faces) for n, m in models.items()}, faces)
+    scores = {
+        name: {
+            by: hidden_scores(found, None if name == "clean" else right["clean"][by])
+            for by, found in measures.items()
+        }
+        for name, measures in right.items()
+    }
+    write_text(RESULTS, table(scores))
+    for name, found in scores.items():
         card = FOLDER / f"{name}.md"
+        rows = found["people"]
         write_text(card, with_section(card.read_text(encoding="utf-8"), rows))
 
 

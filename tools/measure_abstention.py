@@ -1,12 +1,14 @@
 """How often the predictor answers what it can't know, and how a bound on landmarks changes that.
 
-    python tools/measure_abstention.py --data fer2013.zip --out results/abstention.csv
+    python tools/measure_abstention.py --data fer2013.zip --votes fer2013new.csv \
+        --out results/abstention.csv
 
 On PublicTest's faces and on inputs that show none or next to none: noise, blank squares, crops of
 scikit-learn's two sample photos (a temple, a flower), PublicTest's faces cut into 8×8 blocks and
 shuffled, and the same with three quarters of them covered. For each pretrained model and each
 bound on the landmarks' confidence: the share that is answered, and of these the share that is
-right. Needs scikit-learn.
+what most people say (FER+'s majority; a face without one of the seven has no right answer). Needs
+scikit-learn.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from sklearn.datasets import load_sample_images
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
 from ferturb.data.sources import load_faces
+from ferturb.data.votes import fer_plus_labels
 from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.predict.shipped import NAMES, load_pretrained
 
@@ -86,10 +89,13 @@ def covered(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
+    parser.add_argument("--votes", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    public = load_faces(DatasetConfig(arguments.data)).split("validation")
-    faces, labels, rng = public.images.numpy(), public.labels.numpy(), np.random.default_rng(0)
+    data = DatasetConfig(arguments.data, votes=arguments.votes)
+    public, rng = load_faces(data).split("validation"), np.random.default_rng(0)
+    assert public.votes is not None
+    faces, labels = public.images.numpy(), fer_plus_labels(public.votes.numpy())
     some = faces[:OTHERS]
     inputs = {
         "PublicTest": faces,

@@ -21,6 +21,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
 from ferturb.data.audit import copied
 from ferturb.data.face_lists import read_face_list
+from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.evaluation.listed import ListedRow, score_listed
 from ferturb.evaluation.metrics import summary
@@ -31,15 +32,15 @@ from ferturb.predict.shipped import NAMES, PretrainedModel, load_pretrained
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def logits_of(model: PretrainedModel, images: np.ndarray) -> np.ndarray:
-    """The logarithms of a model's probabilities."""
-    return np.log(model.predict_proba(images) + 1e-12)
-
-
-def by_votes(
-    model: str, prior: str, logits: np.ndarray, votes: np.ndarray, labels: np.ndarray
-) -> dict[str, object]:
-    people, plain = against_votes(votes, logits), summary(labels, logits)
+def by_votes(model: PretrainedModel, prior: str | None, test: Faces) -> dict[str, object]:
+    """What the head that answers does by votes, and the label head by labels."""
+    assert test.votes is not None
+    found = {}
+    for head, rows in model.predict_heads(test.images.numpy()).items():
+        own = model.about.of(head).prior
+        found[head] = np.log(shifted(rows, own, own if prior is None else PRIORS[prior]) + 1e-12)
+    people = against_votes(test.votes.numpy(), found[model.about.head])
+    plain = summary(test.labels.numpy(), found["label"])
     shares = {
         "fer_plus_8": people.accuracy_8,
         "fer_plus_macro_recall": people.balanced_accuracy,
@@ -51,7 +52,7 @@ def by_votes(
     }
     distances = {"cross_entropy": people.cross_entropy, "brier": people.brier}
     return (
-        {"model": model, "prior": prior, "faces": people.faces}
+        {"model": model.name, "prior": prior or "its own", "faces": people.faces}
         | {name: f"{100 * share:.1f}" for name, share in shares.items()}
         | {name: f"{distance:.3f}" for name, distance in distances.items()}
     )
@@ -69,16 +70,13 @@ def main() -> None:
     kept = (~copied(faces)[faces.splits == 2]).nonzero().flatten()
     test = faces.split("test")
     assert test.votes is not None
-    counts, labels = test.votes.numpy(), test.labels.numpy()
+    counts = test.votes.numpy()
     priors: list[dict[str, object]] = []
     hidden: list[dict[str, object]] = []
     for name in NAMES:
         model = load_pretrained(name, 1)
-        own = logits_of(model, test.images.numpy())
-        priors.append(by_votes(name, "its own", own, counts, labels))
-        for prior, wanted in PRIORS.items():
-            other = np.log(shifted(np.exp(own), model.about.prior, wanted))
-            priors.append(by_votes(name, prior, other, counts, labels))
+        own = np.log(model.predict_proba(test.images.numpy()) + 1e-12)
+        priors += [by_votes(model, prior, test) for prior in (None, *PRIORS)]
         for path in map(Path, lists):
             for of, some in (("all", torch.arange(len(test))), ("without copies", kept)):
                 found = score_listed(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ from ferturb.models.test_time import AUGMENTATIONS
 from ferturb.predict.prior import PRIORS, shifted
 from ferturb.predict.shipped import FOLDER, NAMES, About, Readout
 from ferturb.runs.run import Run
+
+HOW = (
+    "Written by `tools/ship_pretrained.py`; every number below comes from the run's stored logits."
+)
 
 
 def ship(run: Run, name: str, augmentation: str = "flip", folder: Path = FOLDER) -> Exported:
@@ -152,11 +157,11 @@ def card(run: Run, about: About, exported: Exported, size: int) -> str:
     learnt = " and ".join(
         {"label": "FER2013's labels", "votes": "FER+'s votes"}[h] for h in run.config.model.heads
     )
+    purpose = NAMES[about.name]
     sections = "\n".join(section(about.of(head)) for head in about.heads)
     return f"""# The pretrained model *{about.name}*
 
-{NAMES[about.name].capitalize()}. Written by `tools/ship_pretrained.py`; every number below comes
-from the run's stored logits.
+{fill(f"{purpose[0].upper()}{purpose[1:]}. {HOW}", 100)}
 
 | | |
 |---|---|
@@ -213,11 +218,10 @@ for each emotion. Its answers are meant to be right eight times out of ten"""
             f"it answers {100 * r['answered']:.1f} % of the test faces and is right on "
             f"{100 * r['right_when_answered']:.1f} % of those"
         )
-    table = "\n".join(rows)
+    table, unknown = "\n".join(rows), f"that it does not know. So {answered}"
     return f"""## {title}
 
-{about_it}: below a probability of
-{about.abstain_below:.2f} it says that it does not know. So {answered}.
+{fill(f"{about_it}: below a probability of {about.abstain_below:.2f} it says {unknown}.", 100)}
 
 | emotion | {" | ".join(columns)} |
 |---|{"---|" * len(columns)}

@@ -276,7 +276,7 @@ _HIDDEN = {
 def pretrained_hidden() -> str:
     """The pretrained models on faces with something hidden."""
     by: dict[str, dict[str, dict[str, str]]] = {}
-    for row in _csv("pretrained_hidden.csv"):
+    for row in (row for row in _csv("pretrained_hidden.csv") if row["by"] == "people"):
         by.setdefault(row["faces"], {})[row["model"]] = row
     body = []
     for way, words in _HIDDEN.items():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ferturb.data.faces import Faces as Faces
     from ferturb.data.sources import load_faces as load_faces
     from ferturb.evaluation.scores import score as score
+    from ferturb.export.hub import push_to_hub as push_to_hub
     from ferturb.features.altered import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
@@ -53,6 +54,7 @@ _HOMES = {
     "FerturbError": "ferturb.base.errors",
     "score": "ferturb.evaluation.scores",
     "predict_logits": "ferturb.models.test_time",
+    "push_to_hub": "ferturb.export.hub",
     "load_dataset": "ferturb.features.altered",
     "Classifier": "ferturb.models.classifier",
     "Ensemble": "ferturb.models.ensemble",

@@ -43,6 +43,22 @@ def test_the_file_stands_alone_and_agrees_with_torch(
     assert (given.name, given.shape) == ("faces", ["n", 48, 48])
 
 
+def test_two_heads_are_two_outputs_and_labels_are_compared_with_the_label_head(
+    tmp_path: Path, tiny: str
+) -> None:
+    run = finished_run(tmp_path / "run", tiny, heads=("label", "votes"))
+    path, labels = tmp_path / "two.onnx", np.arange(len(FACES)) % 7
+    found = export(run.folder, path, "float32", FACES, labels)
+    outputs = [output.name for output in OnnxModel(path).session.get_outputs()]
+    assert outputs == ["probabilities", "label_probabilities"]
+    model = load_pretrained(path)
+    by_label = model.with_head("label").predict_proba(FACES).argmax(1)
+    by_votes = model.predict_proba(FACES).argmax(1)
+    assert found.accuracy == pytest.approx((by_label == labels).mean())
+    assert (by_label != by_votes).any()
+    assert found.agreement == 1.0
+
+
 def test_formats_shrink_the_file(tmp_path: Path) -> None:
     sizes = [
         export("clean", tmp_path / f, f, FACES[:4], calibration=FACES[:8]).bytes

@@ -14,18 +14,18 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ferturb.predict.shipped import PretrainedModel, load_pretrained
-from ferturb.web.server import server_config
+from ferturb.web.listening import server_config
 
 
 def two_models() -> dict[str, PretrainedModel]:
     """*clean*, and one that is half as sure of everything."""
     clean = load_pretrained("clean", threads=1)
 
-    def unsure(faces: np.ndarray) -> np.ndarray:
+    def unsure(faces: np.ndarray) -> list[np.ndarray]:
         root = np.sqrt(clean.predict_proba(faces))
-        return np.asarray(root / root.sum(1, keepdims=True), np.float32)
+        return [np.asarray(root / root.sum(1, keepdims=True), np.float32)]
 
-    about = replace(clean.about, name="unsure")
+    about = replace(clean.about, name="unsure", others={})
     return {"clean": clean, "unsure": PretrainedModel(about, "stand-in", unsure)}
 
 

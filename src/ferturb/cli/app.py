@@ -1,4 +1,4 @@
-"""The verb `ferturb app`: the web page."""
+"""The verbs `ferturb app`, the web page, and `ferturb serve`, prediction for other programs."""
 
 from __future__ import annotations
 
@@ -36,3 +36,36 @@ def app(
         on_ready=lambda address: terminal.facts({"page": address, "to stop": "Ctrl-C"}),
         threads=threads,
     )
+
+
+def serve(
+    *,
+    model: str = "clean",
+    host: str = "127.0.0.1",
+    port: int = 7861,
+    threads: int | None = None,
+) -> None:
+    """Serve prediction over HTTP to other programs: send an image, get its faces as JSON.
+
+    Bounded in size, time and number of requests; nothing of what it is given is kept. Its
+    description is at /docs and /openapi.json. Needs `ferturb[app]`.
+
+    Example: ferturb serve --port 8000
+
+    Args:
+        model: The model that answers if none is named: `clean`, `robust` or `tiny`, an ONNX file, a
+            run folder, or `hf:OWNER/NAME`.
+        host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
+        port: The port to listen on; 0 takes a free one.
+        threads: Threads of onnxruntime (default: all cores).
+    """
+    from ferturb.cli import terminal
+    from ferturb.cli.predict import opened
+    from ferturb.web.rest import serve_api
+
+    def ready(address: str) -> None:
+        terminal.facts(
+            {"API": f"{address}v1/predict", "docs": f"{address}docs", "to stop": "Ctrl-C"}
+        )
+
+    serve_api(opened(model), host, port, ready, threads)

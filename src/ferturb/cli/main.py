@@ -14,12 +14,13 @@ from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError, missing
 from ferturb.cli.ablate import ablate
-from ferturb.cli.app import app
+from ferturb.cli.app import app, serve
 from ferturb.cli.data import data
 from ferturb.cli.evaluate import evaluate
 from ferturb.cli.explain import explain, faithfulness
 from ferturb.cli.features import leave_out, mask
 from ferturb.cli.predict import export, predict
+from ferturb.cli.push import push
 from ferturb.cli.study import report, study
 from ferturb.cli.train import train
 
@@ -27,7 +28,7 @@ commands = SubcommandApp()
 commands.command(train)
 commands.command(evaluate)
 commands.command(name="leave-out")(leave_out)
-for verb in (mask, study, report, ablate, explain, faithfulness, predict, export, app):
+for verb in (mask, study, report, ablate, explain, faithfulness, predict, export, push, app, serve):
     commands.command(verb)
 commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
 

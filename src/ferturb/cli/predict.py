@@ -85,7 +85,8 @@ def predict(
 
     Args:
         paths: Photos, folders of photos, animations, videos.
-        model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, or a run folder.
+        model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, a run folder, or
+            `hf:OWNER/NAME` on the Hugging Face hub.
         detector: `centerface`, `haar` or `whole`.
         webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
         threads: Threads of onnxruntime (default: all cores).

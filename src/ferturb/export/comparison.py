@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from ferturb.base.emotions import EMOTIONS
 from ferturb.predict.onnx_session import OnnxModel
 
+LABELS = "label_probabilities"
+"""The output of the label head where another answers."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -62,23 +65,29 @@ def compare(
     """How an ONNX file differs from the torch module it was made of.
 
     `expected` are the module's probabilities (`in_torch`), if they are known already. What is most
-    probable, and right, is by the head that answers.
+    probable is by the head that answers; what is right, by the one that predicts labels.
     """
     model = OnnxModel(path)
     if expected is None:
         expected = in_torch(module, faces)
     found = in_batches(lambda x: _joined(model.run({"faces": x})), faces)
-    shown = slice(None, len(EMOTIONS))
+    answers, by_label = (slice(len(EMOTIONS) * i, len(EMOTIONS) * (i + 1)) for i in _places(model))
     return Exported(
         path=path,
         format=format,
         bytes=path.stat().st_size,
         faces=len(faces),
         max_difference=float(np.abs(expected - found).max(initial=0.0)),
-        agreement=float((expected[:, shown].argmax(1) == found[:, shown].argmax(1)).mean()),
-        accuracy=_accuracy(found[:, shown], labels),
-        accuracy_in_torch=_accuracy(expected[:, shown], labels),
+        agreement=float((expected[:, answers].argmax(1) == found[:, answers].argmax(1)).mean()),
+        accuracy=_accuracy(found[:, by_label], labels),
+        accuracy_in_torch=_accuracy(expected[:, by_label], labels),
     )
+
+
+def _places(model: OnnxModel) -> tuple[int, int]:
+    """Which output is of the head that answers, and which of the one that predicts labels."""
+    names = [output.name for output in model.session.get_outputs()]
+    return 0, names.index(LABELS) if LABELS in names else 0
 
 
 def in_batches(

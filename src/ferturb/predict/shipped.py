@@ -29,6 +29,7 @@ from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
+from ferturb.predict.hub import PREFIX, fetched
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.photos import faces_of
 from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
@@ -169,16 +170,18 @@ class PretrainedModel:
         `faces`: uint8 (n, 48, 48), 0 … 255, grayscale, NumPy or torch on the CPU. Anything else
         raises `FerturbError`.
         """
-        array = faces_of(faces)
-        if not len(array):
-            return np.zeros((0, len(EMOTIONS)), np.float32)
-        place = self._made.heads.index(self.about.head)
-        parts = range(0, len(array), _BATCH)
-        rows = np.concatenate([self._run(array[i : i + _BATCH])[place] for i in parts])
-        calibrated_for = self._made.of(self.about.head).prior
-        if self.about.prior != calibrated_for:
-            rows = shifted(rows, calibrated_for, self.about.prior)
+        rows, own = self.predict_heads(faces)[self.about.head], self._made.of(self.about.head)
+        if self.about.prior != own.prior:
+            rows = shifted(rows, own.prior, self.about.prior)
         return rows.astype(np.float32, copy=False)
+
+    def predict_heads(self, faces: Any) -> dict[str, Float32[np.ndarray, "n 7"]]:
+        """The same of every head, each for the prior that it was calibrated for."""
+        array, heads = faces_of(faces), self._made.heads
+        parts = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
+        if not parts:
+            return {head: np.zeros((0, len(EMOTIONS)), np.float32) for head in heads}
+        return dict(zip(heads, map(np.concatenate, zip(*parts, strict=True)), strict=True))
 
     def __repr__(self) -> str:
         return f"PretrainedModel({self.name!r}, backend={self.backend!r})"
@@ -187,11 +190,14 @@ class PretrainedModel:
 def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> PretrainedModel:
     """A model that is ready to predict, without a network connection and without torch.
 
-    `name` is one of `NAMES` or an ONNX file that `ferturb export` wrote; anything else raises
+    `name` is one of `NAMES`, an ONNX file that `ferturb export` wrote, or ``hf:OWNER/NAME``, which
+    is fetched from the Hugging Face hub (`ferturb.predict.hub`); anything else raises
     `FerturbError`. `threads` are onnxruntime's (None: all cores).
     """
     path = require_path("a model's name or file", name).expanduser()
-    if str(name) in NAMES:
+    if isinstance(name, str) and name.startswith(PREFIX):
+        path = fetched(name)
+    elif str(name) in NAMES:
         path = shipped(str(name)).with_suffix(".onnx")
     elif path.is_dir():
         raise FerturbError(

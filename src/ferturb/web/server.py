@@ -36,11 +36,7 @@ websites or by another name, 404, 405, 408 too slow, 413 too large, 415 no image
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import socket
-import sys
 import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping
@@ -53,7 +49,6 @@ from ferturb.predict.shipped import NAMES, PretrainedModel, load_pretrained
 from ferturb.web.attention import GRAPH
 
 try:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
@@ -67,14 +62,14 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, unpacked
-from ferturb.web.connections import Connection
 from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError
+from ferturb.web.listening import HOST, run
 
 PAGE = Path(__file__).with_name("page")
-_REFUSALS = (RefusedError, FerturbError, HTTPException, ClientDisconnect, Exception)
+REFUSALS = (RefusedError, FerturbError, HTTPException, ClientDisconnect, Exception)
 QUESTION = 64 * 2**10
 """Bytes of a question in JSON at most."""
-PORT, HOST = 7860, "127.0.0.1"
+PORT = 7860
 
 Ask = Callable[[Answers, Mapping[str, Any]], dict[str, Any]]
 
@@ -96,7 +91,7 @@ def create_app(
             Mount("/", StaticFiles(directory=PAGE)),
         ],
         middleware=[Middleware(Guard, host=host)],
-        exception_handlers=dict.fromkeys(_REFUSALS, _refused),
+        exception_handlers=dict.fromkeys(REFUSALS, refused),
     )
     app.state.answers = Answers(models, detector, attention, threads)
     app.state.queue = Queue()
@@ -107,15 +102,21 @@ async def _about(request: Request) -> Response:
     return JSONResponse(request.app.state.answers.about())
 
 
-async def _photo(request: Request) -> Response:
+async def image_body(request: Request) -> bytes:
+    """The image file that a request brings; `RefusedError` for another kind, or one too large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise RefusedError(415, "give an image file, with a Content-Type of image/…")
+    data: bytes = await request.app.state.queue.body(request, UPLOAD.bytes)
+    return data
+
+
+async def _photo(request: Request) -> Response:
     cropped = request.query_params.get("cropped", "0")
     if cropped not in ("0", "1"):
         raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
     queue, answers = request.app.state.queue, request.app.state.answers
-    data = await queue.body(request, UPLOAD.bytes)
+    data = await image_body(request)
     async with queue.take_slot():
         return JSONResponse(await queue.work(answers.photo, data, cropped == "1"))
 
@@ -192,7 +193,8 @@ def _names(q: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
     return list(dict.fromkeys(value))
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """What a request is told that isn't answered."""
     response = _refusal(error)
     response.headers.update(HEADERS)  # the guard does not see what Starlette answers for it
     return response
@@ -243,49 +245,11 @@ def serve(
     A port that is taken, or a host that isn't this machine, raises `FerturbError`.
     """
     app = create_app(available(model, threads), host, threads=threads)
-    listening = _listening(host, port)
-    shown = f"[{host}]" if ":" in host else {"0.0.0.0": HOST}.get(host, host)
-    address = f"http://{shown}:{listening.getsockname()[1]}/"
-    logging.getLogger("uvicorn.error").addFilter(_without_tracebacks)
-    threading.Thread(target=app.state.answers.warm, daemon=True).start()
-    on_ready(address)
-    if browser:
-        threading.Timer(0.3, webbrowser.open, [address]).start()
-    with listening, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(app)).run(sockets=[listening])
 
+    def ready(address: str) -> None:
+        threading.Thread(target=app.state.answers.warm, daemon=True).start()
+        on_ready(address)
+        if browser:
+            threading.Timer(0.3, webbrowser.open, [address]).start()
 
-def server_config(app: Starlette) -> uvicorn.Config:
-    """How uvicorn serves the page."""
-    return uvicorn.Config(
-        app,
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_level="error",
-        server_header=False,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=16 * 2**10,
-    )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(sys.platform != "win32"))
-    try:
-        found.bind((host, port))
-    except (OSError, OverflowError) as error:
-        found.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FerturbError(
-            f"can't listen on {host} port {port}: {reason}; give another --host or --port"
-        ) from error
-    return found
-
-
-def _without_tracebacks(record: logging.LogRecord) -> bool:
-    """Keeps what a request held out of the log: a traceback may quote it."""
-    record.exc_info = None
-    return True
+    run(app, host, port, ready)
