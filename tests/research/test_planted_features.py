@@ -43,11 +43,11 @@ def test_the_matrix_names_the_planted_features(tmp_path: Path) -> None:
     model = Classifier.load(tmp_path / MODEL)
     options = AblationOptions(features=PARTS, controls=2, seed=1)
     measured = ablate(model, fresh.images, fresh.labels, landmarks, options)
-    assert (measured.whole.predicted == measured.labels).mean() > 0.7
+    assert (measured.whole.predicted == measured.labels).mean() > 0.65
     # Accuracy, which sees only what tips a decision, is the weaker of the two.
-    for measure, least in (("accuracy", 2), ("probability", 6)):
+    for measure, least, share in (("accuracy", 3, 1 / 2), ("probability", 8, 2 / 5)):
         found = judged(matrix(measured, measure))
         counts = tally(found)
         said = {key: verdict for key, verdict in found.items() if verdict != "right"}
         assert counts["hit"] >= least, (measure, said)
-        assert counts["false alarm"] < counts["hit"], (measure, said)  # drawn blindly: as 19 to 23
+        assert counts["false alarm"] <= share * counts["hit"], (measure, said)  # blindly: 19 to 23
