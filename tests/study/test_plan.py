@@ -61,6 +61,9 @@ def test_faces_batch_and_rate_are_options() -> None:
     assert {run.dataset.synthetic_faces for run in runs} == {700}
     with pytest.raises(FerturbError, match="faces says how many are drawn"):
         adapt(quick, Changes(data="x.zip", faces=700))
+    for changes in (Changes(faces=69), Changes(faces=10**11), Changes(batch_size=1)):
+        with pytest.raises(FerturbError, match="must be "):
+            adapt(quick, changes)
 
 
 def test_the_paper_preset_is_the_papers() -> None:

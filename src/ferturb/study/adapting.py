@@ -6,9 +6,13 @@ from dataclasses import replace
 
 from ferturb.base.config import METHOD_PRESETS, DatasetConfig, MethodConfig, RecipeConfig, choose
 from ferturb.base.config.changes import Changes
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.study.experiments import adapted
 from ferturb.study.plan import Study
+
+FACES = (70, 1_000_000)
+"""The least and the most faces that are drawn: one of each emotion in every split, and 2.3 GB."""
 
 
 def adapt(study: Study, changes: Changes) -> Study:
@@ -39,6 +43,7 @@ def adapt(study: Study, changes: Changes) -> Study:
         )
     dataset = study.dataset if drawn else DatasetConfig()
     if changes.faces is not None:
+        in_range("faces", changes.faces, *FACES)
         dataset = replace(dataset, synthetic_faces=changes.faces)
     dataset = replace(dataset, source=changes.data, clean=changes.clean)
     dataset = replace(dataset, votes=changes.votes, label_order=changes.label_order)
