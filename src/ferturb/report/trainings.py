@@ -114,7 +114,7 @@ def _class_distribution(counts: Mapping[str, Mapping[str, int]]) -> Figure:
         axes.set_ylabel("faces")
         axes.grid(visible=False, axis="x")
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.legend(ncols=3, loc="upper left")
+        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
     return figure
 
 

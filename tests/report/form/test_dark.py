@@ -6,7 +6,8 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
+from matplotlib.ticker import MultipleLocator
 from PIL import Image
 
 from ferturb.report.form.dark import PAPER, darken
@@ -53,6 +54,22 @@ def test_lines_marks_and_words_change_and_what_has_no_colour_stays() -> None:
     assert [to_hex(row) for row in points.get_facecolor()] == ["#e7e8ea", "#123456"]
     assert to_hex(words.get_color()) == "#e7e8ea"
     assert words.get_alpha() == 0.75
+
+
+def test_ticks_that_are_made_later_are_light_too() -> None:
+    with new_figure(3, 2) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1])
+        axes.grid(visible=True)
+        darken(figure)
+        axes.set_ylim(0, 40)
+        axes.yaxis.set_major_locator(MultipleLocator(1))
+        figure.draw_without_rendering()
+        ticks = axes.yaxis.get_major_ticks()
+    assert len(ticks) > 30
+    assert len({to_hex(tick.label1.get_color()) for tick in ticks}) == 1
+    assert min(to_rgba(ticks[-1].label1.get_color())[:3]) > 0.6
+    assert max(to_rgba(ticks[-1].gridline.get_color())[:3]) < 0.4
 
 
 @pytest.mark.parametrize(("name", "pale"), [("Blues", 0.0), ("PuOr_r", 0.5)])

@@ -44,6 +44,8 @@ _PARTS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor
 
 def darken(figure: Figure) -> None:
     """Change every colour of a figure in place."""
+    for axes in figure.axes:  # for ticks that are made only when it is drawn again, too
+        axes.tick_params(labelcolor=_COLOURS["#444444"], grid_color=_COLOURS["#e6e6e6"])
     for artist in figure.findobj():
         _darken(artist)
 

@@ -98,8 +98,8 @@ def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
     shown = dict(list(found.items())[:_CURVES])
     caption = (
         "Mean probability of the labelled emotion while the most salient pixels are left out "
-        "(left; it should fall fast) or put in (right; it should rise fast). Black lines: maps "
-        "that know nothing of the model."
+        "(left; it should fall fast) or put in (right; it should rise fast). Dashed and dotted: "
+        "maps that know nothing of the model."
     )
     if len(found) > len(shown):
         caption += f" The first {len(shown)} of {len(found)}; the table has all."
