@@ -8,8 +8,6 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-export OMP_WAIT_POLICY ?= PASSIVE
-
 # Two processes of one thread each: more threads than cores would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
 

@@ -14,6 +14,7 @@ import torch
 from ferturb.base.config import AugmentConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.evaluation.saliency.faithfulness import FEATURES
+from ferturb.features.holes import with_holes
 from ferturb.features.landmarks import find_landmarks
 from ferturb.models.backbones import BACKBONES
 from ferturb.models.classifier import Classifier
@@ -23,7 +24,6 @@ from ferturb.study.plan import PRESETS
 from ferturb.training.files import MODEL, TrainingFiles
 from ferturb.training.inputs import TrainingInputs
 from ferturb.training.loop import Training, train
-from research.holes import with_holes
 
 NARROW = "narrow"
 """A third as wide as the compact network, one block a stage: enough for drawn faces."""
@@ -65,6 +65,8 @@ def _train(folder: Path, seed: int, holes: bool, attention: bool, count: int, ep
         points = find_landmarks(images).points
         inputs = HiddenVariants(images, with_holes(images, points, FEATURES), _HOLES)
     light = AugmentConfig(flip=0.5, rotate=5.0, shift=0.03)
-    recipe = replace(PRESETS["quick"].recipe, epochs=epochs, augment=light)
+    recipe = replace(
+        PRESETS["quick"].recipe, epochs=epochs, batch_size=32, learning_rate=0.03, augment=light
+    )
     files = TrainingFiles(folder, "")
     train(Training(classifier, faces, inputs, recipe, seed, files, torch.device("cpu")))

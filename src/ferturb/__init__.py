@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ferturb.base.telemetry import switch_off
+from ferturb.base.threads import wait_asleep
 
 if TYPE_CHECKING:
     from ferturb.base.config import DatasetConfig as DatasetConfig
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 switch_off()  # before anything that reports to its maker is imported
+wait_asleep()  # and before OpenMP is
 
 _HOMES = {
     "DatasetConfig": "ferturb.base.config",

@@ -16,7 +16,7 @@ from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.report import build, published
-from ferturb.report.build import STORIES, build_report, item_labels, render_page
+from ferturb.report.build import STORIES, build_report, item_labels, leading, render_page
 from ferturb.report.clusters import section as clusters
 from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.tables import Column, Table
@@ -158,6 +158,38 @@ def test_nothing_finished_yet(study: Study) -> None:
     text = build_report(folder).read_text(encoding="utf-8")
     assert "No run has finished yet" in text
     assert "0 of 3" in text
+
+
+def test_a_picture_opens_the_page_and_stands_on_it_once() -> None:
+    results = small_study(models=("compact",))
+    sections = [section for story in STORIES if (section := story(results)) is not None]
+    (lead,) = leading(sections)
+    assert lead.key == "differences"
+    text = render_page(results, sections)
+    ids = Page(text).ids
+    assert ids.count("figure-differences") == 1
+    assert ids.index("figure-differences") < ids.index("table-table2")
+    assert leading([]) == ()
+
+
+def test_what_is_folded_is_opened_by_a_line_of_its_own() -> None:
+    columns = (Column("name", "Name"), Column("x", "x"))
+    shown, hidden = (Table(key, key, columns, (("a", 1.0),)) for key in ("shown", "hidden"))
+    section = Section("a", "A", (shown,), (hidden,))
+    text = render_page(small_study(models=("compact",)), [section])
+    page = Page(text)
+    assert page.tags.count("details") == page.tags.count("summary") == 1
+    assert (
+        text.index('id="table-shown"') < text.index("<details>") < text.index('id="table-hidden"')
+    )
+    assert item_labels([section]) == {"shown": "Table A", "hidden": "Table B"}
+
+
+def test_every_picture_has_a_dark_one(study: Study) -> None:
+    index = build_report(study(models=("compact",), methods=("baseline", "perturb")))
+    page = Page(index.read_text(encoding="utf-8"))
+    assert page.tags.count("picture") == page.tags.count("source") == page.tags.count("img")
+    assert len(set(page.loads)) == len(page.loads) == 2 * page.tags.count("img")
 
 
 def test_a_long_table_is_a_file_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from ferturb.evaluation.significance import Interval
 from ferturb.report import sentences
 from ferturb.report.masks.pairs import Phrases
 from ferturb.report.results import StudyResults
-from made_up_results import mask_study, run_result, small_study, study_of
+from made_up_results import EPOCHS, mask_study, run_result, small_study, study_of
 
 BETTER, WORSE = Interval(0.031, 0.011, 0.052), Interval(-0.02, -0.03, -0.01)
 ACROSS, AT_ZERO = Interval(0.004, -0.009, 0.017), Interval(0.0, 0.0, 0.0)
@@ -263,6 +264,55 @@ def test_sentences_take_their_numbers_from_the_results() -> None:
         f"Chosen on validation ({100 * best.validation_accuracy:.1f} %), the best is {best.model}, "
         f"{best.method}: {100 * best.scores.accuracy.estimate:.1f} % ["
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ((9, 8, 1), "By accuracy, 9 of 17 planted features are found and 1 other is."),
+        ((0, 17, 0), "By accuracy, 0 of 17 planted features are found and no other is."),
+        ((17, 0, 4), "By accuracy, 17 of 17 planted features are found and 4 others are."),
+    ],
+)
+def test_what_was_planted_and_what_was_found(counts: tuple[int, int, int], text: str) -> None:
+    found = Counter(dict(zip(("hit", "miss", "false alarm"), counts, strict=True)))
+    assert sentences.planted_found([("accuracy", found)]).endswith(f"needs. {text}")
+    both = sentences.planted_found([("accuracy", found), ("probability", found)])
+    assert both.endswith(f"; by probability{text.removeprefix('By accuracy')}")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "faces", "text"),
+    [
+        (10, 6400, "10 epochs of 6,400 faces show how the Perturb Scheme works: "),
+        (1, 99_999, "1 epoch of 99,999 faces show how the Perturb Scheme works: "),
+        (12, 28_709, ""),
+        (1, 100_000, ""),
+    ],
+)
+def test_so_many_epochs_are_not_a_verdict(epochs: int, faces: int, text: str) -> None:
+    found = sentences.not_a_verdict(epochs, faces)
+    assert found == (f"{text}not a verdict on it." if text else "")
+
+
+def test_a_short_training_is_no_headline_about_better_or_worse() -> None:
+    runs = small_study(models=("compact",)).runs
+    counts = {"train": {"happy": 4000, "sad": 2400}, "validation": {}, "test": {}}
+    for run in runs:
+        run.record["data"]["counts"] = counts
+    short = sentences.headline(study_of(runs))
+    assert short == f"{EPOCHS} epochs of 6,400 faces show how the Perturb Scheme works: " + (
+        "not a verdict on it."
+    )
+    counts["train"]["happy"] = 40_000
+    assert "the Perturb Scheme" in sentences.headline(study_of(runs))
+    assert "verdict" not in sentences.headline(study_of(runs))
+
+
+def test_the_question_of_drawn_faces() -> None:
+    results = small_study()
+    assert "leaving facial features behind" in sentences.question(results)
+    assert "planted" in sentences.question(results, planted=True)
 
 
 def test_caveats_say_what_was_not_equal() -> None:

@@ -15,6 +15,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
+from ferturb.study.adapting import adapt
 from ferturb.study.analyses import (
     ANALYSES,
     Analysis,
@@ -23,7 +24,7 @@ from ferturb.study.analyses import (
     analyse,
     missing,
 )
-from ferturb.study.plan import PRESETS, Study, adapt, datasets, plan
+from ferturb.study.plan import PRESETS, Study, datasets, plan
 
 RECIPE = RecipeConfig(epochs=1, batch_size=32, precision="float32", evaluate=("none",))
 STUDY = Study(

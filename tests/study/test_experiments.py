@@ -12,9 +12,10 @@ from ferturb.base.config import MethodConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, passes
+from ferturb.study.adapting import adapt
 from ferturb.study.arms import CLUSTERS_K, EXPERIMENTS, LEAVING_OUT, RIVALS
 from ferturb.study.experiments import Experiment, Item, Setting, adapted, first_reading
-from ferturb.study.plan import PRESETS, adapt, plan
+from ferturb.study.plan import PRESETS, plan
 
 
 class Finished:
@@ -179,6 +180,8 @@ def test_a_study_with_some_arms_and_sizes_as_options() -> None:
         ("leaving-out", Changes(models=("vgg16", "compact")), "one network, got vgg16, compact"),
         ("leaving-out", Changes(sizes=("all",), arms=("light",)), "no arm is left"),
         ("leaving-out", Changes(replicates=0), "no arm is left"),
+        ("leaving-out", Changes(batch_size=32), "leave out faces, batch-size and learning-rate"),
+        ("leaving-out", Changes(faces=700), "leave out faces, batch-size and learning-rate"),
         ("controls", Changes(arms=("whole",)), "of the study leaving-out, not of controls"),
     ],
 )

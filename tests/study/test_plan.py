@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.runs.run import run_folder_name
-from ferturb.study.plan import PRESETS, adapt, choose_preset, plan
+from ferturb.study.adapting import adapt
+from ferturb.study.plan import PRESETS, choose_preset, plan
 
 
 def test_each_attention_run_comes_once_and_before_its_followers() -> None:
@@ -16,7 +19,7 @@ def test_each_attention_run_comes_once_and_before_its_followers() -> None:
     runs = plan(study)
     names = [run_folder_name(run) for run in runs]
     assert len(set(names)) == len(names)
-    assert len(runs) == 2 * 2 * 3  # seeds × models × (baseline, attention, perturb)
+    assert len(runs) == 2 * 4  # seeds × (features-left-out, baseline, attention, perturb)
     for i, run in enumerate(runs):
         if run.method.name == "perturb":
             first = runs[names.index(str(run.attention_run))]
@@ -45,6 +48,22 @@ def test_adapt_changes_only_what_is_given() -> None:
     assert changed.attention_epochs == 8  # phase 1 keeps its share of the epochs
     assert changed.methods == (PRESETS["cpu"].methods[1],)
     assert changed.models == PRESETS["cpu"].models
+
+
+def test_faces_batch_and_rate_are_options() -> None:
+    quick = PRESETS["quick"]
+    changed = adapt(quick, Changes(faces=700, batch_size=32, learning_rate=0.01))
+    assert changed.dataset == replace(quick.dataset, synthetic_faces=700)
+    assert changed.recipe == replace(quick.recipe, batch_size=32, learning_rate=0.01)
+    assert changed.attention_epochs == quick.attention_epochs
+    runs = plan(changed)
+    assert {run.recipe.batch_size for run in runs} == {32}  # phase 1 too
+    assert {run.dataset.synthetic_faces for run in runs} == {700}
+    with pytest.raises(FerturbError, match="faces says how many are drawn"):
+        adapt(quick, Changes(data="x.zip", faces=700))
+    for changes in (Changes(faces=69), Changes(faces=10**11), Changes(batch_size=1)):
+        with pytest.raises(FerturbError, match="must be "):
+            adapt(quick, changes)
 
 
 def test_the_paper_preset_is_the_papers() -> None:

@@ -8,7 +8,8 @@ from ferturb.base.config import METHOD_PRESETS, MethodConfig, ModelConfig, RunCo
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, epochs_within, needs_attention, passes
-from ferturb.study.plan import adapt, chain, choose_preset, plan
+from ferturb.study.adapting import adapt
+from ferturb.study.plan import chain, choose_preset, plan
 
 
 def test_every_method_has_a_preset_of_its_name() -> None:

@@ -13,12 +13,14 @@ from calibrated_run import finished_run
 from ferturb.base.config import FAST, DatasetConfig, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
+from ferturb.base.threads import usable_cores
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.run import Run, run_folder_name
+from ferturb.study.adapting import adapt
 from ferturb.study.local import Processes, default_workers, execute_all
-from ferturb.study.plan import PRESETS, Study, adapt
+from ferturb.study.plan import PRESETS, Study
 from ferturb.study.study import _prepared, _write_study, rebuild_report, run_study
 
 
@@ -125,7 +127,9 @@ def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
 
 def test_workers() -> None:
     assert default_workers("cuda:0") == 1
-    assert 1 <= default_workers("cpu") <= 4
+    assert default_workers("cpu") == usable_cores()
+    assert Processes(2).threads == Processes(1).threads == 1
+    assert Processes(1, "cuda:0").threads == usable_cores()
 
 
 def test_a_run_whose_folder_cant_be_used_does_not_stop_the_others(tmp_path: Path) -> None:

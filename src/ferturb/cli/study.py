@@ -61,7 +61,8 @@ def study(
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
-    from ferturb.study.plan import adapt, choose_preset, datasets, plan
+    from ferturb.study.adapting import adapt
+    from ferturb.study.plan import choose_preset, datasets, plan
     from ferturb.study.study import run_study
 
     votes = None if changes.votes is None else absolute(changes.votes)

@@ -1,11 +1,11 @@
-"""Method `robust`: training faces with something hidden, mixed with whole ones.
+"""Methods `robust` and `features-left-out`: faces with something hidden, mixed with whole ones.
 
-Every training face exists in several variants: wearing a face mask, glasses, a hand or another
-thing, or with a facial feature left out. Each time a face is shown it is, with probability
-`MethodConfig.altered`, one of its variants, drawn uniformly, and else itself. With a teacher
-(`RunConfig.teachers`) the network learns what the teacher predicts of the whole face.
-
-The variants are those of `ferturb.features.training_variants`.
+Every training face exists in several variants. For `robust` it wears a face mask, glasses, a hand
+or another thing, or lacks a facial feature (`ferturb.features.training_variants`); for
+`features-left-out` it lacks a facial feature or as many pixels elsewhere
+(`ferturb.features.holes`). Each time a face is shown it is, with probability
+`MethodConfig.hidden_probability`, one of its variants, drawn uniformly, and else itself. With a
+teacher (`RunConfig.teachers`) the network learns what the teacher predicts of the whole face.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class HiddenVariants(TrainingInputs):
         """`images` are all training faces; `probability` is that of a variant, 0 … 1."""
         if variants.shape[1:] != images.shape or not len(variants):
             raise FerturbError(
-                f"method robust needs variants of all training faces (c, {len(images)}, h, w), got "
+                f"this method needs variants of all training faces (c, {len(images)}, h, w), got "
                 f"{tuple(variants.shape)}"
             )
         self.variants = variants

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig, choose
 from ferturb.data.faces import Faces
+from ferturb.features.holes import feature_holes
 from ferturb.features.training_variants import training_variants
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import AttentionClusters, MapSource
@@ -51,6 +52,11 @@ def _whole_faces(*_: object) -> TrainingInputs:
 def _variants(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
     images = faces.split("train").images
     return HiddenVariants(images, training_variants(faces), config.hidden_probability)
+
+
+def _holes(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
+    images = faces.split("train").images
+    return HiddenVariants(images, feature_holes(images), config.hidden_probability)
 
 
 def _from_maps(
@@ -102,6 +108,7 @@ METHODS: dict[str, Method] = {
     "perturb-seldom": _from_maps("a cluster left out of one face in four, whole at test time"),
     "view-consistency": _from_maps("views should predict what the whole face does"),
     "robust": Method("faces with something hidden among whole ones", _variants),
+    "features-left-out": Method("faces without a facial feature among whole ones", _holes),
 }
 """Method name -> what it is."""
 

@@ -31,14 +31,18 @@ from ferturb.report.accuracy import section as accuracy
 from ferturb.report.clusters import section as clusters
 from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.files import write_items
+from ferturb.report.form.small import small
 from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Table
 from ferturb.report.masks import section as masks
+from ferturb.report.planted import section as planted
+from ferturb.report.planted.truth import judged_matrices
 from ferturb.report.results import StudyResults, read_study
 from ferturb.report.saliency import section as saliency
 from ferturb.report.section import Section
 
 STORIES = (
+    planted.section,
     accuracy.section,
     accuracy.emotions,
     masks.section,
@@ -63,7 +67,7 @@ def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     """
     results = read_study(study_folder, faces)
     sections = [section for story in STORIES if (section := story(results)) is not None]
-    items = [item for section in sections for item in section.items]
+    items = [item for section in sections for item in section.everything]
     folder = study_folder / "report"
     page = render_page(results, sections)
     write_items([item for item in items if isinstance(item, Table)], folder / "tables")
@@ -82,7 +86,7 @@ def item_labels(sections: Sequence[Section]) -> dict[str, str]:
     letters = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
     free = {"Table": iter(letters), "Figure": iter(letters)}
     labels = {}
-    for item in (item for section in sections for item in section.items):
+    for item in (item for section in sections for item in section.everything):
         word = "Table" if isinstance(item, Table) else "Figure"
         numbered = item.key.startswith(word.lower())
         place = item.key.removeprefix(word.lower()) if numbered else next(free[word])
@@ -90,11 +94,17 @@ def item_labels(sections: Sequence[Section]) -> dict[str, str]:
     return labels
 
 
+def leading(sections: Sequence[Section]) -> tuple[Picture, ...]:
+    """The pictures that open the page, two at most: those of the first section that has some."""
+    found = ([i for i in section.items if isinstance(i, Picture)] for section in sections)
+    return tuple(next(filter(None, found), []))[:2]
+
+
 def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
     """The page as HTML, everything embedded."""
     records = [run.record for run in results.done]
     data, main = results.data, results.main
-    items = [item for section in sections for item in section.items]
+    items = [item for section in sections for item in section.everything]
     captions = [item.caption for item in items if isinstance(item, Picture)]
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
@@ -111,19 +121,21 @@ def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
         hardware=_hardware(records),
         versions=records[0].get("versions", {}) if records else {},
         sentences=sentences,
+        planted=[(one.measure, one.counts) for one in judged_matrices(results)[:2]],
         verdicts=[
             *sentences.verdicts(main.perturb, results.fer2013),
             *(text for g in results.masks for text in sentences.mask_sentences(g.pairs, g.phrases)),
         ],
         caveats=[*sentences.caveats(results), *results.warnings],
         sections=sections,
+        lead=leading(sections),
         labels=item_labels(sections),
         resamples=RESAMPLES,
         long_table=LONG_TABLE,
         paper=published,
         private=PRIVATE if any(PRIVATE.lower() in caption.lower() for caption in captions) else "",
         table_html=lambda table: Markup(table.to_html()),
-        data_uri=lambda png: "data:image/png;base64," + base64.b64encode(png).decode(),
+        data_uri=lambda png: "data:image/png;base64," + base64.b64encode(small(png)).decode(),
     )
 
 

@@ -16,9 +16,21 @@ class Section:
     key: str
     title: str
     items: tuple[Table | Picture, ...]
+    folded: tuple[Table | Picture, ...] = ()
+    """What stands behind a line of its own below the others, to be opened."""
+
+    @property
+    def everything(self) -> tuple[Table | Picture, ...]:
+        """All tables and pictures, folded or not."""
+        return self.items + self.folded
 
 
-def section_of(key: str, title: str, items: Iterable[Table | Picture]) -> Section | None:
+def section_of(
+    key: str,
+    title: str,
+    items: Iterable[Table | Picture],
+    folded: Iterable[Table | Picture] = (),
+) -> Section | None:
     """A section, or None without anything to show."""
-    found = tuple(items)
-    return Section(key, title, found) if found else None
+    found = Section(key, title, tuple(items), tuple(folded))
+    return found if found.everything else None

@@ -16,6 +16,8 @@ from ferturb.report.results import StudyResults
 from ferturb.report.run_results import alteration, describe
 
 _WORDS = {"above": "better", "below": "worse", "unclear": "inside the noise"}
+VERDICT = 100_000
+"""Faces that a network must have seen in training before a comparison is called a verdict."""
 NOTHING_FINISHED = "No run has finished yet, so there is nothing to report."
 NOTHING_COMPARED = "No model has finished both ways, so the Perturb Scheme can't be judged yet."
 SUMMED_VIEWS = (
@@ -56,6 +58,39 @@ def span(values: Sequence[float]) -> str:
     """
     low, high = (f"{value:.1f}".replace("-0.0", "0.0") for value in (min(values), max(values)))
     return (low if low == high else f"{low} to {high}").replace("-", "−")
+
+
+def planted_found(found: Sequence[tuple[str, Counter[str]]]) -> str:
+    """What matrices find of what was planted, by their measure, in a sentence or two.
+
+    >>> planted_found([("probability", Counter({"hit": 9, "miss": 8, "false alarm": 1}))])[-66:]
+    'By probability, 9 of 17 planted features are found and 1 other is.'
+    """
+    parts = []
+    for measure, counts in found:
+        hits, alarms = counts["hit"], counts["false alarm"]
+        others = f"{alarms} others are" if alarms > 1 else f"{alarms or 'no'} other is"
+        parts.append(
+            f"by {measure}, {hits} of {hits + counts['miss']} planted features are found and "
+            f"{others}"
+        )
+    text = "; ".join(parts)
+    return (
+        "The faces are drawn, so that it is known which feature carries which emotion. Leaving "
+        f"each feature out shows which of them a network needs. {text[:1].upper()}{text[1:]}."
+    )
+
+
+def not_a_verdict(epochs: int, faces: int) -> str:
+    """What a training says that saw fewer than `VERDICT` faces; empty for a longer one.
+
+    >>> not_a_verdict(10, 6400)
+    '10 epochs of 6,400 faces show how the Perturb Scheme works: not a verdict on it.'
+    """
+    if epochs * faces >= VERDICT:
+        return ""
+    many = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    return f"{many} of {faces:,} faces show how the Perturb Scheme works: not a verdict on it."
 
 
 def judged(changes: Sequence[tuple[str, Interval]]) -> str:
@@ -183,8 +218,10 @@ def strongest(cells: Sequence[Cell], most: int = 5) -> str:
     return f"Furthest below their controls: {'; '.join(parts)}."
 
 
-def question(results: StudyResults) -> str:
-    """What the study asks first."""
+def question(results: StudyResults, planted: bool = False) -> str:
+    """What the study asks first; on drawn faces with a matrix, whether it finds what is in them."""
+    if planted:
+        return "Which facial features carry an emotion: what was planted, and what is found?"
     if results.masks and not results.main.perturb_models:
         return "What do face masks take from an emotion classifier?"
     return "Does leaving facial features behind make an emotion classifier better?"
@@ -197,6 +234,10 @@ def headline(results: StudyResults) -> str:
     if results.masks and not results.main.perturb_models:
         return mask_headline(results.masks[0])
     singles = [c for c in results.main.perturb if not c.other.is_ensemble]
+    faces = sum((results.data.get("counts") or {}).get("train", {}).values())
+    short = [not_a_verdict(c.other.runs[0].config.recipe.epochs, faces) for c in singles if faces]
+    if short and all(short):
+        return short[0]
     return judged([(c.other.model, c.change.accuracy) for c in singles])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,11 +11,14 @@ from matplotlib.ticker import MaxNLocator
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.report.form import style
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table, plain_columns
 from ferturb.report.results import Planned, StudyResults
 from ferturb.report.run_results import RunResult, alteration, describe
 from ferturb.report.section import Section, section_of
+
+IN_CSV = ("model", "method", "finished", "commit", "data_hash")
+"""Columns of the table of runs that are left to its CSV; a run's name holds model and method."""
 
 
 def faces(results: StudyResults) -> Section | None:
@@ -26,8 +30,8 @@ def faces(results: StudyResults) -> Section | None:
     totals = {e: sum(counts[split][e] for split in counts) for e in EMOTIONS}
     alt = ", ".join(f"{emotion} {n:,}" for emotion, n in totals.items())
     caption = "Faces per emotion, by split, with each emotion's share of all faces."
-    title, png = "Distribution of the emotions", png_of(_class_distribution(counts))
-    return section_of("faces", "The faces", [Picture("figure3", title, caption, alt, png)])
+    title, prints = "Distribution of the emotions", prints_of(_class_distribution(counts))
+    return section_of("faces", "The faces", [Picture("figure3", title, caption, alt, prints)])
 
 
 def curves(results: StudyResults) -> Section | None:
@@ -45,10 +49,11 @@ def runs(results: StudyResults) -> Section | None:
         Column("validation_accuracy", "Validation, %", scale=100),
         *plain_columns("parameters", "minutes", "finished", "commit", "data_hash"),
     )
+    columns = tuple(replace(column, in_print=column.key not in IN_CSV) for column in columns)
     note = (
         "Kept epoch: its weights are evaluated, the best on validation or (bare recipe) the last. "
-        "Minutes: training time, summed over interruptions. A + after the commit: the checkout had "
-        "uncommitted changes."
+        "Minutes: training time, summed over interruptions. The CSV also has when it "
+        "finished, the commit (+: there were uncommitted changes) and the hash of the faces."
     )
     rows = tuple(_run_row(plan) for plan in results.planned)
     return section_of("runs", "What was run", [Table("runs", "What was run", columns, rows, note)])
@@ -66,8 +71,8 @@ def _curve(shown: Sequence[RunResult], quantity: str) -> Picture:
         for run in shown
         if run.done
     )
-    png = png_of(_training_curves(shown, quantity))
-    return Picture(f"training_{quantity}", f"Training curves: {quantity}", caption, alt, png)
+    prints = prints_of(_training_curves(shown, quantity))
+    return Picture(f"training_{quantity}", f"Training curves: {quantity}", caption, alt, prints)
 
 
 def _run_row(plan: Planned) -> tuple[Cell, ...]:
@@ -109,7 +114,7 @@ def _class_distribution(counts: Mapping[str, Mapping[str, int]]) -> Figure:
         axes.set_ylabel("faces")
         axes.grid(visible=False, axis="x")
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.legend(ncols=3, loc="upper left")
+        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
     return figure
 
 

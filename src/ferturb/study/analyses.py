@@ -12,7 +12,14 @@ from functools import partial
 
 import torch
 
-from ferturb.base.config import SALIENCY, AblationOptions, DatasetConfig, SaliencyOptions, choose
+from ferturb.base.config import (
+    SALIENCY,
+    AblationOptions,
+    DatasetConfig,
+    FaithfulnessOptions,
+    SaliencyOptions,
+    choose,
+)
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
@@ -30,6 +37,8 @@ REGIONS_BY_EFFORT = {"light": 2, "full": 4}
 """Random regions per face and facial feature in the ablation matrix."""
 FACES_BY_EFFORT = {"light": 10, "full": 30}
 """Faces of each emotion whose saliency is measured."""
+JUDGED_BY_EFFORT = {"light": 6, "full": FaithfulnessOptions().faces}
+"""Faces of each emotion on which saliency methods are judged."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +153,13 @@ def _saliency(run: Run, name: str, setting: Setting, on_progress: OnProgress) ->
 
 def _faithfulness(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
     faces = setting.faces[run.config.dataset]
-    benchmark_saliency(run, faces, device=setting.device, on_progress=on_progress)
+    options = FaithfulnessOptions(faces=JUDGED_BY_EFFORT[setting.study.effort])
+    benchmark_saliency(run, faces, options, device=setting.device, on_progress=on_progress)
 
 
 ANALYSES: dict[str, Analysis] = {
     "transfer": Analysis(lambda run, study: tuple(_others(run, study)), _other_data),
-    "ablation": Analysis(_once("ablation", "baseline"), _ablation),
+    "ablation": Analysis(_once("ablation", "baseline", "features-left-out"), _ablation),
     "saliency": Analysis(_once(f"saliency-{SALIENCY}", "baseline", "perturb"), _saliency),
     "faithfulness": Analysis(_once("faithfulness", "baseline"), _faithfulness),
 }

@@ -232,6 +232,12 @@ def adapted(experiment: Experiment, changes: Changes) -> Experiment:
             "the study has arms, training sizes and replicates; give arms, sizes or replicates "
             "in place of methods, seeds, face-masks or clean"
         )
+    given = (changes.faces, changes.batch_size, changes.learning_rate)
+    if any(value is not None for value in given):
+        raise FerturbError(
+            "the study has a plan of its own for faces, batches and rates; "
+            "leave out faces, batch-size and learning-rate"
+        )
     if len(changes.models) > 1:
         raise FerturbError(f"the study has one network, got {', '.join(changes.models)}")
     for name in changes.sizes:

@@ -25,6 +25,7 @@ from types import FrameType
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import held
+from ferturb.base.threads import usable_cores
 from ferturb.runs.run import Run
 
 POLL_SECONDS = 0.5
@@ -55,13 +56,13 @@ class Processes:
 
     @property
     def threads(self) -> int:
-        """Of each process."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        """Of each process: one on a CPU, where every core has a process of its own."""
+        return max(1, usable_cores() // self.workers) if self.device.startswith("cuda") else 1
 
 
 def default_workers(device: str) -> int:
-    """Processes at a time: one on a GPU; on a CPU one for every core, at most four."""
-    return 1 if device.startswith("cuda") else max(1, min(4, os.cpu_count() or 1))
+    """Processes at a time: one on a GPU, on a CPU one for every core."""
+    return 1 if device.startswith("cuda") else usable_cores()
 
 
 def execute_all(

@@ -19,6 +19,8 @@ from ferturb.data.drawn.action_units import (
 from ferturb.data.drawn.geometry import Subject, head_distance, to_face, to_image
 from ferturb.data.drawn.synthetic import SyntheticFaces, draw, draw_with, synthetic_faces
 from ferturb.data.drawn.traits import random_stream, sample_traits
+from ferturb.features.landmarks import find_landmarks
+from ferturb.features.regions import regions
 
 PARTS = ("forehead", "brows", "eyes", "nose", "cheeks", "mouth", "jaw")
 NUMBERS = tuple(FEATURES_OF_UNIT)
@@ -181,11 +183,26 @@ def test_an_action_unit_changes_only_the_pixels_of_its_features(number: int, oth
     for camera in (False, True):
         a = draw_with(off, seed=5, with_camera=camera)
         b = draw_with(on, seed=5, with_camera=camera)
-        names = FEATURES_OF_UNIT[number]
+        names = ("brows",) if number == 4 else FEATURES_OF_UNIT[number]
         allowed = torch.stack([f.regions[n] for f in (a, b) for n in names]).any(0)
         changed = a.images != b.images
         assert changed.sum((1, 2)).float().mean() > 20
         assert not (changed & ~(spread(allowed) if camera else allowed)).any()
+
+
+def test_above_the_brows_that_are_left_out_the_brow_lowerer_changes_the_forehead() -> None:
+    off, on = (units({4: strength})[None].repeat(64, 1) for strength in (0.0, 0.8))
+    before, after = (
+        draw_with(rows, seed=5, with_camera=False).images.float() for rows in (off, on)
+    )
+    change = (after - before).abs()
+    points = find_landmarks(draw_with(on, seed=5).images).points
+    found = regions(points, (48, 48), ("brows", "forehead", "eyes", "mouth"))
+    share = {name: float((change * area).sum() / change.sum()) for name, area in found.items()}
+    assert share["brows"] > 0.7
+    assert 0.05 < share["forehead"] < 0.2
+    assert share["eyes"] < 0.02
+    assert share["mouth"] < 0.02
 
 
 def test_neutral_has_little_and_every_other_emotion_its_prototype() -> None:

@@ -74,8 +74,13 @@ def store(run: Run, ablation: Ablation, name: str = "ablation", **changed: str) 
 
 def colours(axes: Axes) -> dict[tuple[float, float], str]:
     """The corner of every cell -> its colour."""
-    patches = [p for p in axes.patches if p.get_width() == 1]
-    return {(p.get_x(), p.get_y()): to_hex(p.get_facecolor()).upper() for p in patches}
+    found = {}
+    for cell in axes.collections:
+        cell.update_scalarmappable()
+        (path,), (colour,) = cell.get_paths(), cell.get_facecolor()
+        x, y = path.vertices.min(0)
+        found[float(x), float(y)] = to_hex(colour).upper()
+    return found
 
 
 def test_the_worst_cell_is_the_reddest_and_stands_in_its_row_and_column() -> None:
@@ -83,8 +88,11 @@ def test_the_worst_cell_is_the_reddest_and_stands_in_its_row_and_column() -> Non
     for hurt in FEATURES:
         axes = figures.heatmap(matrix(made_up(hurt), resamples=50)).axes[0]
         found = [place for place, colour in colours(axes).items() if colour == VERMILLION]
-        ((x, y),) = found
+        x, y = found[0]
         assert x == 3  # happy
+        # Without half a face "all" is as red: colours end at the largest change of a part.
+        assert len(found) == (2 if hurt == "upper_face" else 1)
+        assert {row for _, row in found} == {y}
         rows.append(y)
         texts = {text.get_position(): text.get_text() for text in axes.texts}
         assert texts[x + 0.5, y + 0.39] == "−100.0"
@@ -105,6 +113,15 @@ def test_better_is_blue() -> None:
     assert VERMILLION not in found
 
 
+def test_half_a_face_does_not_pale_the_parts() -> None:
+    a = made_up("upper_face")
+    a.without.predicted[FEATURES.index("mouth"), (a.labels == 3).nonzero()[0][:10]] = 0
+    found = colours(figures.heatmap(matrix(a, resamples=50)).axes[0])
+    reddest = {place for place, colour in found.items() if colour == VERMILLION}
+    assert (3.0, 0.0) in reddest  # happy without the mouth: 25 points, the most of any part
+    assert {y for _, y in reddest} == {0.0, max(y for _, y in found)}  # and the half's 100
+
+
 def test_row_heads_leave_out_what_the_row_says() -> None:
     heads = figures.row_heads(("mouth", "upper_face"), "black")
     for name, (image, left_out) in heads.items():
@@ -118,7 +135,7 @@ def test_row_heads_leave_out_what_the_row_says() -> None:
 
 def items(results: StudyResults) -> tuple[Table | Picture, ...]:
     found = section(results)
-    return found.items if found is not None else ()
+    return found.everything if found is not None else ()
 
 
 def test_items_of_stored_ablations(tmp_path: Path) -> None:
@@ -142,10 +159,11 @@ def test_items_of_stored_ablations(tmp_path: Path) -> None:
     found = items(results)
     assert len({item.key for item in found}) == len(found) == 3 * 3 + 1
     pictures = [item for item in found if isinstance(item, Picture)]
-    assert [p.key.rpartition("_")[2] for p in pictures] == ["accuracy", "probability"] * 3
+    kinds = [p.key.rpartition("_")[2] for p in pictures]
+    assert kinds == ["accuracy"] * 3 + ["probability"] * 3  # what is folded comes last
     assert "happy without mouth −100.0 points (control 0.0)" in pictures[0].alt
-    assert "happy without left eye" in pictures[2].alt
-    assert "filled: blur" in pictures[4].caption
+    assert "happy without left eye" in pictures[1].alt
+    assert "filled: blur" in pictures[2].caption
     assert pictures[0].width >= 700
 
 

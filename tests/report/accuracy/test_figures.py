@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ferturb.report.accuracy import figures
+from ferturb.report.form.tables import signed_points
 from made_up_results import small_study
 
 
@@ -24,6 +25,20 @@ def test_differences_draw_each_change_with_its_interval() -> None:
         assert list(interval.get_xdata()) == [100 * change.low, 100 * change.high]
         assert list(dot.get_xdata()) == [100 * change.estimate]
     assert axes.get_legend() is None
+
+
+def test_one_change_far_outside_does_not_squeeze_the_others() -> None:
+    skills = {("compact", "attention"): -6.0}
+    comparisons = small_study(("compact", "resnet18"), skills=skills).main.comparisons
+    axes = figures.differences(comparisons, with_paper=False).axes[0]
+    near = [c for c in comparisons if c.other.method != "attention" or c.other.model != "compact"]
+    widest = max(
+        100 * abs(e) for c in near for e in (c.change.accuracy.low, c.change.accuracy.high)
+    )
+    assert widest < axes.get_xlim()[1] < 2 * widest
+    (arrow,) = axes.texts
+    far = next(c for c in comparisons if c not in near)
+    assert arrow.get_text() == signed_points(far.change.accuracy.estimate)
 
 
 def test_the_papers_change_stands_on_the_line_of_macro_recall() -> None:

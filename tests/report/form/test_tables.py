@@ -49,12 +49,40 @@ def test_latex_escapes_and_groups() -> None:
     assert r"a\_1 $<$b$>$ & 71.9 $\pm$ 1.2 {\scriptsize [70.4, 73.3]} & 3,589 & 0.0 \\" in text
     assert r"\multicolumn{2}{c}{ours $<$\&$>$} & \multicolumn{1}{c}{paper}" in text
     assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
-    assert r"\begin{tabular}{lrrr}" in text
+    assert r"\begin{tabular}{@{}lrrr@{}}" in text
     for line in text.splitlines():
         assert not re.search(r"(?<!\\)[%#]", line)  # an unescaped % would eat the line's end
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
     for row in [line for line in body.splitlines() if line.endswith(r"\\")]:
         assert len(re.findall(r"(?<!\\)&", row)) == len(TABLE.columns) - 1
+
+
+def test_latex_is_scaled_down_to_the_column_and_stacks_intervals_of_wide_tables() -> None:
+    wide = Table(
+        "w",
+        "Wide",
+        (Column("model", "Model"), *(Column(f"c{i}", f"c{i}", scale=100) for i in range(8))),
+        (("a", *(Interval(0.5, 0.25, 0.75),) * 8),),
+        "A note.",
+    )
+    for table in (TABLE, wide):
+        text = table.to_latex()
+        assert (
+            text.count(r"\resizebox{\ifdim\width>\columnwidth\columnwidth\else\width\fi}{!}{") == 1
+        )
+        assert text.count("{") == text.count("}")
+    assert r"a & \shortstack[r]{50.0\\{\tiny [25.0, 75.0]}} & " in wide.to_latex()
+    assert r"\shortstack" not in TABLE.to_latex()
+
+
+def test_a_column_can_be_left_to_the_csv() -> None:
+    columns = (Column("a", "A"), Column("b", "B", in_print=False), Column("c", "C"))
+    table = Table("t", "T", columns, (("x", "hidden", 1), ("y", "hidden", 2)))
+    assert table.to_csv().splitlines() == ["a,b,c", "x,hidden,1", "y,hidden,2"]
+    for text in (table.to_html(), table.to_latex()):
+        assert "hidden" not in text
+        assert "B" not in text.replace("{table}", "").replace("\\begin", "")
+    assert table.to_html().count("<td") == 2
 
 
 def test_latex_text_is_ascii_for_every_character_the_report_uses() -> None:

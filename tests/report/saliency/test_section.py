@@ -63,7 +63,7 @@ def run(tiny: str, drawn: Faces, tmp_path: Path) -> Run:
 def items_of(run: Run, faces: Faces | None = None) -> tuple[Table | Picture, ...]:
     plan = Planned(run.name, "done", read_run(run))
     found = section(StudyResults("quick", (plan,), (), faces=faces))
-    return found.items if found is not None else ()
+    return found.everything if found is not None else ()
 
 
 def test_tables_hold_what_is_kept_with_the_runs(run: Run, drawn: Faces) -> None:

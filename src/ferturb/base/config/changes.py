@@ -19,7 +19,13 @@ class Changes:
     """In place of the preset's."""
     methods: tuple[str, ...] = ()
     """In place of the preset's, by name."""
+    faces: int | None = None
+    """How many faces are drawn, with `--data synthetic`, in place of the preset's."""
     epochs: int | None = None
+    """In place of the recipe's."""
+    batch_size: int | None = None
+    """In place of the recipe's."""
+    learning_rate: float | None = None
     """In place of the recipe's."""
     votes: str | None = None
     """fer2013new.csv: the faces carry the votes of ten people."""

@@ -70,8 +70,8 @@ class MethodConfig:
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     hidden_probability: float = 0.5
-    """Methods `robust` and `eac`: the share of training faces that are shown with something
-    hidden."""
+    """Methods `robust`, `features-left-out` and `eac`: the share of training faces that are shown
+    with something hidden."""
     mirror: Literal["attention", "label"] = "attention"
     """Method `eac`: what a face's mirror image is for. Its attention is to be the face's, mirrored;
     or it is learnt by its label (a control)."""
@@ -186,6 +186,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("perturb-seldom"),
         MethodConfig("view-consistency"),
         MethodConfig("robust"),
+        MethodConfig("features-left-out", hidden_probability=0.7),
     )
 }
 """Every method at the cost of the baseline (one view a face and step), but for

@@ -20,7 +20,7 @@ from ferturb.data.drawn.traits import BLOCK, UNITS, random_stream
 _UNITS: dict[int, tuple[str, tuple[str, ...]]] = {
     1: ("inner brow raiser", ("brows", "forehead")),
     2: ("outer brow raiser", ("brows", "forehead")),
-    4: ("brow lowerer", ("brows",)),
+    4: ("brow lowerer", ("brows", "forehead")),  # frown lines, and skin where the brows were
     5: ("upper lid raiser", ("eyes",)),
     6: ("cheek raiser", ("eyes", "cheeks")),
     7: ("lid tightener", ("eyes",)),
@@ -34,7 +34,10 @@ _UNITS: dict[int, tuple[str, tuple[str, ...]]] = {
     25: ("lips part", ("mouth",)),
     26: ("jaw drop", ("mouth", "jaw")),
 }
-"""Action unit -> its name, and the facial features whose pixels it may change."""
+"""Action unit -> its name, and the facial features whose pixels it may change.
+
+The brow lowerer stays within the drawing's own brows. Those that are left out of faces
+(`ferturb.features.regions`) are tighter: a tenth of what it changes lies above them."""
 
 FEATURES_OF_UNIT: dict[int, tuple[str, ...]] = {k: features for k, (_, features) in _UNITS.items()}
 """Action unit -> the facial features whose pixels it may change; all others it leaves alone."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -60,7 +61,7 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean") -> Figure:
     with new_figure(WIDTH, _ROW * (rows[-1] + 1) + 1.55) as figure:
         figure.set_layout_engine("none")
         axes = _axes(figure, columns[-1] + 1, rows[-1] + 1)
-        span = max([_LEAST_SPAN, *(abs(c.change.estimate) for c in cells if not c.few and c.n)])
+        span = _span(cells)
         norm = Normalize(-span, span)
         heads = row_heads(tuple(features), fill)
         for y, feature in zip(rows, features, strict=True):
@@ -73,6 +74,16 @@ def heatmap(cells: Sequence[Cell], fill: str = "mean") -> Figure:
         _colour_bar(figure, norm)
         _foot(figure, cells)
     return figure
+
+
+def _span(cells: Sequence[Cell]) -> float:
+    """What the darkest colours stand for: the largest change without a part of the face.
+
+    Half a face changes far more; its colours end there.
+    """
+    known = [c for c in cells if not c.few and c.n]
+    parts = [c for c in known if c.feature not in _WHOLE_PARTS] or known
+    return max([_LEAST_SPAN, *(abs(c.change.estimate) for c in parts)])
 
 
 @functools.lru_cache(maxsize=8)
@@ -116,8 +127,14 @@ def _axes(figure: Figure, columns: float, rows: float) -> Axes:
 def _cell(axes: Axes, x: float, y: float, cell: Cell, norm: Normalize) -> None:
     value = cell.change.estimate
     shown = not (cell.few or math.isnan(value))
-    colour = CHANGES(norm(value)) if shown else (0.94, 0.94, 0.94, 1.0)
-    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.6))
+    square: Any = {"edgecolor": "white", "linewidth": 1.6}
+    if shown:  # with its value, so that it has another colour on a dark page
+        place = [Rectangle((x, y), 1, 1)]
+        axes.add_collection(
+            PatchCollection(place, cmap=CHANGES, norm=norm, array=[value], **square)
+        )
+    else:
+        axes.add_patch(Rectangle((x, y), 1, 1, facecolor="#F0F0F0", **square))
     ink = "white" if shown and abs(norm(value) - 0.5) > 0.38 else INK
     middle: Any = {"ha": "center", "va": "center"}
     if cell.few:

@@ -6,6 +6,7 @@ without a feature.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.significance import Interval
 from ferturb.report.ablation.figures import NEEDED, SPARED, heatmap, mark_of
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Column, Table, plain_columns, signed_points
 from ferturb.report.results import StudyResults
 from ferturb.report.run_results import Configured, method_labels
@@ -40,6 +41,8 @@ class Shown:
     title: str
     """The model, in print."""
     ablation: Ablation
+    run: str
+    """The name of the run, for one by retraining that on whole faces."""
     by_retraining: bool = False
 
     @property
@@ -49,27 +52,37 @@ class Shown:
 
     def items(self) -> tuple[list[Table | Picture], list[tuple[str, Cell]]]:
         """The heatmap of each measure and the table of the first; and all cells with the title."""
-        found = [matrix(self.ablation, measure) for measure in MEASURES]
+        found = list(matrices(self.ablation).values())
         pictures = [_heatmap_picture(self, cells) for cells in found]
         cells = [(self.title, cell) for some in found for cell in some]
         return [*pictures, _matrix_table(self, found[0])], cells
 
 
+@functools.lru_cache(maxsize=32)
+def matrices(ablation: Ablation) -> dict[str, tuple[Cell, ...]]:
+    """Measure -> all cells, computed once for each ablation."""
+    return {measure: matrix(ablation, measure) for measure in MEASURES}
+
+
 def section(results: StudyResults) -> Section | None:
-    """Pictures and tables of every ablation: two heatmaps (accuracy, probability) and the matrix
-    with intervals of each; at the end one table with every cell of all of them."""
+    """The heatmap of accuracy of every ablation; folded, that of probability and the matrix with
+    intervals, and at the end one table with every cell of all of them."""
     items: list[Table | Picture] = []
+    folded: list[Table | Picture] = []
     cells: list[tuple[str, Cell]] = []
     for shown in shown_ablations(results):
-        own, its_cells = shown.items()
-        items += own
+        (first, *more), its_cells = shown.items()
+        items.append(first)
+        folded += more
         cells += its_cells
-    return section_of("features", "Facial features", [*items, cells_table(cells)] if cells else ())
+    folded += [cells_table(cells)] if cells else []
+    return section_of("features", "Facial features", items, folded)
 
 
 def run_items(run: Configured, ablation: Ablation) -> tuple[Table | Picture, ...]:
     """Pictures and tables of one ablation, called "ablation" whatever the run is."""
-    shown = Shown(Ablation.KIND, _titles([run])[run.name] + _unusual(ablation), ablation)
+    title = _titles([run])[run.name] + _unusual(ablation)
+    shown = Shown(Ablation.KIND, title, ablation, run.name)
     items, cells = shown.items()
     return (*items, cells_table(cells))
 
@@ -99,11 +112,12 @@ def shown_ablations(results: StudyResults) -> list[Shown]:
         for name, ablation in run.ablations.items():
             key = f"{run.name}{name.removeprefix(Ablation.KIND)}".replace("-", "_")
             title = titles[run.name] + _unusual(ablation)
-            found.append(Shown(f"ablation_{key}", title, ablation))
+            found.append(Shown(f"ablation_{key}", title, ablation, run.name))
     titles = _titles([run for run, _ in results.retrained])  # what is left out is in the rows
     for run, ablation in results.retrained:
         key = f"{run.name}_{ablation.record['fill']}".replace("-", "_")
-        found.append(Shown(f"retrained_{key}", titles[run.name], ablation, by_retraining=True))
+        title = titles[run.name]
+        found.append(Shown(f"retrained_{key}", title, ablation, run.name, by_retraining=True))
     return found
 
 
@@ -125,8 +139,8 @@ def _heatmap_picture(shown: Shown, cells: Sequence[Cell]) -> Picture:
     )
     word = "Retrained without it" if shown.by_retraining else "Left out at test time"
     title = f"{word}: {QUANTITIES[measure]}, {shown.title}"
-    png = png_of(heatmap(cells, shown.fill))
-    return Picture(f"{shown.key}_{measure}", title, caption, strongest(cells), png)
+    prints = prints_of(heatmap(cells, shown.fill))
+    return Picture(f"{shown.key}_{measure}", title, caption, strongest(cells), prints)
 
 
 def _matrix_table(shown: Shown, cells: Sequence[Cell]) -> Table:

@@ -13,7 +13,7 @@ from ferturb.evaluation.significance import holm
 from ferturb.report import published, sentences
 from ferturb.report.accuracy import figures
 from ferturb.report.form.captions import INTERVALS, SCORES, family_of
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table, p_text, plain_columns, slug
 from ferturb.report.groups import AUGMENTATIONS, Comparison, Group
 from ferturb.report.results import StudyResults
@@ -28,7 +28,7 @@ def section(results: StudyResults) -> Section | None:
     items: list[Table | Picture] = [accuracy_table(main, results.fer2013)]
     if main.comparisons:
         items += [_differences(results), pairs_table(main)]
-    return section_of("accuracy", "Accuracy", [*items, augmentation_table(main)])
+    return section_of("accuracy", "Accuracy", items, [augmentation_table(main)])
 
 
 def emotions(results: StudyResults) -> Section | None:
@@ -45,8 +45,8 @@ def emotions(results: StudyResults) -> Section | None:
         "Rows add up to 100, up to rounding; with several seeds, faces of all seeds together."
     )
     alt = "One matrix per model and method; the table of accuracy per emotion has its diagonal."
-    png = png_of(figures.confusion_matrices(shown))
-    picture = Picture("confusion", "Confusion matrices", caption, alt, png)
+    prints = prints_of(figures.confusion_matrices(shown))
+    picture = Picture("confusion", "Confusion matrices", caption, alt, prints)
     return section_of("emotions", "By emotion", [*items, emotion_table(main), picture])
 
 
@@ -61,8 +61,8 @@ def calibration(results: StudyResults) -> Section | None:
         "Below the dashed line the model is surer than it is right."
     )
     alt = "Accuracy by confidence for each model and method; the table of calibration sums it up."
-    png = png_of(figures.reliability(main.models))
-    picture = Picture("reliability", "Reliability", caption, alt, png)
+    prints = prints_of(figures.reliability(main.models))
+    picture = Picture("reliability", "Reliability", caption, alt, prints)
     return section_of("calibration", "Calibration", [calibration_table(main), picture])
 
 
@@ -76,8 +76,8 @@ def _differences(results: StudyResults) -> Picture:
     if results.fer2013:
         caption += " Below it the same in macro recall, which is what the paper reports."
     alt = " ".join(sentences.verdicts(comparisons, results.fer2013))
-    png = png_of(figures.differences(comparisons, results.fer2013))
-    return Picture("differences", "Change of accuracy", caption, alt, png)
+    prints = prints_of(figures.differences(comparisons, results.fer2013))
+    return Picture("differences", "Change of accuracy", caption, alt, prints)
 
 
 def accuracy_table(group: Group, with_paper: bool) -> Table:

@@ -17,7 +17,7 @@ from ferturb.base.pixels import as_input
 from ferturb.data.faces import Faces
 from ferturb.report.clusters import figures
 from ferturb.report.form.captions import mark_of, marked
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import slug
 from ferturb.report.groups import Group
 from ferturb.report.model_results import ModelResult
@@ -69,8 +69,10 @@ def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture
         "Cluster map of the kept epoch of the first seed."
     )
     alt = f"A face with each attention cluster left out in turn, for {', '.join(maps)}."
-    png = png_of(figures.clusters_left_out(image, maps, mark))
-    return Picture("figure4", "A face with each cluster left out", marked(caption, mark), alt, png)
+    prints = prints_of(figures.clusters_left_out(image, maps, mark))
+    return Picture(
+        "figure4", "A face with each cluster left out", marked(caption, mark), alt, prints
+    )
 
 
 def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
@@ -84,12 +86,12 @@ def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
         "the epoch before."
     )
     shown = image if name else None
-    png = png_of(figures.maps_by_epoch(torch.from_numpy(maps), shown, mark=mark))
+    prints = prints_of(figures.maps_by_epoch(torch.from_numpy(maps), shown, mark=mark))
     same = [float((a == b).mean()) for a, b in pairwise(maps)]
     mean = 100 * float(np.mean(same)) if same else 100.0
     alt = f"From one epoch to the next {mean:.0f} % of the pixels keep their cluster on average."
     title = f"Cluster maps by epoch: {model}"
-    return Picture(f"epochs_{slug(model)}", title, marked(caption, mark), alt, png)
+    return Picture(f"epochs_{slug(model)}", title, marked(caption, mark), alt, prints)
 
 
 def _attention_picture(run: RunResult, faces: Faces) -> Picture:
@@ -102,7 +104,7 @@ def _attention_picture(run: RunResult, faces: Faces) -> Picture:
         gates, attention = classifier.gate_maps(inputs), classifier.attention_maps(inputs)
     threshold = MethodConfig().attention_threshold
     mark, model = mark_of(faces), run.config.model.name
-    png = png_of(figures.attention_by_stage(images, gates, attention, threshold, names, mark))
+    prints = prints_of(figures.attention_by_stage(images, gates, attention, threshold, names, mark))
     caption = (
         f"{run.name}, on the first test face of each emotion at the left: each gate from the input "
         f"to the head, the attention map ({MAP_OF[str(classifier.config.attention_at)]}), and "
@@ -111,7 +113,7 @@ def _attention_picture(run: RunResult, faces: Faces) -> Picture:
     )
     alt = f"Attention maps of {model} for {', '.join(names)}."
     title = f"Attention by stage: {model}"
-    return Picture(f"attention_{slug(model)}", title, marked(caption, mark), alt, png)
+    return Picture(f"attention_{slug(model)}", title, marked(caption, mark), alt, prints)
 
 
 def _figure_5(models: Sequence[ModelResult], results: StudyResults) -> Picture:
@@ -132,8 +134,8 @@ def _figure_5(models: Sequence[ModelResult], results: StudyResults) -> Picture:
         f"{100 * result.scores.accuracy.estimate:.1f} %"
         for result in models
     )
-    png = png_of(figures.accuracy_by_clusters(models, baselines, theirs))
-    return Picture("figure5", "Accuracy by number of clusters", caption, alt, png)
+    prints = prints_of(figures.accuracy_by_clusters(models, baselines, theirs))
+    return Picture("figure5", "Accuracy by number of clusters", caption, alt, prints)
 
 
 def _models_by_k(group: Group) -> list[ModelResult]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -21,9 +21,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ferturb.evaluation.significance import Interval
+from ferturb.report.form.dark import PAPER as DARK_PAPER
+from ferturb.report.form.dark import darken
 
 WIDTH = 9.0
 """Inches; 100 CSS pixels each on the page."""
+NARROW = 4.7
+"""The width of a figure that stands beside another."""
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, INK, GREY = "#E69F00", "#56B4E9", "#222222", "#8A8A8A"
 CLUSTERS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#F0E442", GREY)
@@ -52,8 +56,14 @@ _STYLE: Any = {
     "ytick.major.size": 0,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
-    "savefig.facecolor": "white",
 }
+
+
+class Prints(NamedTuple):
+    """A figure as PNG, on white and on a dark page."""
+
+    light: bytes
+    dark: bytes
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,17 @@ class Picture:
     caption: str
     alt: str
     """What a reader who can't see it needs to know."""
-    png: bytes
+    prints: Prints
+
+    @property
+    def png(self) -> bytes:
+        """The figure on white: what is written to a file."""
+        return self.prints.light
+
+    @property
+    def narrow(self) -> bool:
+        """Whether two of it fit side by side on the page, and one on a phone."""
+        return self.width <= 100 * NARROW
 
     @property
     def width(self) -> int:
@@ -103,7 +123,9 @@ def add_legend(figure: Figure, entries: Mapping[str, str | None]) -> None:
         Line2D([], [], label=name, **({"color": colour} if colour else DASHED))
         for name, colour in entries.items()
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+    points = 38 + 4.6 * max(map(len, entries))  # what the widest entry needs
+    fitting = max(1, int(72 * figure.get_figwidth() / points))
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), fitting))
 
 
 def print_mark(figure: Figure, mark: str) -> None:
@@ -140,9 +162,16 @@ def panels_on(figure: Figure, count: int, most: int, sharey: bool = False) -> li
     return list(grid[:count])
 
 
-def png_of(figure: Figure) -> bytes:
+def png_of(figure: Figure, paper: str = "white") -> bytes:
     """A figure as PNG: the same figure gives the same bytes."""
     out = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="png", dpi=200)
+        figure.savefig(out, format="png", dpi=200, facecolor=paper)
     return out.getvalue()
+
+
+def prints_of(figure: Figure) -> Prints:
+    """A figure for the page, which is used up: afterwards it is the dark one."""
+    light = png_of(figure)
+    darken(figure)
+    return Prints(light, png_of(figure, DARK_PAPER))

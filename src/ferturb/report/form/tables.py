@@ -11,13 +11,20 @@ import html
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from types import SimpleNamespace
 
 from ferturb.evaluation.significance import Interval
 
 Cell = str | int | float | Interval | None
+
+_FITTED = r"\resizebox{\ifdim\width>\columnwidth\columnwidth\else\width\fi}{!}{"
+"""Before a LaTeX box: scaled down to the column, if it is wider."""
+_LINE = 28
+"""Letters that a cell of words holds before it is broken."""
+_BESIDE, _STACKED = r"{0} {{\scriptsize {1}}}", r"\shortstack[r]{{{0}\\{{\tiny {1}}}}}"
+"""How LaTeX sets an interval: beside its number, or below it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Column:
     """Print + before positive numbers."""
     p_value: bool = False
     """Print with as many digits as a p-value needs."""
+    in_print: bool = True
+    """False leaves it to the CSV."""
 
 
 @dataclass(frozen=True)
@@ -65,30 +74,54 @@ class Table:
         csv.writer(out, lineterminator="\n").writerows(lines)
         return out.getvalue()
 
+    @property
+    def printed(self) -> Table:
+        """The table without the columns that are left to the CSV."""
+        kept = [i for i, column in enumerate(self.columns) if column.in_print]
+        rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows)
+
     def to_latex(self) -> str:
-        r"""A `table` environment in booktabs style (needs `\usepackage{booktabs}`)."""
+        r"""A `table` environment in booktabs style, never wider than a column.
+
+        It needs `\usepackage{booktabs,graphicx}`: what is wider is scaled down.
+        """
+        return self.printed._latex()
+
+    def to_html(self) -> str:
+        """A `<table>`; a first-column cell equal to the one above it is left blank."""
+        return self.printed._html()
+
+    def _latex(self) -> str:
         form = "".join("r" if self._is_number(i) else "l" for i in range(len(self.columns)))
+        small = _STACKED if self._wide else _BESIDE
         lines = [
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{latex(self.title)}}}",
             rf"\label{{tab:{self.key}}}",
-            rf"\begin{{tabular}}{{{form}}}",
+            r"\footnotesize\setlength{\tabcolsep}{3pt}",
+            _FITTED + rf"\begin{{tabular}}{{@{{}}{form}@{{}}}}",
             r"\toprule",
         ]
         if any(column.group for column in self.columns):
             lines += self._latex_groups()
         lines += [" & ".join(latex(c.heading) for c in self.columns) + r" \\", r"\midrule"]
         for row in self.rows:
-            cells = map(_latex_cell, self.columns, row)
+            pairs = zip(self.columns, row, strict=True)
+            cells = (_shown(column, cell, latex, small) for column, cell in pairs)
             lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}"]
-        note = ["", rf"\smallskip\footnotesize {latex(self.note)}"] if self.note else []
+        lines += [r"\bottomrule", r"\end{tabular}}"]
+        note = [r"\par\smallskip", rf"\raggedright {latex(self.note)}"] if self.note else []
         return "\n".join([*lines, *note, r"\end{table}", ""])
 
-    def to_html(self) -> str:
-        """A `<table>`; a first-column cell equal to the one above it is left blank."""
-        wide = ' class="wide"' if len(self.columns) >= 9 else ""
+    @property
+    def _wide(self) -> bool:
+        """Whether intervals stand below their numbers."""
+        return len(self.columns) >= 9
+
+    def _html(self) -> str:
+        wide = ' class="wide"' if self._wide else ""
         parts = [f"<table{wide}>", "<thead>"]
         if any(column.group for column in self.columns):
             heads = "".join(
@@ -118,7 +151,10 @@ class Table:
         return sum(not isinstance(cell, str) for cell in cells) > len(cells) / 2
 
     def _class(self, i: int) -> str:
-        return ' class="number"' if self._is_number(i) else ""
+        if self._is_number(i):
+            return ' class="number"'
+        longest = max((len(row[i]) for row in self.rows if isinstance(row[i], str)), default=0)
+        return ' class="words"' if longest > _LINE else ""
 
     def _latex_groups(self) -> list[str]:
         heads, rules, start = [], [], 1
@@ -220,11 +256,7 @@ def p_text(value: float) -> str:
 
 
 def _html_cell(column: Column, cell: Cell) -> str:
-    return _shown(column, cell, html.escape, ' <span class="interval">{}</span>')
-
-
-def _latex_cell(column: Column, cell: Cell) -> str:
-    return _shown(column, cell, latex, r" {{\scriptsize {}}}")
+    return _shown(column, cell, html.escape, '{0} <span class="interval">{1}</span>')
 
 
 def _shown(column: Column, cell: Cell, escape: Callable[[str], str], small: str) -> str:
@@ -241,7 +273,7 @@ def _shown(column: Column, cell: Cell, escape: Callable[[str], str], small: str)
     if math.isnan(cell.low):
         return escape(text)
     interval = f"[{number(cell.low, column)}, {number(cell.high, column)}]"
-    return escape(text) + small.format(escape(interval))
+    return small.format(escape(text), escape(interval))
 
 
 def _spread(key: str, cells: list[Cell]) -> tuple[list[str], list[list[str]]]:

@@ -13,7 +13,7 @@ from ferturb.evaluation.significance import Interval
 from ferturb.report import published
 from ferturb.report.form import style
 from ferturb.report.form.captions import INTERVALS, SCORES, family_of
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table, slug
 from ferturb.report.masks.pairs import MaskGroup, MaskPair, Phrases, contrasts
 from ferturb.report.model_results import Scores, relative_change, scores_difference
@@ -50,7 +50,7 @@ def _mask_pictures(group: MaskGroup) -> tuple[Picture, ...]:
         f"kinds of faces. Dashed: from trained and tested on {phrases.whole} to trained and tested "
         f"on {phrases.masks}, the first reading of Table 1.",
         " ".join(mask_sentences(pairs, phrases)),
-        png_of(two_by_two(pairs, phrases.whole, phrases.masks)),
+        prints_of(two_by_two(pairs, phrases.whole, phrases.masks)),
     )
     theirs = [_paper_column(pair, phrases) for pair in pairs]
     readings = [_readings(pair, phrases) for pair in pairs]
@@ -60,7 +60,7 @@ def _mask_pictures(group: MaskGroup) -> tuple[Picture, ...]:
         "Change in percent of the accuracy without masks, with 95 % intervals: Table 1 as a "
         "picture." + (" Hollow: the paper's." if any(theirs) else ""),
         "The table above has the numbers.",
-        png_of(change_by_emotion([pair.name for pair in pairs], readings, theirs)),
+        prints_of(change_by_emotion([pair.name for pair in pairs], readings, theirs)),
     )
     return by_emotion, lines
 

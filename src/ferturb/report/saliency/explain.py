@@ -19,7 +19,7 @@ from ferturb.evaluation.saliency.methods import raw_saliency, silent
 from ferturb.evaluation.saliency.probability import how_many_summed
 from ferturb.models.test_time import predict_logits
 from ferturb.report.form.captions import mark_of, marked
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.run_results import RunResult, run_names
 from ferturb.report.saliency.figures import faces_and_saliency
 
@@ -88,7 +88,7 @@ def explain_figure(
     images = shown.faces.images.numpy()
     figure = faces_and_saliency(images, titles, drawable(maps), notes, mark)
     alt = f"Faces showing {', '.join(titles)}, with {method} maps of {'; '.join(names)}."
-    return Picture(key, title, marked(caption, mark), alt, png_of(figure))
+    return Picture(key, title, marked(caption, mark), alt, prints_of(figure))
 
 
 def drawable(maps: Mapping[str, Float[Tensor, "k h w"]]) -> dict[str, Float[np.ndarray, "k h w"]]:

@@ -11,7 +11,7 @@ from ferturb.evaluation.saliency.benchmark import (
     summarise,
 )
 from ferturb.evaluation.significance import Interval
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table
 from ferturb.report.saliency.figures import faithfulness_curves
 
@@ -98,8 +98,8 @@ def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
     shown = dict(list(found.items())[:_CURVES])
     caption = (
         "Mean probability of the labelled emotion while the most salient pixels are left out "
-        "(left; it should fall fast) or put in (right; it should rise fast). Black lines: maps "
-        "that know nothing of the model."
+        "(left; it should fall fast) or put in (right; it should rise fast). Dashed and dotted: "
+        "maps that know nothing of the model."
     )
     if len(found) > len(shown):
         caption += f" The first {len(shown)} of {len(found)}; the table has all."
@@ -108,6 +108,6 @@ def _curves_picture(found: Mapping[str, Benchmark]) -> Picture:
         best = min(summarise(judgement), key=lambda row: row.deletion.estimate)
         smallest = f"the smallest area under the deletion curve, {best.deletion.estimate:.3f}"
         parts.append(f"{name}: {best.method} has {smallest}.")
-    png = png_of(faithfulness_curves(shown))
+    prints = prints_of(faithfulness_curves(shown))
     title = "Deletion and insertion curves"
-    return Picture("faithfulness_curves", title, caption, " ".join(parts), png)
+    return Picture("faithfulness_curves", title, caption, " ".join(parts), prints)

@@ -11,7 +11,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.saliency.mass import Explanation, Mass, mass_by_emotion
 from ferturb.evaluation.saliency.parts import PARTS
-from ferturb.report.form.style import Picture, png_of
+from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table
 from ferturb.report.results import StudyResults
 from ferturb.report.run_results import run_names
@@ -46,8 +46,10 @@ def section(results: StudyResults) -> Section | None:
         for name, run in zip(run_names(results.runs), results.runs, strict=True)
         for analysis, judgement in run.judgements.items()
     }
-    items += [*mass_items(mass), *judged_items(judged)]
-    return section_of("saliency", "Where the models look", items)
+    heatmap, *tables = mass_items(mass) or (None,)
+    items += [heatmap] if heatmap is not None else []
+    items += judged_items(judged)
+    return section_of("saliency", "Where the models look", items, tables)
 
 
 def mass_items(found: Found) -> tuple[Table | Picture, ...]:
@@ -122,13 +124,13 @@ def _mass_picture(mass: Mapping[tuple[str, str], list[Mass]]) -> Picture:
         parts.append(f"{', '.join(key)}: most on the {most}, {values[most, 'all']:.1f} times.")
     caption = (
         "Share of the saliency on each facial feature over the feature's share of the pixels, by "
-        "emotion. 1 (white): no more than its pixels are due; orange more, purple less."
+        "emotion. 1 (without colour): no more than its pixels are due; orange more, purple less."
     )
     if len(mass) > len(shown):
         caption += f" The first {len(shown)} of {len(mass)}; the table has all."
     title = "Saliency per facial feature and emotion"
-    png = png_of(mass_heatmaps(panels, COLUMNS))
-    return Picture("saliency_heatmap", title, caption, " ".join(parts), png)
+    prints = prints_of(mass_heatmaps(panels, COLUMNS))
+    return Picture("saliency_heatmap", title, caption, " ".join(parts), prints)
 
 
 def _silence(found: Found) -> str:

@@ -12,11 +12,19 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ferturb.features.landmarks import find_landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import regions
 from ferturb.features.removal import without
 
+PARTS: tuple[str, ...] = ("eyes", "brows", "nose", "mouth", "jaw", "cheeks", "forehead")
+"""The facial features that a face is divided into."""
 _CHUNK = 512
+
+
+def feature_holes(images: UInt8[Tensor, "n h w"]) -> UInt8[Tensor, "c n h w"]:
+    """`with_holes` for `PARTS`, by the landmarks that are found; c = 2 × len(PARTS)."""
+    return with_holes(images, find_landmarks(images).points, PARTS)
 
 
 def with_holes(

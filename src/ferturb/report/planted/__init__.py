@@ -1,0 +1,1 @@
+"""What was planted in the drawn faces, and what of it is found."""

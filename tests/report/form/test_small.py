@@ -1,0 +1,27 @@
+"""The page's PNGs: smaller, and nearly the same."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from ferturb.data.drawn.synthetic import draw
+from ferturb.report.form.small import COLOURS, small
+
+
+def test_a_figure_is_smaller_and_no_grey_level_is_far_off() -> None:
+    faces = draw(8, seed=1, size=96).images.numpy()
+    sheet = np.stack([np.hstack(faces), np.hstack(faces[::-1])]).reshape(-1, 8 * 96)
+    colours = np.stack([sheet, sheet, 255 - sheet], -1)
+    out = io.BytesIO()
+    Image.fromarray(colours).save(out, format="png")
+    png = small(out.getvalue())
+    assert len(png) < 0.9 * len(out.getvalue())
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.size == (8 * 96, 2 * 96)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) <= COLOURS
+        off = np.abs(np.asarray(picture.convert("RGB")).astype(int) - colours)
+    assert off.mean() < 2
+    assert small(out.getvalue()) == png
