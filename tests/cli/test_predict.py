@@ -94,7 +94,8 @@ def test_json_lines_are_the_entries_of_the_list(
     assert [json.loads(line) for line in lines] == listed
     about = load_pretrained("clean").about
     for photo in listed:
-        assert (photo["model"], photo["version"]) == ("clean", ferturb.__version__)
+        assert (photo["model"], photo["head"]) == ("clean", about.head)
+        assert photo["version"] == ferturb.__version__
         assert photo["threshold"] == pytest.approx(about.abstain_below, abs=1e-4)
         (face,) = photo["faces"]
         assert face["face"] == 1

@@ -204,7 +204,8 @@ class Predictor:
 
     def _begun(self, name: str, **known: Any) -> PhotoPrediction:
         about = self.model.about
-        return PhotoPrediction(name, model=about.name, threshold=about.abstain_below, **known)
+        known |= {"model": about.name, "head": about.head, "threshold": about.abstain_below}
+        return PhotoPrediction(name, **known)
 
     def _classified(self, looked_at: Iterable[_Seen]) -> Iterator[PhotoPrediction]:
         """Landmarks and emotions, for the faces of some photos at a time."""

@@ -89,6 +89,8 @@ class PhotoPrediction:
     """The photo itself, if it was to be kept."""
     model: str | None = None
     """The model's name."""
+    head: str | None = None
+    """Which of its heads answered: `votes` or `label`."""
     threshold: float | None = None
     """The probability from which the model answers."""
 
@@ -97,13 +99,15 @@ class PhotoPrediction:
         return [(face.track or i, face) for i, face in enumerate(self.faces, 1)]
 
     def origin(self) -> dict[str, Any]:
-        """Model, ferturb's version, and threshold, as JSON keeps them; empty without a model."""
+        """Model, head, ferturb's version, and threshold, as JSON keeps them; empty without a
+        model."""
         if self.model is None:
             return {}
         from ferturb import __version__
 
         return {
             "model": self.model,
+            "head": self.head,
             "version": __version__,
             "threshold": round(self.threshold or 0.0, 4),
         }

@@ -15,7 +15,7 @@ COLUMNS: tuple[str, ...] = (
     *("name", "frame", "seconds", "face", "track", "left", "top", "right", "bottom", "score"),
     *("emotion", "most_probable", "confidence", *EMOTIONS, "landmark_confidence"),
     *(f"hidden_{feature}" for feature in FEATURES),
-    *("error", "model", "version", "threshold"),
+    *("error", "model", "head", "version", "threshold"),
 )
 """What a row holds; what does not apply is left empty. `face` counts from 1, from left to right."""
 

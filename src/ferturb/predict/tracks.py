@@ -17,7 +17,7 @@ COLUMNS: tuple[str, ...] = (
     *("name", "track", "frames", "first", "last", "most_frequent"),
     *(f"share_{answer}" for answer in (*EMOTIONS, UNKNOWN)),
     *(f"mean_{emotion}" for emotion in EMOTIONS),
-    *("model", "version", "threshold"),
+    *("model", "head", "version", "threshold"),
 )
 """What a row of a table holds."""
 
