@@ -28,7 +28,7 @@ LARGEST = 30_000_000
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built without a network connection."""
     if importlib.util.find_spec("hatchling") is None:
-        pytest.skip("needs the build backend hatchling (pip install 'ferturb[dev]')")
+        pytest.skip("needs the build backend hatchling (pip install '.[dev]')")
     if not (ROOT / "pyproject.toml").is_file():
         pytest.skip("needs the repository, not an installed package")
     folder = tmp_path_factory.mktemp("wheel")

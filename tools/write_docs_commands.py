@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 from unittest import mock
 
-from ferturb.cli.main import main
+from ferturb.cli.main import VERBS, main
 
 WIDTH = 88
 """Columns of a help text."""
 
-_VERB = re.compile(r"^│   • ([a-z-]+)", re.MULTILINE)
 _BOX = "╭"
 
 
@@ -30,20 +28,15 @@ def help_text(*words: str) -> str:
     return "\n".join(line.rstrip() for line in printed.strip().splitlines())
 
 
-def verbs(text: str) -> list[str]:
-    """The verbs that a help text lists."""
-    return _VERB.findall(text) if "─ subcommands ─" in text else []
-
-
 def commands() -> str:
     """A section for each verb, with its help text as the program prints it."""
-    return "\n\n".join(_section((verb,)) for verb in verbs(help_text()))
+    return "\n\n".join(_section((verb,)) for verb in VERBS)
 
 
 def _section(words: tuple[str, ...]) -> str:
     text = help_text(*words)
     heading = f"{'#' * (len(words) + 1)} ferturb {' '.join(words)}"
-    below = [_section((*words, verb)) for verb in verbs(text)]
+    below = [_section((*words, verb)) for verb in VERBS[words[0]] if len(words) == 1]
     usage, prose, options = _parts(text)
     if below:
         return "\n\n".join([heading, prose, *below])

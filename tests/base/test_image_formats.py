@@ -69,7 +69,7 @@ def test_suffixes_are_lower_case_and_end_every_format():
 
 
 def test_heic_is_read_where_pillow_heif_is_installed():
-    pytest.importorskip("pillow_heif", reason="needs pillow-heif: pip install 'ferturb[heif]'")
+    pytest.importorskip("pillow_heif", reason="needs pillow-heif: pip install '.[heif]'")
     assert "HEIF" in image_formats.readable_formats()
     buffer = io.BytesIO()
     Image.new("RGB", (64, 48), (200, 30, 30)).save(buffer, format="HEIF")

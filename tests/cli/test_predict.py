@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ferturb
 from calibrated_run import finished_run
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
@@ -59,7 +60,7 @@ def test_one_bad_file_does_not_stop_the_others(
     assert said.err.count("\n") == 1
 
 
-HOW = ([], ["--json"], ["--csv"])
+HOW = ([], ["--json"], ["--jsonl"], ["--csv"])
 
 
 def ends(arguments: list[str]) -> int:
@@ -75,10 +76,86 @@ def rows(said: str, how: list[str]) -> list[dict[str, object]]:
     """What was printed, read back as its format says."""
     if how == ["--json"]:
         return list(json.loads(said))
+    if how == ["--jsonl"]:
+        return [json.loads(line) for line in said.splitlines()]
     if how == ["--csv"]:
         assert said.startswith("name,frame,")
         return list(csv.DictReader(io.StringIO(said)))
     return [{"name": line} for line in said.splitlines()]
+
+
+def test_json_lines_are_the_entries_of_the_list(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["predict", str(folder), "--cropped", "--json"])
+    listed = json.loads(capsys.readouterr().out)
+    main(["predict", str(folder), "--cropped", "--jsonl"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == listed
+    about = load_pretrained("clean").about
+    for photo in listed:
+        assert (photo["model"], photo["head"]) == ("clean", about.head)
+        assert photo["version"] == ferturb.__version__
+        assert photo["threshold"] == pytest.approx(about.abstain_below, abs=1e-4)
+        (face,) = photo["faces"]
+        assert face["face"] == 1
+        assert face["confidence"] == max(face["probabilities"].values())
+
+
+def test_faces_are_numbered_from_left_to_right_and_many_stand_one_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for people in (1, 2, 12):
+        (tmp_path / f"{people}.png").write_bytes(encoded(portrait(people)[0]))
+    main(["predict", *(str(tmp_path / f"{n}.png") for n in (1, 2, 12)), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    for photo in found:
+        lefts = [face["box"][0] for face in photo["faces"]]
+        assert lefts == sorted(lefts)
+        assert [face["face"] for face in photo["faces"]] == [*range(1, len(lefts) + 1)]
+    many = found[2]["faces"]
+    assert len(many) > 3
+    main(["predict", *(str(tmp_path / f"{n}.png") for n in (1, 2, 12))])
+    one, two, head, *rest = capsys.readouterr().out.splitlines()
+    assert one.startswith(f"{tmp_path}/1.png: 1 face: ")
+    assert ": 1: " not in one
+    assert ": 2 faces: 1: " in two
+    assert " · 2: " in two
+    assert head == f"{tmp_path}/12.png: {len(many)} faces, from left to right:"
+    assert [line.split(":")[0].strip() for line in rest] == [str(f["face"]) for f in many]
+    assert all(face["most_probable"] in line for face, line in zip(many, rest, strict=True))
+
+
+def test_a_threshold_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for threshold in ("0", "0.5", "1"):
+        main(["predict", str(folder), "--cropped", "--json", "--threshold", threshold])
+        photos = json.loads(capsys.readouterr().out)
+        assert {photo["threshold"] for photo in photos} == {float(threshold)}
+        for photo in photos:
+            (face,) = photo["faces"]
+            known = face["confidence"] >= float(threshold) and face["landmark_confidence"] >= 0.1
+            assert face["emotion"] == (face["most_probable"] if known else None)
+
+
+def test_results_have_one_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(["predict", str(folder), "--json", "--csv"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "error results have one form; give one of --json, --jsonl and --csv\n"
+
+
+def test_copies_of_photos_keep_their_format(tmp_path: Path) -> None:
+    pixels = portrait(1)[0]
+    for name, kind in (("a.jpg", "JPEG"), ("b.webp", "WEBP"), ("c.png", "PNG"), ("d.gif", "GIF")):
+        (tmp_path / name).write_bytes(encoded(pixels, kind))
+    main(["predict", str(tmp_path), "--quiet", "--annotate", str(tmp_path / "marked")])
+    kinds = {path.name: Image.open(path).format for path in (tmp_path / "marked").iterdir()}
+    assert {name[-5:]: kind for name, kind in kinds.items()} == {
+        "a.jpg": "JPEG",
+        ".webp": "WEBP",
+        "c.png": "PNG",
+        "d.png": "PNG",
+    }
 
 
 @pytest.mark.parametrize("how", HOW)

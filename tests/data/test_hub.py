@@ -65,7 +65,7 @@ def test_an_absent_client_names_its_extra(monkeypatch, tmp_path):
     for source, extra in (("kaggle", "kaggle"), ("huggingface", "hub")):
         module = hub._CLIENTS[source][0]
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(FerturbError, match=rf"pip install 'ferturb\[{extra}\]'"):
+        with pytest.raises(FerturbError, match=rf"pip install '.*\[{extra}\]'"):
             fetch("fer2013", source, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

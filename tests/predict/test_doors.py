@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import pickle
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
@@ -21,6 +23,7 @@ from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.predictor import Predictor
 from ferturb.predict.reading import Reading
 from ferturb.predict.shipped import FOLDER, About, load_pretrained
+from made_photos import encoded
 
 FACES = draw(3, seed=11).images.numpy()
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
@@ -35,8 +38,13 @@ WRONG: dict[str, Callable[[Predictor], Any]] = {
     "a text for photos": lambda p: p.predict("photo.jpg"),
     "a path for photos": lambda p: p.predict(Path("photo.jpg")),
     "bytes for photos": lambda p: p.predict(b"jpeg"),
-    "one photo for many": lambda p: p.predict(np.zeros((40, 40, 3), np.uint8)),
-    "one face for many": lambda p: p.predict(FACES[0]),
+    "a folder for a photo": lambda p: p.predict(Path(__file__).parent),
+    "a number in a list": lambda p: p.predict([7]),
+    "rows of pixels": lambda p: p.predict(np.zeros(4, np.uint8)),
+    "a picture of nothing": lambda p: p.predict(Image.new("RGB", (0, 5))),
+    "a picture of a closed file": lambda p: p.predict(_closed()),
+    "a threshold over 1": lambda p: p.model.with_threshold(1.5),
+    "a threshold in words": lambda p: p.model.with_threshold("high"),
     "a number for photos": lambda p: p.predict(7),
     "None for photos": lambda p: p.predict(None),
     "texts for photos": lambda p: p.predict(["photo.jpg"]),
@@ -99,20 +107,32 @@ def test_what_can_not_be_taken_is_one_line_at_once(what: str, predictor: Predict
     assert "\n" not in said
 
 
+def _closed() -> Image.Image:
+    picture = Image.open(io.BytesIO(encoded(FACES[0])))
+    picture.fp.close()
+    return picture
+
+
 RIGHT: dict[str, Callable[[Predictor], Any]] = {
     "a list of faces": lambda p: p.predict_faces(list(FACES)),
     "a tensor of faces": lambda p: p.predict_faces(torch.from_numpy(FACES)),
     "photos as they are made": lambda p: p.predict((face for face in FACES), cropped=True),
-    "pictures of Pillow": lambda p: p.predict([_picture(face) for face in FACES], cropped=True),
+    "pictures of Pillow": lambda p: p.predict([*map(Image.fromarray, FACES)], cropped=True),
+    "pictures with palettes": lambda p: p.predict(
+        [Image.fromarray(face).convert("P") for face in FACES], cropped=True
+    ),
+    "files' bytes": lambda p: p.predict([encoded(face) for face in FACES], cropped=True),
+    "one photo after the other": lambda p: [p.predict(face, True)[0] for face in FACES],
+    "one picture": lambda p: [p.predict(Image.fromarray(face), True)[0] for face in FACES],
+    "one file's bytes": lambda p: [p.predict(encoded(face), True)[0] for face in FACES],
+    "one in colour": lambda p: [p.predict(_coloured(face), True)[0] for face in FACES],
     "tensors": lambda p: p.predict(torch.from_numpy(FACES), cropped=True),
     "faces turned in memory": lambda p: p.predict_faces(FACES[:, ::-1][:, ::-1]),
 }
 
 
-def _picture(face: np.ndarray) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(face)
+def _coloured(face: np.ndarray) -> np.ndarray:
+    return np.repeat(face[..., None], 3, axis=2)
 
 
 @pytest.mark.parametrize("what", RIGHT)
@@ -122,6 +142,49 @@ def test_every_form_of_the_same_faces(what: str, predictor: Predictor) -> None:
     expected = predictor.model.predict_proba(FACES)
     got = [list(face.probabilities.values()) for face in faces]
     np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_paths_are_photos_and_give_their_names(
+    many: bool, predictor: Predictor, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for path, face in zip(paths, FACES, strict=True):
+        path.write_bytes(encoded(face))
+    given = [str(paths[0]), *paths[1:]]
+    found = (
+        predictor.predict(given, cropped=True)
+        if many
+        else [predictor.predict(one, cropped=True)[0] for one in given]
+    )
+    assert [photo.name for photo in found] == [str(path) for path in paths]
+    expected = predictor.model.predict_proba(FACES)
+    got = [list(photo.faces[0].probabilities.values()) for photo in found]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    with pytest.raises(FerturbError, match=rf"^{tmp_path}/9.png: does not exist$"):
+        predictor.predict([*paths, tmp_path / "9.png"], cropped=True)
+
+
+def test_a_table_of_predictions(predictor: Predictor) -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    found = predictor.predict([*FACES, np.zeros((60, 60), np.uint8)])
+    whole = predictor.predict(FACES, cropped=True)
+    table = whole.to_pandas()
+    assert isinstance(table, pandas.DataFrame)
+    expected = predictor.model.predict_proba(FACES)
+    got = table[list(whole[0].faces[0].probabilities)].to_numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+    assert list(table["face"]) == [1, 1, 1]
+    assert set(table["model"]) == {"tiny"}
+    assert found.to_pandas()["face"].isna().iloc[-1]  # a photo without a face has its row too
+
+
+def test_a_threshold_decides_what_is_answered(predictor: Predictor) -> None:
+    surest = predictor.model.predict_proba(FACES).max(1)
+    middle = float(np.sort(surest)[1])
+    for threshold in (0.0, middle, 1.0):
+        found = Predictor(predictor.model.with_threshold(threshold), threads=1).predict_faces(FACES)
+        assert [face.emotion is not None for face in found] == list(surest >= threshold)
 
 
 def test_one_feature_is_a_list_of_one(predictor: Predictor) -> None:

@@ -39,7 +39,7 @@ def test_any_two_photos_have_a_file_each_inside_the_folder(tmp_path: Path) -> No
         assert path.name == path.name.strip(" .")
         assert not set(path.name) & set('<>:"/\\|?*\n')
         assert path.stem.partition(".")[0].lower() not in ("con", "nul", "com1")
-        assert path.suffix == ".png"
+        assert path.suffix in (".png", ".jpg", ".jpeg")
     assert list(tmp_path.iterdir()) == [out]
     again = [
         write_annotated(shown(name, frame), out)
@@ -68,6 +68,29 @@ def test_nothing_else_is_replaced(tmp_path: Path, what: str) -> None:
     assert other != path
     assert path.is_dir() or path.is_symlink() or path.read_bytes() == before
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "kind"),
+    [
+        *(("a.jpg", ".jpg", "JPEG"), ("a.JPEG", ".jpeg", "JPEG"), ("a.webp", ".webp", "WEBP")),
+        *(("a.tiff", ".tiff", "TIFF"), ("a.png", ".png", "PNG"), ("a.gif", ".png", "PNG")),
+        *(("a.bmp", ".png", "PNG"), ("a", ".png", "PNG"), ("a.heic", ".png", "PNG")),
+    ],
+)
+def test_a_copy_keeps_its_photos_format_and_replaces_itself_alone(
+    tmp_path: Path, name: str, suffix: str, kind: str
+) -> None:
+    path = write_annotated(shown(name), tmp_path)
+    assert path.suffix == suffix
+    with Image.open(path) as image:
+        assert image.format == kind
+        assert image.size == (8, 8)
+    assert write_annotated(shown(name), tmp_path) == path
+    Image.fromarray(PIXELS).save(path, kind)  # somebody else's, of the same name
+    other = write_annotated(shown(name), tmp_path)
+    assert other != path
+    assert other.suffix == suffix
 
 
 def test_plain_names_stay_plain() -> None:

@@ -19,7 +19,7 @@ from made_photos import portrait
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     """Twelve frames of a face that drifts to the right, 10 a second."""
-    cv2 = pytest.importorskip("cv2", reason="needs OpenCV (pip install 'ferturb[video]')")
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV (pip install '.[video]')")
     photo, _ = portrait(1, size=(320, 240))
     path = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (320, 240))
@@ -47,7 +47,7 @@ def test_one_face_is_one_track(film: Path) -> None:
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:
-    pytest.importorskip("cv2", reason="needs OpenCV (pip install 'ferturb[video]')")
+    pytest.importorskip("cv2", reason="needs OpenCV (pip install '.[video]')")
     path = tmp_path / "a.mp4"
     path.write_bytes(b"nonsense" * 100)
     with pytest.raises(FerturbError, match=r"can't be opened as a video|gives no frames"):

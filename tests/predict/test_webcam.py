@@ -15,7 +15,7 @@ from ferturb.predict import video
 from ferturb.predict.predictor import Predictor
 from made_photos import portrait
 
-cv2 = pytest.importorskip("cv2", reason="needs OpenCV (pip install 'ferturb[video]')")
+cv2 = pytest.importorskip("cv2", reason="needs OpenCV (pip install '.[video]')")
 
 
 class Camera:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ferturb.base.installation import install
+
 
 class FerturbError(ValueError):
     """Input ferturb can't work with.
@@ -31,7 +33,7 @@ def missing(error: ModuleNotFoundError) -> MissingPackageError:
         text = f"this installation was trimmed and has no {error.name}; install ferturb anew"
     elif package:
         extra = _EXTRAS.get(package, "train")
-        text = f"this needs the package {package}; pip install 'ferturb[{extra}]'"
+        text = f"this needs the package {package}; {install(extra)}"
     else:
         text = first_line(error)
     found = MissingPackageError(text)

@@ -1,12 +1,14 @@
 """Which image files can be read, by suffix and by content: the one list, for training and for
 prediction.
 
-HEIC, an iPhone's own format, is read where pillow-heif is installed (``ferturb[heif]``).
+HEIC, an iPhone's own format, is read where pillow-heif is installed (the extra `heif`).
 """
 
 from __future__ import annotations
 
 import functools
+
+from ferturb.base.installation import install
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # an MPO is a JPEG
 _STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".mpo", ".avif")
@@ -80,9 +82,7 @@ def unread(start: bytes) -> str:
     if found == "HEIC" and _heif():
         return "damaged HEIC image, or one of a kind that is not read; save it as JPEG"
     if found == "HEIC":
-        return (
-            "HEIC is not read without pillow-heif: pip install 'ferturb[heif]', or save it as JPEG"
-        )
+        return f"HEIC is not read without pillow-heif: {install('heif')}, or save it as JPEG"
     if found is None or found in FORMATS:
         return "no image, or one of an unknown format"
     return f"{found} is not read; save it as JPEG or PNG"

@@ -49,7 +49,7 @@ def ablate(
 
     if out is not None:
         require_folder(out)
-    opened, chosen = Run.open(run).require_done(), prepare_process(device, threads)
+    chosen, opened = prepare_process(device, threads), Run.open(run).require_done()
     dataset = opened.config.dataset if data is None else other_faces(data, label_order)
     faces = read_faces(dataset, quiet=json)
     with terminal.working("leaving features out", json) as progress:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ferturb.base.checks import require_whole
+
 
 def app(
     *,
@@ -13,7 +15,7 @@ def app(
 ) -> None:
     """Open a web page: drop a picture, see the emotion, switch features off, watch it change.
 
-    Pictures stay on this machine. Needs `ferturb[app]`.
+    Pictures stay on this machine. Needs the extra `app`.
 
     Example: ferturb app --port 8000
 
@@ -26,8 +28,12 @@ def app(
     """
     from ferturb.cli import terminal
     from ferturb.cli.predict import opened
+    from ferturb.predict.onnx_session import MOST_THREADS
     from ferturb.web.server import serve
 
+    require_whole("port", port, 0, 65535)
+    if threads is not None:
+        require_whole("threads", threads, 1, MOST_THREADS)
     serve(
         opened(model),
         host,

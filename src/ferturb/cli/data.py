@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.config.fields import in_range, seed_in_range
 from ferturb.cli.options import Json, LabelOrder, Source, read_faces
 
-data = SubcommandApp()
 
-
-@data.command
 def info(
     source: Positional[Source],
     /,
@@ -84,7 +81,6 @@ def _show_counts(title: str, counts: Mapping[str, Mapping[str, int]], notes: Seq
     terminal.notes(notes)
 
 
-@data.command
 def audit(
     source: Positional[Source],
     /,
@@ -120,7 +116,6 @@ def audit(
         write_folder(clean_variant(faces), write_clean)
 
 
-@data.command
 def fetch(
     name: Positional[Annotated[str, arg(metavar="NAME")]] = "fer2013",
     /,
@@ -131,7 +126,7 @@ def fetch(
 ) -> None:
     """Download a dataset through its source's own client, after showing licence and origin.
 
-    Kaggle needs `pip install 'ferturb[kaggle]'`, Hugging Face `pip install 'ferturb[hub]'`.
+    Kaggle needs the extra `kaggle`, Hugging Face the extra `hub`.
 
     Example: ferturb data fetch fer2013 --source kaggle --out data/fer2013
 
@@ -155,7 +150,6 @@ def fetch(
         terminal.facts({"folder": str(folder)})
 
 
-@data.command
 def synthesize(
     out: Positional[Path], /, *, faces: int = 6000, seed: int = 0, csv: bool = False
 ) -> None:
@@ -174,6 +168,17 @@ def synthesize(
     from ferturb.data.readers.csv_tables import write_csv
     from ferturb.data.readers.fer2013 import write_folder
 
+    in_range("faces", faces, 1, None)
+    seed_in_range(seed)
     (require_file if csv else require_new)(out)
     drawn = synthetic_faces(faces, seed)
     (write_csv if csv else write_folder)(drawn, out)
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "info": info,
+    "audit": audit,
+    "fetch": fetch,
+    "synthesize": synthesize,
+}
+"""What can be done with datasets."""

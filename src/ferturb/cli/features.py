@@ -7,6 +7,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.config.fields import seed_in_range
 from ferturb.cli.options import LabelOrder, Source, read_faces
 
 
@@ -41,6 +42,7 @@ def leave_out(
     from ferturb.data.readers.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
 
+    seed_in_range(seed)
     require_new(out)
     read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
     faces = left_out(read, feature, fill, seed=seed)
@@ -76,6 +78,7 @@ def mask(
     from ferturb.cli import terminal
     from ferturb.features.masks.mask_fer import mask_faces, write_mask_fer
 
+    seed_in_range(seed)
     require_new(out)
     read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
     faces, records = mask_faces(read, kind, seed)

@@ -8,29 +8,52 @@ exit code 130.
 from __future__ import annotations
 
 import sys
+import textwrap
+from collections.abc import Callable
 
-from tyro.conf import FlagCreatePairsOff
 from tyro.extras import SubcommandApp
 
+from ferturb import __version__
 from ferturb.base.errors import FerturbError, missing
 from ferturb.cli.ablate import ablate
 from ferturb.cli.app import app, serve
-from ferturb.cli.data import data
+from ferturb.cli.data import VERBS as DATA_VERBS
+from ferturb.cli.demo import demo
 from ferturb.cli.evaluate import evaluate
 from ferturb.cli.explain import explain, faithfulness
 from ferturb.cli.features import leave_out, mask
+from ferturb.cli.parsing import run
 from ferturb.cli.predict import export, predict
 from ferturb.cli.push import push
 from ferturb.cli.study import report, study
 from ferturb.cli.train import train
 
-commands = SubcommandApp()
-commands.command(train)
-commands.command(evaluate)
-commands.command(name="leave-out")(leave_out)
-for verb in (mask, study, report, ablate, explain, faithfulness, predict, export, push, app, serve):
-    commands.command(verb)
-commands.command(data, name="data", help="Look at face datasets, fetch them, draw them.")
+DESCRIPTION = (
+    "Which facial features does an emotion classifier need, and does leaving some behind make it "
+    "better?"
+)
+DATA = "Look at face datasets, fetch them, draw them."
+GROUPS: dict[str, dict[str, Callable[..., None] | None]] = {
+    "Use a model": {"demo": demo, "predict": predict, "app": app},
+    "Hand it on": {"export": export, "serve": serve, "push": push},
+    "Train and compare": {"train": train, "evaluate": evaluate, "study": study, "report": report},
+    "Look into a model": {"ablate": ablate, "explain": explain, "faithfulness": faithfulness},
+    "Faces": {"data": None, "leave-out": leave_out, "mask": mask},
+}
+"""The verbs by what they are for; `data` has verbs of its own."""
+VERBS = {
+    name: DATA_VERBS if verb is None else () for g in GROUPS.values() for name, verb in g.items()
+}
+
+commands, _data = SubcommandApp(), SubcommandApp()
+for _name, _verb in DATA_VERBS.items():
+    _data.command(name=_name)(_verb)
+for _group in GROUPS.values():
+    for _name, _given in _group.items():
+        if _given is None:
+            commands.command(_data, name=_name, help=DATA)
+        else:
+            commands.command(name=_name)(_given)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,13 +87,28 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> None:
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        commands.cli(
-            prog="ferturb",
-            description="Which facial features does an emotion classifier need, and does leaving "
-            "some behind make it better?",
-            args=arguments,
-            config=(FlagCreatePairsOff,),
-        )
+        if given in ([], ["-h"], ["--help"], ["--version"]):
+            sys.stdout.write(f"ferturb {__version__}\n" if "--version" in given else overview())
+            sys.exit(0)
+        run(commands, VERBS, given)
     finally:
         sys.stdout.flush()  # here, where a full disk can still be said
+
+
+def overview() -> str:
+    """What `ferturb --help` prints: the verbs, by what they are for, each with what it does."""
+    wide = max(map(len, VERBS)) + 2
+    lines = ["usage: ferturb VERB …", "", *textwrap.wrap(DESCRIPTION, 79)]
+    for title, group in GROUPS.items():
+        lines += ["", f"{title}:"]
+        for name, verb in group.items():
+            does = DATA if verb is None else (verb.__doc__ or "").split("\n\n")[0]
+            lines += textwrap.wrap(
+                " ".join(does.split()),
+                79,
+                initial_indent=f"  {name.ljust(wide)}",
+                subsequent_indent=" " * (wide + 2),
+            )
+    return "\n".join([*lines, "", "ferturb VERB --help says more; ferturb --version.", ""])

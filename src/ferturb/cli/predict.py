@@ -2,103 +2,94 @@
 
 from __future__ import annotations
 
-import csv as csv_format
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Json
-from ferturb.predict.reading import READING, Reading
+from ferturb.cli.predictions import Shown, show, told
+from ferturb.predict.reading import Reading
 
 if TYPE_CHECKING:
-    from ferturb.predict.results import PhotoPrediction
+    from ferturb.predict.predictor import Predictor
     from ferturb.predict.shipped import PretrainedModel
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is shown and written of the predictions."""
+class ModelOptions:
+    """What answers, and from when on."""
 
-    json: bool = False
-    """Print a JSON list, one entry a photo or frame."""
-    csv: bool = False
-    """Print CSV, one row a face."""
-    annotate: Path | None = None
-    """A folder for copies with boxes, landmarks and emotions drawn on them."""
-    landmarks: bool = False
-    """Also put the 108 landmarks of each face into the JSON."""
-    quiet: bool = False
-    """Say nothing but results and errors."""
-
-
-SHOWN = Shown()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a model's probabilities are of."""
-
+    model: str = "clean"
+    """`clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, a run folder, or
+    `hf:OWNER/NAME` on the Hugging Face hub."""
     head: Literal["votes", "label"] | None = None
     """`votes`: how many of ten people would say so; `label`: FER2013's label (default: the votes,
     where the model learnt them)."""
+    threshold: float | None = None
+    """How probable an emotion has to be to be an answer, 0 to 1 (default: the model's own)."""
     prior: tuple[str, ...] = ()
     """How frequent the emotions are taken to be: `wild` (as on photos from the web), `balanced`
-    (all alike, for posed or unknown photos), or seven numbers for angry, disgust, fear, happy,
-    sad, surprise, neutral (default: as where the model was calibrated)."""
+    (all alike, for posed or unknown photos), or seven numbers for angry, disgust, fear, happy, sad,
+    surprise, neutral (default: as where the model was calibrated)."""
+    detector: str = "centerface"
+    """What finds faces: `centerface`, `haar` or `whole`."""
+    threads: int | None = None
+    """Threads of onnxruntime (default: all cores)."""
 
-    def of(self, model: PretrainedModel) -> PretrainedModel:
-        """The model, asked for these."""
+    def predictor(self) -> Predictor:
+        """What predicts so; raises `FerturbError` for what there is not."""
+        from ferturb.predict.predictor import Predictor
         from ferturb.predict.prior import prior_of
 
-        model = model.with_head(self.head) if self.head else model
-        return model.with_prior(prior_of(self.prior)) if self.prior else model
-
-
-ASKED = Asked()
+        predictor = Predictor(opened(self.model), self.detector, threads=self.threads)
+        if self.head is not None:
+            predictor.model = predictor.model.with_head(self.head)
+        if self.prior:
+            predictor.model = predictor.model.with_prior(prior_of(self.prior))
+        if self.threshold is not None:
+            predictor.model = predictor.model.with_threshold(self.threshold)
+        return predictor
 
 
 def predict(
     paths: Positional[tuple[Path, ...]] = (),
     /,
     *,
-    model: str = "clean",
-    detector: str = "centerface",
     webcam: int | None = None,
-    asked: Annotated[Asked, arg(name="")] = ASKED,
-    reading: Annotated[Reading, arg(name="")] = READING,
-    shown: Annotated[Shown, arg(name="")] = SHOWN,
-    threads: int | None = None,
+    model: OmitArgPrefixes[ModelOptions],
+    reading: OmitArgPrefixes[Reading],
+    shown: OmitArgPrefixes[Shown],
 ) -> None:
     """Find the faces in photos, folders and videos, and say which emotions they show.
 
-    A face whose most probable emotion is not sure enough is marked "?": the model doesn't know.
-    A file that can't be read is reported, the others go on, and the exit code is 1 (2 where none
-    can be read). Photos stay on this machine.
+    Faces are numbered from left to right, in a video by person. One whose most probable emotion is
+    not sure enough is marked "?": the model doesn't know. Photos stay on this machine.
+
+    Exit codes: 0 where all went well; 1 where a file can't be read or a copy not written (it is
+    reported, the others go on); 2 where none can be read, or the command is wrong; 130 after
+    Ctrl-C.
 
     Example: ferturb predict party.jpg holiday/ --annotate marked
 
     Args:
         paths: Photos, folders of photos, animations, videos.
-        model: `clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, a run folder, or
-            `hf:OWNER/NAME` on the Hugging Face hub.
-        detector: `centerface`, `haar` or `whole`.
-        webcam: The number of a camera to watch, from 0, until Ctrl-C; needs `ferturb[video]`.
-        threads: Threads of onnxruntime (default: all cores).
+        webcam: The number of a camera to watch, from 0, until Ctrl-C; needs the extra `video`.
+        model: What answers, and from when on.
+        reading: How photos and videos are looked at.
+        shown: What is shown and written of the predictions.
     """
     from ferturb.cli import terminal
     from ferturb.predict.files import find_files
-    from ferturb.predict.predictor import Predictor
 
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
-    predictor = Predictor(opened(model), detector, threads=threads)
-    predictor.model = asked.of(predictor.model)
+    shown.check()
+    predictor = model.predictor()
     files = find_files(paths)
     if not shown.quiet:
         terminal.notes(files.notes, terminal.errors)
@@ -107,12 +98,12 @@ def predict(
         found = predictor.predict_files(files.paths, reading, keep)
         if webcam is not None:
             found = chain(found, predictor.predict_video(webcam, reading, keep))
-        told = _Told(_with_progress(found, len(files.paths), progress), shown.annotate)
-        _show(told, shown)
+        with told(found, shown.annotate, len(files.paths), progress) as photos:
+            show(photos, shown)
     if not files.paths and webcam is None:
         raise FerturbError(f"no photos in {', '.join(map(str, paths))}; give photos or videos")
-    if told.exit_code:
-        sys.exit(told.exit_code)
+    if photos.exit_code:
+        sys.exit(photos.exit_code)
 
 
 def export(
@@ -156,91 +147,3 @@ def opened(model: str) -> str | PretrainedModel:
     from ferturb.export.torch_models import load_calibrated
 
     return load_calibrated(model)
-
-
-class _Told:
-    """The same predictions as they come; errors are said at once, and counted."""
-
-    def __init__(self, photos: Iterable[PhotoPrediction], annotate: Path | None) -> None:
-        self.photos, self.annotate = photos, annotate
-        self.failed: set[str] = set()
-        self.good: set[str] = set()
-
-    def __iter__(self) -> Iterator[PhotoPrediction]:
-        from ferturb.cli import terminal
-
-        for photo in self.photos:
-            if self.annotate is not None and photo.photo is not None:
-                photo = _written(photo, self.annotate)
-            if photo.error is not None:
-                terminal.error(f"{photo.name}: {photo.error}")
-            (self.good if photo.error is None else self.failed).add(photo.name)
-            yield photo
-
-    @property
-    def exit_code(self) -> int:
-        """0 where all went well, 1 where something failed, 2 where nothing went well."""
-        return 2 if not self.good else int(bool(self.failed))
-
-
-def _written(photo: PhotoPrediction, folder: Path) -> PhotoPrediction:
-    """Write a photo's annotated copy; what goes wrong is this photo's error."""
-    from ferturb.predict.annotation import write_annotated
-
-    try:
-        write_annotated(photo, folder)
-    except FerturbError as error:
-        return replace(photo, error=str(error))
-    return photo
-
-
-def _with_progress(
-    photos: Iterable[PhotoPrediction], files: int, progress: Callable[[int, int], None]
-) -> Iterator[PhotoPrediction]:
-    seen: set[str] = set()
-    for photo in photos:
-        seen.add(photo.name)
-        progress(len(seen), files)
-        yield photo
-
-
-def _show(photos: Iterable[PhotoPrediction], shown: Shown) -> None:
-    """Print every prediction as it comes."""
-    from ferturb.cli import terminal
-    from ferturb.predict.annotation import sentence
-
-    if shown.json:
-        _print_json(photos, shown.landmarks)
-    elif shown.csv:
-        _print_csv(photos)
-    else:
-        for photo in photos:
-            if photo.size is not None:
-                terminal.line(sentence(replace(photo, error=None)))
-
-
-def _print_json(photos: Iterable[PhotoPrediction], landmarks: bool) -> None:
-    """A JSON list that is written as it grows, so that a long one can be read along.
-
-    It is whole however the predictions end.
-    """
-    from ferturb.cli import terminal
-
-    start = "["
-    try:
-        for photo in photos:
-            sys.stdout.write(f"{start}\n {terminal.json_text(photo.to_dict(landmarks))}")
-            sys.stdout.flush()
-            start = ","
-    finally:
-        sys.stdout.write("\n]\n" if start == "," else "[]\n")
-
-
-def _print_csv(photos: Iterable[PhotoPrediction]) -> None:
-    from ferturb.predict.tabular import COLUMNS, rows_of
-
-    writer = csv_format.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for photo in photos:
-        writer.writerows(rows_of(photo))
-        sys.stdout.flush()

@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ferturb.base.config import RunConfig
 from ferturb.base.config.changes import Changes
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Device, Json, absolute, read_faces
 
@@ -27,6 +28,10 @@ class TrainingOptions:
     accept_changed_faces: bool = False
     """Go on with runs that were begun on other faces than the source has now (they note it), and
     keep those that are finished."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            in_range("workers", self.workers, 1, 1024)
 
 
 def study(

@@ -18,6 +18,7 @@ from ferturb.base.config import (
     RunConfig,
     choose,
 )
+from ferturb.base.config.fields import in_range
 from ferturb.cli.options import Device, LabelOrder, absolute
 
 
@@ -82,6 +83,12 @@ class NetworkOptions:
     """What the network learns: `label`, or `votes` (what ten people called the faces, with
     --votes), or both; the first one answers."""
 
+    def __post_init__(self) -> None:
+        in_range("distillation", self.distillation, 0.0, 1.0)
+        in_range("distillation_views", self.distillation_views, 0, None)
+        if self.local_maps is not None:
+            in_range("local_maps", self.local_maps, 0, None)
+
 
 @dataclass(frozen=True)
 class RecipeOptions:
@@ -107,6 +114,13 @@ class RecipeOptions:
     less, or are spread over the seven emotions."""
     votes_share: float | None = None
     """Weight of the votes head's loss where a label head is trained beside it, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if self.attention_epochs is not None:
+            in_range("attention_epochs", self.attention_epochs, 1, None)
+        for name in ("small_faces", "votes_share"):
+            if getattr(self, name) is not None:
+                in_range(name, getattr(self, name), 0.0, 1.0)
 
     def config(self) -> RecipeConfig:
         """The recipe with the changes; raises `FerturbError` for an unknown one."""

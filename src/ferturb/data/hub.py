@@ -16,6 +16,7 @@ from types import ModuleType
 
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.installation import install
 from ferturb.base.storage import atomic_folder
 from ferturb.data.fer_plus import read_votes
 
@@ -136,6 +137,5 @@ def _import(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise FerturbError(
-            f"this download needs {module}, which is not installed; "
-            f"run: pip install 'ferturb[{extra}]'"
+            f"this download needs {module}, which is not installed; run: {install(extra)}"
         ) from error

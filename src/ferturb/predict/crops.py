@@ -37,10 +37,12 @@ class Crop:
 
 
 def found_crops(photo: Photo, detector: Detector, finder: LandmarkFinder) -> tuple[Crop, ...]:
-    """The faces of a photo: boxes that are sure, or in which landmarks are found."""
+    """The faces of a photo, from left to right: boxes that are sure, or in which landmarks are
+    found."""
     detections = detector(photo.pixels)
     aligned = align(grey(photo.pixels), detections.boxes, finder)
     kept = np.flatnonzero((detections.scores >= SURE) | (aligned.confidence >= _LIKELY_A_FACE))
+    kept = kept[np.argsort(detections.boxes[kept, ::2].sum(1), kind="stable")]
     boxes = (detections.boxes * photo.scale).astype(np.float32)
     places = [_shown(place, photo.scale) for place in aligned.places]
     return tuple(

@@ -1,9 +1,9 @@
 """Where the annotated copy of a photo is written: never over anything but an earlier copy of it.
 
-A copy is a PNG that carries a mark of the photo it shows. A file that is there and has not this
-mark (an original, or another photo's copy) is left alone, and the copy gets a longer name. So
-names are distinct whatever the photos are called, on any file system, and a second run replaces
-its own copies.
+A copy keeps its photo's format, where that can be written, and carries a mark of the photo it
+shows (`ferturb.predict.marked_files`). A file that is there and has not this mark (an original, or
+another photo's copy) is left alone, and the copy gets a longer name. So names are distinct
+whatever the photos are called, on any file system, and a second run replaces its own copies.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ import os
 from itertools import count
 from pathlib import Path
 
-from PIL import Image
-
 from ferturb.base.errors import FerturbError
+from ferturb.predict.marked_files import carries, suffix_of
 
-MARK = "ferturb"
-"""The key of a copy's text chunk; its value is `mark_of` the photo."""
 _LONGEST = 100
 """Bytes of a name's stem at most; file systems take 255, some 143, and more is added to it."""
 _FORBIDDEN = '<>:"/\\|?*'
@@ -48,26 +45,15 @@ def stem_of(name: str) -> str:
     return f"_{stem}" if stem.partition(".")[0].strip().lower() in _DEVICES else stem
 
 
-def output_path(folder: Path, name: str, frame: int | None = None) -> Path:
-    """The file in a folder for the annotated copy of a photo or frame."""
+def output_path(folder: Path, name: str, frame: int | None = None, film: bool = False) -> Path:
+    """The file in a folder for the annotated copy of a photo, a frame or, as a `film`, a video."""
     if folder.exists() and not folder.is_dir():
         raise FerturbError(f"{folder} is not a folder; give one to write annotated copies into")
-    stem, mark = stem_of(name), mark_of(name, frame)
+    stem, mark, suffix = stem_of(name), mark_of(name, frame), suffix_of(name, film)
     number = "" if frame is None else f"_{frame:06d}"
     for attempt in count():
         more = ("", f"-{mark[:8]}", f"-{mark}")[attempt] if attempt < 3 else f"-{mark}-{attempt}"
-        path = folder / f"{stem}{more}{number}.png"
-        if not os.path.lexists(path) or _carries(path, mark):
+        path = folder / f"{stem}{more}{number}{suffix}"
+        if not os.path.lexists(path) or carries(path, mark):
             return path
     raise AssertionError
-
-
-def _carries(path: Path, mark: str) -> bool:
-    """Whether a file is an earlier copy of the same photo."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            return image.info.get(MARK) == mark
-    except Exception:  # a damaged file can make a decoder fail in any way
-        return False

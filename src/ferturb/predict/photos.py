@@ -64,20 +64,42 @@ def photo_of(array: Any) -> Photo:
     return _photo(upright(Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0])))
 
 
+def photo_from(source: Any) -> Photo:
+    """A photo from a file's path, a file's bytes, a picture of Pillow, or an array (`photo_of`).
+
+    What can't be read raises `FerturbError`.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return read_photo(bytes(source))
+    if isinstance(source, Image.Image):
+        if 0 in source.size:
+            raise FerturbError(f"a picture has pixels, got one of {source.width}×{source.height}")
+        try:
+            return _photo(upright(source, source.size))
+        except Exception as error:  # it may be opened, and not read before now
+            raise FerturbError(f"damaged image: {first_line(error)}") from error
+    if not isinstance(source, str | os.PathLike):
+        return photo_of(source)
+    path = Path(source)
+    if path.is_dir():
+        raise FerturbError(f"{path} is a folder; predict_files reads those, and videos")
+    try:
+        return read_photo(path)
+    except FerturbError as error:
+        raise FerturbError(f"{path}: {error}") from error
+
+
 def photos_of(photos: Any) -> Iterable[Any]:
-    """Photos in memory, as they are; one photo, a path or what is no list raises `FerturbError`."""
-    if isinstance(photos, str | bytes | os.PathLike):
-        raise FerturbError(
-            f"predict takes a list of photos in memory, got {type(photos).__name__}; "
-            "predict_files reads files"
-        )
+    """One photo or many as many: a path, bytes, a picture of Pillow and an array (h, w), (h, w, 1),
+    (h, w, 3) or (h, w, 4) are one; what is neither one nor a list raises `FerturbError`."""
     shape = getattr(photos, "shape", None)
-    if shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+    array = shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
+    if array or isinstance(photos, str | os.PathLike | bytes | bytearray | Image.Image):
+        return [photos]
+    if not isinstance(photos, Iterable) or (shape is not None and len(shape) < 2):
         raise FerturbError(
-            f"predict takes a list of photos, got one of {tuple(shape)}; give [photo]"
+            f"predict takes photos (paths, bytes, pictures, arrays), got {type(photos).__name__}"
         )
-    if not isinstance(photos, Iterable) or isinstance(photos, Image.Image):
-        raise FerturbError(f"predict takes a list of photos, got {type(photos).__name__}")
     return photos
 
 

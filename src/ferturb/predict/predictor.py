@@ -14,6 +14,7 @@ Everything runs on onnxruntime. A run folder's model, which needs torch, is open
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -35,9 +36,9 @@ from ferturb.predict.files import find_files
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
 from ferturb.predict.landmark_finder import LandmarkFinder
-from ferturb.predict.photos import Photo, faces_of, photo_of, photos_of, read_frames
+from ferturb.predict.photos import Photo, faces_of, photo_from, photos_of, read_frames
 from ferturb.predict.reading import READING, Reading
-from ferturb.predict.results import FacePrediction, PhotoPrediction
+from ferturb.predict.results import FacePrediction, PhotoPrediction, Predictions
 from ferturb.predict.shipped import PretrainedModel, load_pretrained
 from ferturb.predict.tracking import Tracker
 from ferturb.predict.video import SUFFIXES as VIDEOS
@@ -74,14 +75,16 @@ class Predictor:
         self.limits = limits
         self._detector, self._threads = detector, threads
 
-    def predict(self, photos: Iterable[Any], cropped: bool = False) -> list[PhotoPrediction]:
-        """The faces of photos in memory: uint8 arrays (h, w), (h, w, 3) or (h, w, 4).
+    def predict(self, photos: Any, cropped: bool = False) -> Predictions:
+        """The faces of one photo or of many, one result a photo, in order.
 
-        Raises `FerturbError` for an array that is not a photo, and for one photo without a list.
+        A photo is a path, a file's bytes, a picture of Pillow, or a uint8 array (h, w), (h, w, 3)
+        or (h, w, 4). The first that can't be read raises `FerturbError`; `predict_files` goes on,
+        and reads folders and videos. `cropped`: each photo is one face already.
         """
         listed = enumerate(photos_of(photos))
-        looked_at = (self._look(str(i), photo_of(a), cropped) for i, a in listed)
-        return list(self._classified(looked_at))
+        looked_at = (self._look(_name(p, i), photo_from(p), cropped) for i, p in listed)
+        return Predictions(self._classified(looked_at))
 
     def predict_files(
         self,
@@ -110,7 +113,7 @@ class Predictor:
                 try:
                     yield from self._watched(path, reading, keep)
                 except FerturbError as error:
-                    yield PhotoPrediction(str(path), error=str(error).removeprefix(f"{path} "))
+                    yield self._begun(str(path), error=str(error).removeprefix(f"{path} "))
 
     def predict_video(
         self, source: str | Path | int, reading: Reading = READING, keep: bool = False
@@ -119,7 +122,7 @@ class Predictor:
         time: each face has a track, and its probabilities are averaged over `reading.smoothing`
         seconds.
 
-        Needs OpenCV (`ferturb[video]`). What is no path and no number raises `FerturbError` at
+        Needs OpenCV (the extra `video`). What is no path and no number raises `FerturbError` at
         once, what can't be opened when the first frame is asked for.
         """
         return self._watched(checked(source), reading, keep)
@@ -182,7 +185,7 @@ class Predictor:
                 number = i if reading.frames else None
                 yield self._look(str(path), photo, reading.cropped, number, keep)
         except FerturbError as error:
-            yield PhotoPrediction(str(path), error=str(error)), ()
+            yield self._begun(str(path), error=str(error)), ()
 
     def _look(
         self,
@@ -193,10 +196,16 @@ class Predictor:
         keep: bool = False,
     ) -> _Seen:
         """A photo and the faces cut out of it."""
-        answer = PhotoPrediction(name, photo.size, frame=frame, photo=photo if keep else None)
+        kept = photo if keep else None
+        answer = self._begun(name, size=photo.size, frame=frame, photo=kept)
         if cropped:
             return answer, (whole_crop(photo),)
         return answer, found_crops(photo, self.detector, self.finder)
+
+    def _begun(self, name: str, **known: Any) -> PhotoPrediction:
+        about = self.model.about
+        known |= {"model": about.name, "head": about.head, "threshold": about.abstain_below}
+        return PhotoPrediction(name, **known)
 
     def _classified(self, looked_at: Iterable[_Seen]) -> Iterator[PhotoPrediction]:
         """Landmarks and emotions, for the faces of some photos at a time."""
@@ -230,6 +239,11 @@ class Predictor:
             hidden=dict(zip(FEATURES, hidden.tolist(), strict=True)) if confidence > 0 else None,
             face=crop.face,
         )
+
+
+def _name(photo: Any, number: int) -> str:
+    """A photo's path, or its place in the list."""
+    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else str(number)
 
 
 def _by_emotion(row: Float32[np.ndarray, " 7"]) -> dict[str, float]:

@@ -24,7 +24,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         """`FerturbError` for numbers that make no sense."""
-        require_whole("every", self.every, 1)
+        require_whole("every", self.every, 1, 10**9)
         require_number("smoothing", self.smoothing, 0.0, _LONGEST)
 
 

@@ -59,6 +59,7 @@ class FacePrediction:
             "score": round(self.score, 4),
             "emotion": self.emotion,
             "most_probable": self.most_probable,
+            "confidence": round(self.confidence, 4),
             "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
             "landmark_confidence": round(self.landmark_confidence, 4),
             "hidden": hidden,
@@ -72,7 +73,7 @@ class FacePrediction:
 
 @dataclass(frozen=True)
 class PhotoPrediction:
-    """One photo, or one frame: its faces, the most certain first, or why it could not be read."""
+    """One photo, or one frame: its faces, from left to right, or why it could not be read."""
 
     name: str
     size: tuple[int, int] | None = None
@@ -86,10 +87,34 @@ class PhotoPrediction:
     """Where in a video."""
     photo: Photo | None = field(default=None, repr=False)
     """The photo itself, if it was to be kept."""
+    model: str | None = None
+    """The model's name."""
+    head: str | None = None
+    """Which of its heads answered: `votes` or `label`."""
+    threshold: float | None = None
+    """The probability from which the model answers."""
+
+    def numbered(self) -> list[tuple[int, FacePrediction]]:
+        """The faces with their numbers: from 1, from left to right, or a video's tracks."""
+        return [(face.track or i, face) for i, face in enumerate(self.faces, 1)]
+
+    def origin(self) -> dict[str, Any]:
+        """Model, head, ferturb's version, and threshold, as JSON keeps them; empty without a
+        model."""
+        if self.model is None:
+            return {}
+        from ferturb import __version__
+
+        return {
+            "model": self.model,
+            "head": self.head,
+            "version": __version__,
+            "threshold": round(self.threshold or 0.0, 4),
+        }
 
     def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
         """As JSON keeps it."""
-        found: dict[str, Any] = {"name": encodable(self.name)}
+        found: dict[str, Any] = {"name": encodable(self.name), **self.origin()}
         if self.error is not None:
             found["error"] = encodable(self.error)
         if self.error is not None and self.size is None:
@@ -98,5 +123,18 @@ class PhotoPrediction:
             found["frame"] = self.frame
         if self.seconds is not None:
             found["seconds"] = round(self.seconds, 3)
-        faces = [face.to_dict(landmarks) for face in self.faces]
+        faces = [{"face": i, **face.to_dict(landmarks)} for i, face in enumerate(self.faces, 1)]
         return found | {"size": list(self.size or ()), "faces": faces}
+
+
+class Predictions(list[PhotoPrediction]):
+    """Photos and frames in order, as a list, and as a table."""
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row a face, and one for a photo without any (`tabular.COLUMNS`).
+
+        Without pandas it raises `FerturbError`.
+        """
+        from ferturb.predict.tabular import frame_of
+
+        return frame_of(self)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferturb.base.checks import require_path
+from ferturb.base.checks import require_number, require_path
 from ferturb.base.config import choose
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
@@ -157,6 +157,12 @@ class PretrainedModel:
         `FerturbError`. The threshold of abstention stays.
         """
         about = dataclasses.replace(self.about, prior=frequencies(prior))
+        return PretrainedModel(about, self.backend, self._run, self._made)
+
+    def with_threshold(self, threshold: float) -> PretrainedModel:
+        """The same model that answers from another probability on, 0 … 1; else `FerturbError`."""
+        least = require_number("threshold", threshold, 0.0, 1.0)
+        about = dataclasses.replace(self.about, abstain_below=least)
         return PretrainedModel(about, self.backend, self._run, self._made)
 
     @property

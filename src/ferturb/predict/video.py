@@ -15,6 +15,7 @@ import numpy as np
 from ferturb.base.checks import require_whole
 from ferturb.base.decode import LONGEST
 from ferturb.base.errors import FerturbError
+from ferturb.base.installation import install
 from ferturb.predict.photos import Photo, photo_of
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ def _open(source: Path | int) -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise FerturbError(
-            "videos and webcams need OpenCV; pip install 'ferturb[video]'"
-        ) from error
+        raise FerturbError(f"videos and webcams need OpenCV; {install('video')}") from error
     if "OPENCV_LOG_LEVEL" not in os.environ:
         with contextlib.suppress(AttributeError):  # not every OpenCV can be told to be silent
             cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

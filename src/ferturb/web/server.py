@@ -18,7 +18,7 @@ null}``, null meaning that the model doesn't know.
   application/octet-stream; 32 MiB and 120 million pixels at most). ``cropped=1``: the image is one
   face already. Answer: ``size`` and ``faces``, each with ``box`` (left, top, right, bottom),
   ``score``, ``landmark_confidence``, ``hidden`` (feature -> probability, or null), ``face``, and
-  ``answers`` by model. At most 100 faces, the most certain first.
+  ``answers`` by model. The 100 most certain faces at most, from left to right.
 - ``POST /api/face``: ``{"face", "left_out": [feature …], "worn": kind or null, "fill": "mean",
   "models": [name …]}``. Answer: the altered ``face``, and ``answers`` by model.
 - ``POST /api/what-if``: ``{"face", "model", "fill"}``. Answer: ``before``, and ``rows``: an answer
@@ -44,6 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.installation import install
 from ferturb.predict.detection import Detector
 from ferturb.predict.shipped import NAMES, PretrainedModel, load_pretrained
 from ferturb.web.attention import GRAPH
@@ -58,7 +59,7 @@ try:
     from starlette.staticfiles import StaticFiles
 except ModuleNotFoundError as missing:
     raise FerturbError(
-        f"the web page needs the package {missing.name}; pip install 'ferturb[app]'"
+        f"the web page needs the package {missing.name}; {install('app')}"
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, unpacked

@@ -34,7 +34,7 @@ def test_altered() -> None:
 
 
 def test_options_that_make_no_sense() -> None:
-    with pytest.raises(FerturbError, match="alteration_seed must be at least 0"):
+    with pytest.raises(FerturbError, match="alteration_seed must be from 0 to 4294967295, got -1"):
         DatasetConfig(alteration_seed=-1)
     with pytest.raises(FerturbError, match=r"unknown kind of face mask 'n96': did you mean 'n95'"):
         DatasetConfig(face_masks="n96")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, seed_in_range
 
 
 @dataclass(frozen=True)
@@ -29,3 +29,4 @@ class AblationOptions:
 
     def __post_init__(self) -> None:
         in_range("controls", self.controls, 0, None)
+        seed_in_range(self.seed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ferturb.base.config.fields import in_range
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -42,3 +44,9 @@ class Changes:
     """`leaving-out`: which of the arms, e.g. `whole one-view`."""
     replicates: int | None = None
     """`leaving-out`: how many at most, the first ones, of each training size."""
+
+    def __post_init__(self) -> None:
+        for name, most in (("epochs", None), ("seeds", 1000), ("replicates", 1000)):
+            value = getattr(self, name)
+            if value is not None:
+                in_range(name, value, 1, most)

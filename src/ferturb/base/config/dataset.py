@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferturb.base.config.fields import in_range, unknown
+from ferturb.base.config.fields import in_range, seed_in_range, unknown
 from ferturb.base.errors import FerturbError
 
 MASK_KINDS = ("surgical", "cloth", "n95", "mixed", "glasses", "hand", "random")
@@ -52,8 +52,8 @@ class DatasetConfig:
     emotions in order from 0 (`neutral,happy,…`), or pairs (`1=sad,2=fear,…`)."""
 
     def __post_init__(self) -> None:
-        in_range("alteration_seed", self.alteration_seed, 0, None)
-        in_range("subset_seed", self.subset_seed, 0, None)
+        seed_in_range(self.alteration_seed, "alteration_seed")
+        seed_in_range(self.subset_seed, "subset_seed")
         if self.training_faces is not None:
             in_range("training_faces", self.training_faces, 7, None)
         for kind, name, known in (

@@ -22,11 +22,22 @@ from ferturb.base.errors import FerturbError
 T = TypeVar("T")
 
 
+MOST = 1_000_000_000
+"""What a number without a bound of its own may be at most; infinity never is meant."""
+_LARGEST_SEED = 2**32 - 1
+
+
 def in_range(name: str, value: float, low: float, high: float | None) -> None:
-    """Raise `FerturbError` unless the value is within the bounds; `high` None is no bound."""
-    if not (value >= low and (high is None or value <= high)):  # so that NaN is outside
-        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise FerturbError(f"{name} must be {bounds}, got {value}")
+    """Raise `FerturbError` unless the value is within the bounds; `high` None stands for `MOST`."""
+    top = MOST if high is None else high
+    if not low <= value <= top:  # so that NaN is outside
+        bounds = f"at least {low}" if high is None and value < low else f"from {low} to {top}"
+        raise FerturbError(f"{name} must be {bounds}, got {value!r:.40}")
+
+
+def seed_in_range(value: int, name: str = "seed") -> None:
+    """Raise `FerturbError` for what can't be a seed."""
+    in_range(name, value, 0, _LARGEST_SEED)
 
 
 def choose(kind: str, name: str, known: Mapping[str, T]) -> T:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ferturb.base.config.dataset import DatasetConfig
-from ferturb.base.config.fields import build
+from ferturb.base.config.fields import build, seed_in_range
 from ferturb.base.config.method import MethodConfig
 from ferturb.base.config.network import ModelConfig
 from ferturb.base.config.recipe import FAST, RecipeConfig
@@ -40,6 +40,9 @@ class RunConfig:
     evaluates: str | None = None
     """Folder of a finished run, relative to the run's own parent folder, whose network this one
     measures as its own method uses it; nothing is trained."""
+
+    def __post_init__(self) -> None:
+        seed_in_range(self.seed)
 
     @property
     def needs(self) -> tuple[str, ...]:

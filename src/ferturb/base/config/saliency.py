@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, seed_in_range
 
 SALIENCY = "smoothgrad"
 """The saliency method where none is asked for: of those that are fast, the one that named the right
@@ -28,6 +28,7 @@ class SaliencyOptions:
 
     def __post_init__(self) -> None:
         in_range("faces of each emotion", self.faces, 1, None)
+        seed_in_range(self.seed)
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,4 @@ class FaithfulnessOptions:
 
     def __post_init__(self) -> None:
         in_range("faces of each emotion", self.faces, 1, None)
+        seed_in_range(self.seed)
