@@ -37,13 +37,14 @@ def adapt(study: Study, changes: Changes) -> Study:
     share = study.attention_epochs / study.recipe.epochs
     # How many faces are drawn counts only where they are: a study shares its runs on any others.
     drawn = changes.data == DatasetConfig().source
+    if changes.faces is not None:
+        in_range("faces", changes.faces, *FACES)
     if changes.faces is not None and not drawn:
         raise FerturbError(
             f"faces says how many are drawn, and those of {changes.data} are read; leave it out"
         )
     dataset = study.dataset if drawn else DatasetConfig()
     if changes.faces is not None:
-        in_range("faces", changes.faces, *FACES)
         dataset = replace(dataset, synthetic_faces=changes.faces)
     dataset = replace(dataset, source=changes.data, clean=changes.clean)
     dataset = replace(dataset, votes=changes.votes, label_order=changes.label_order)

@@ -167,6 +167,7 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
         "score": number,
         "emotion": {"type": ["string", "null"], "description": "null: it doesn't know"},
         "most_probable": word,
+        "confidence": number,
         "probabilities": numbers,
         "landmark_confidence": number,
         "hidden": {"type": ["object", "null"], "additionalProperties": number},
