@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ferturb.data.sources import load_faces as load_faces
     from ferturb.evaluation.scores import score as score
     from ferturb.export.hub import push_to_hub as push_to_hub
+    from ferturb.export.wrap import wrap as wrap
     from ferturb.features.altered import load_dataset as load_dataset
     from ferturb.models.classifier import Classifier as Classifier
     from ferturb.models.ensemble import Ensemble as Ensemble
@@ -62,6 +63,7 @@ _HOMES = {
     "Ensemble": "ferturb.models.ensemble",
     "Predictor": "ferturb.predict.predictor",
     "load_pretrained": "ferturb.predict.shipped",
+    "wrap": "ferturb.export.wrap",
     "build_report": "ferturb.report.build",
     "Run": "ferturb.runs.run",
     "execute_run": "ferturb.runs.execute",

@@ -360,7 +360,7 @@ def test_one_damaged_run_among_others_is_named_and_the_others_are_scored(
     said = capsys.readouterr()
     assert stopped.value.code == 2
     assert [row["name"] for row in json.loads(said.out)] == [good.name]
-    assert "1 of 2 runs can't be scored" in said.err
+    assert "1 of 2 models can't be scored" in said.err
     assert "is damaged" in fails(capsys, "evaluate", str(bad), str(good), "--ensemble")
 
 

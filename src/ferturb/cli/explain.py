@@ -6,66 +6,70 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, arg
 
 from ferturb.base.config import FaithfulnessOptions, SaliencyOptions
-from ferturb.cli.options import Device, Json, LabelOrder, other_faces, read_faces
+from ferturb.cli.models import ModelOptions, Models, faces_for, open_models
+from ferturb.cli.options import Computing, Json, LabelOrder, read_faces
 
 if TYPE_CHECKING:
     import torch
 
     from ferturb.data.faces import Faces
+    from ferturb.evaluation.saliency.mass import Explanation
+    from ferturb.models.wrapped import Wrapped
     from ferturb.runs.run import Run
 
-Runs = Annotated[tuple[Path, ...], arg(metavar="RUN...", help="Run folders.")]
 Data = Annotated[
     str | None,
     arg(help="Faces to look at: a path, or `synthetic` (default: the first run's own)."),
 ]
-Threads = Annotated[int | None, arg(help="Threads of torch.")]
 
 
 def explain(
-    runs: Positional[Runs],
+    models: Models,
     /,
     *,
     saliency: OmitArgPrefixes[SaliencyOptions],
+    form: OmitArgPrefixes[ModelOptions],
+    computing: OmitArgPrefixes[Computing],
     data: Data = None,
     label_order: LabelOrder = None,
     out: Path | None = None,
-    threads: Threads = None,
-    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Where on the face models look: saliency, and its mass on each facial feature, by emotion.
 
     The table shows the share of the saliency on a feature over the feature's share of the pixels:
-    1 is no more than its pixels are due. What was found is kept in the run folders for the report.
+    1 is no more than its pixels are due. What was found of runs is kept in their folders for the
+    report. Of a model that can only be asked (ONNX, a function): --method occlusion or rise.
 
     Example: ferturb explain runs/vgg16-* --method integrated-gradients --out saliency
+
+    Example: ferturb explain model.onnx --classes affectnet --method rise --data fer2013.zip
 
     Args:
         out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
-    from ferturb.evaluation.saliency.mass import explain_run, mass_by_emotion
+    from ferturb.evaluation.saliency.mass import mass_by_emotion
     from ferturb.report.form.files import write_items
-    from ferturb.report.run_results import read_run, run_names
-    from ferturb.report.saliency.explain import explain_figure
+    from ferturb.report.run_results import read_run
+    from ferturb.report.saliency.explain import explain_figure, model_names
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
+    from ferturb.runs.run import Run
 
     if out is not None:
         require_folder(out)
-    opened, source, chosen = _open(runs, data, label_order, device, threads, json)
+    opened, source, chosen = _open(models, form, data, label_order, computing, json)
     method, split = saliency.method, saliency.split
-    found = {}
-    for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: {method}", json) as bar:
-            found[name, method] = explain_run(run, source, saliency, device=chosen, on_progress=bar)
-    mass = {run.name: mass_by_emotion(one) for run, one in zip(opened, found.values(), strict=True)}
+    named = zip(model_names(opened), opened, strict=True)
+    found = {(n, method): _explained(one, source, saliency, chosen, json) for n, one in named}
+    names = _titles(opened)
+    mass = dict(zip(names, map(mass_by_emotion, found.values()), strict=True))
     if out is not None:
-        results = [read_run(run) for run in opened]
+        results = [read_run(one) if isinstance(one, Run) else one for one in opened]
         picture = explain_figure(results, source, method, split, saliency.seed)
         files = write_items([picture, *mass_items(found)], out)
     if json:
@@ -75,31 +79,32 @@ def explain(
     for name, own in mass.items():
         title = f"{name}: {method}, mass over area ({split}, {own[0].n} faces)"
         terminal.table(title, ["feature", *COLUMNS], enrichment_rows(own))
-    for run, one in zip(opened, found.values(), strict=True):
-        if one.record["silent"]:
-            said = f"{one.record['silent']} of {len(one.labels)} faces, counted as mass everywhere"
-            terminal.facts({"no map": f"{run.name}: {said}"})
+    for name, looked in zip(names, found.values(), strict=True):
+        if silent := looked.record["silent"]:
+            said = f"{silent} of {len(looked.labels)} faces, counted as mass everywhere"
+            terminal.facts({"no map": f"{name}: {said}"})
     if out is not None:
         terminal.facts({"written": ", ".join(map(str, files))})
 
 
 def faithfulness(
-    runs: Positional[Runs],
+    models: Models,
     /,
     *,
     benchmark: OmitArgPrefixes[FaithfulnessOptions],
+    form: OmitArgPrefixes[ModelOptions],
+    computing: OmitArgPrefixes[Computing],
     data: Data = None,
     label_order: LabelOrder = None,
     out: Path | None = None,
-    threads: Threads = None,
-    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Whether saliency maps are true: curves, pointing, randomised weights, and planted features.
 
     Beside the methods stand two maps that know nothing of the model, `random` and `centre`. On the
     synthetic faces, where it is known which facial features carry which emotion, it also says how
-    often a method names one of them. What was found is kept in the run folders for the report.
+    often a method names one of them. What was found of runs is kept in their folders for the
+    report.
 
     Example: ferturb faithfulness runs/compact-baseline-fast-s0-1a2b3c --methods grad-cam rise
 
@@ -108,19 +113,28 @@ def faithfulness(
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
-    from ferturb.evaluation.saliency.benchmark import benchmark_saliency, summarise
+    from ferturb.evaluation.saliency.benchmark import (
+        benchmark_methods,
+        benchmark_saliency,
+        summarise,
+    )
     from ferturb.report.form.files import write_items
-    from ferturb.report.run_results import run_names
+    from ferturb.report.saliency.explain import model_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
+    from ferturb.runs.run import Run
 
     if out is not None:
         require_folder(out)
-    opened, source, chosen = _open(runs, data, label_order, device, threads, json)
+    opened, source, chosen = _open(models, form, data, label_order, computing, json)
     found = {}
-    for name, run in zip(run_names(opened), opened, strict=True):
-        with terminal.working(f"{run.name}: faithfulness", json) as bar:
-            found[name] = benchmark_saliency(run, source, benchmark, device=chosen, on_progress=bar)
-    rows = {run.name: summarise(one) for run, one in zip(opened, found.values(), strict=True)}
+    for name, one in zip(model_names(opened), opened, strict=True):
+        with terminal.working(f"{one.name}: faithfulness", json) as bar:
+            if isinstance(one, Run):
+                scored = benchmark_saliency(one, source, benchmark, device=chosen, on_progress=bar)
+            else:
+                scored = benchmark_methods(one, source, benchmark, device=chosen, on_progress=bar)
+        found[name] = scored
+    rows = dict(zip(_titles(opened), map(summarise, found.values()), strict=True))
     files = write_items(judged_items(found), out) if out is not None else []
     if json:
         terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
@@ -133,18 +147,41 @@ def faithfulness(
 
 
 def _open(
-    folders: tuple[Path, ...],
+    texts: tuple[str, ...],
+    form: ModelOptions,
     data: str | None,
     label_order: str | None,
-    device: str,
-    threads: int | None,
+    computing: Computing,
     quiet: bool,
-) -> tuple[list[Run], Faces, torch.device]:
-    """The runs, the faces to look at them with, and the device."""
-    from ferturb.models.device import prepare_process
-    from ferturb.runs.run import finished_runs
+) -> tuple[list[Run | Wrapped], Faces, torch.device]:
+    """The models, the faces to look at them with, and the device."""
+    chosen = computing.prepare()
+    models = open_models(texts, form)
+    return models, read_faces(faces_for(models, data, label_order), quiet), chosen
 
-    chosen = prepare_process(device, threads)
-    runs = finished_runs(folders)
-    config = runs[0].config.dataset if data is None else other_faces(data, label_order)
-    return runs, read_faces(config, quiet), chosen
+
+def _explained(
+    one: Run | Wrapped,
+    faces: Faces,
+    options: SaliencyOptions,
+    device: torch.device,
+    quiet: bool,
+) -> Explanation:
+    """One model explained; kept with it if it is a run."""
+    from ferturb.cli import terminal
+    from ferturb.evaluation.saliency.mass import explain, explain_run
+    from ferturb.runs.run import Run
+
+    with terminal.working(f"{one.name}: {options.method}", quiet) as bar:
+        if isinstance(one, Run):
+            return explain_run(one, faces, options, device=device, on_progress=bar)
+        return explain(one, faces, options, device=device, on_progress=bar)
+
+
+def _titles(models: list[Run | Wrapped]) -> list[str]:
+    """What each is called on the terminal: a run by its folder, which is distinct."""
+    from ferturb.report.saliency.explain import model_names
+    from ferturb.runs.run import Run
+
+    pairs = zip(model_names(models), models, strict=True)
+    return [one.name if isinstance(one, Run) else name for name, one in pairs]

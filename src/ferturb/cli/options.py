@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,29 @@ from tyro.conf import arg
 from ferturb.base.config import DatasetConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from ferturb.data.faces import Faces
 
 Source = Annotated[str, arg(metavar="SOURCE")]
 
 Device = Annotated[str, arg(help="`cpu`, `cuda`, `cuda:1`, …")]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """What computes."""
+
+    device: Device = "cpu"
+    threads: int | None = None
+    """Threads of torch."""
+
+    def prepare(self) -> torch.device:
+        """Set up this process, and give the device; `FerturbError` for one that isn't there."""
+        from ferturb.models.device import prepare_process
+
+        return prepare_process(self.device, self.threads)
+
 
 LabelOrder = Annotated[
     str | None,

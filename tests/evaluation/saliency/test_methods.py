@@ -12,13 +12,13 @@ from ferturb.evaluation.saliency.methods import (
     NOISE,
     NOISY_COPIES,
     as_mass,
-    networks_of,
     raw_saliency,
     saliency,
     saliency_maps,
     signed_integrated_gradients,
     silent,
 )
+from ferturb.evaluation.saliency.networks import networks_of
 from ferturb.models.classifier import MEAN, Classifier
 from ferturb.models.ensemble import Ensemble
 from ferturb.perturb.view_classifier import ViewClassifier

@@ -132,6 +132,34 @@ def ablate(
     return Ablation(features, truth, whole, without, controls, area)
 
 
+def ablate_faces(
+    model: nn.Module,
+    faces: Faces,
+    options: AblationOptions = AblationOptions(),
+    landmarks: Landmarks | None = None,
+    device: torch.device | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> Ablation:
+    """`ablate` any model on a split of some faces, with a record of how it was measured.
+
+    `landmarks` are those of all the faces given; None finds those of the split. Raises
+    `FerturbError` for a split without faces, and for unknown names.
+    """
+    features, split = _checked(options), options.split
+    chosen = faces.split(split)
+    if not len(chosen):
+        raise FerturbError(f"{faces.source} has no {split} faces; choose another split or source")
+    started = time.monotonic()
+    found = landmarks_at(landmarks, faces, split) or landmarks_of(chosen)
+    model = model.to(device or torch.device("cpu"))
+    measured = ablate(model, chosen.images, chosen.labels, found, options, device, on_progress)
+    record = asdict(options) | {
+        "features": list(features),
+        "mean_shape": sum(source == "mean shape" for source in found.source),
+    }
+    return replace(measured, record=record | describe_analysis(faces, started))
+
+
 def ablate_run(
     run: Run,
     faces: Faces,
@@ -140,26 +168,13 @@ def ablate_run(
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Ablation:
-    """`ablate` a finished run on a split of some faces, and keep the result with the run.
+    """`ablate_faces` by a finished run's model, kept with the run.
 
-    `landmarks` are those of all the faces given; None finds those of the split. It is stored
-    under `analysis_name`; the same again replaces it. Raises `FerturbError` for a run that is not
-    finished, a split without faces, unknown names.
+    It is stored under `analysis_name`; the same again replaces it. Raises `FerturbError` as
+    `ablate_faces` does, and for a run that is not finished.
     """
-    run.require_done()
-    features, split = _checked(options), options.split
-    chosen = faces.split(split)
-    if not len(chosen):
-        raise FerturbError(f"{faces.source} has no {split} faces; choose another split or source")
-    started = time.monotonic()
-    found = landmarks_at(landmarks, faces, split) or landmarks_of(chosen)
-    model = run.load_model().to(device or torch.device("cpu"))
-    measured = ablate(model, chosen.images, chosen.labels, found, options, device, on_progress)
-    record = asdict(options) | {
-        "features": list(features),
-        "mean_shape": sum(source == "mean shape" for source in found.source),
-    }
-    measured = replace(measured, record=record | describe_analysis(faces, started))
+    model = run.require_done().load_model()
+    measured = ablate_faces(model, faces, options, landmarks, device, on_progress)
     measured.store(run, analysis_name(run, faces, options))
     return measured
 

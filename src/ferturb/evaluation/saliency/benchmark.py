@@ -1,4 +1,4 @@
-"""The benchmark of saliency methods: every method of a run scored on the same faces.
+"""The benchmark of saliency methods: every method of a model scored on the same faces.
 
 What is kept with the run is per face, so that intervals can be computed again: see `Benchmark`.
 The cost is bounded by the number of faces: of each face one explanation by each method and 34 looks
@@ -34,6 +34,7 @@ from ferturb.evaluation.saliency.faithfulness import (
     ranked,
 )
 from ferturb.evaluation.saliency.methods import METHODS, as_mass, saliency_maps
+from ferturb.evaluation.saliency.networks import networks_of, usable
 from ferturb.evaluation.saliency.parts import PARTS, parts_of, share_of_parts
 from ferturb.evaluation.saliency.randomisation import (
     randomised,
@@ -77,7 +78,7 @@ class Benchmark(Stored):
     """The facial feature with the most mass for its area."""
     correlation: Float[Array, "m k"]
     """Rank correlation with the map of the model with randomised weights, of k faces; nan for the
-    baselines."""
+    baselines, and for a model that is a function."""
     similarity: Float[Array, "m k"]
     """SSIM with the same."""
     planted: Bool[Array, "e p"]
@@ -117,22 +118,23 @@ class Subjects:
     """Which of `PARTS` each pixel belongs to."""
 
 
-def benchmark_saliency(
-    run: Run,
+def benchmark_methods(
+    model: nn.Module,
     faces: Faces,
     options: FaithfulnessOptions = FaithfulnessOptions(),
     landmarks: Landmarks | None = None,
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
+    precision: str = "float32",
 ) -> Benchmark:
-    """Score saliency methods by a run's model on some faces of each emotion; kept with the run.
+    """Score saliency methods by any model on some faces of each emotion.
 
     The explained emotion is the labelled one. `landmarks`, if given, are those of all `faces`.
-    `on_progress` is called with (methods done, methods). Raises `FerturbError` for unknown names,
-    no faces, a run that is not finished, or a method that the model can't be explained by.
+    `on_progress` is called with (methods done, methods). Where the options name no methods, all
+    are scored that the model can be explained by. Raises `FerturbError` for unknown names, no
+    faces, or a method that the model can't be explained by.
     """
-    run.require_done()
-    methods = (*(options.methods or METHODS), *BASELINES)
+    methods = (*(options.methods or usable(model, tuple(METHODS))), *BASELINES)
     for method in options.methods:
         choose("saliency method", method, METHODS)
     choose("fill", options.fill, FILLS)
@@ -140,17 +142,17 @@ def benchmark_saliency(
     chosen, index = chosen_faces(faces, options.split, options.faces, options.seed)
     parts = parts_of(chosen, landmarks_at(landmarks, faces, options.split, index))
     subjects = Subjects(chosen.images, chosen.labels, parts)
-    model = run.load_model().to(device or torch.device("cpu"))
+    model = model.to(device or torch.device("cpu"))
     some = stratified(chosen.labels, SANITY_FACES, options.seed)
-    fresh = randomised(model, _as_input(chosen.images[some]), options.seed)
+    learnt = bool(networks_of(model))
+    fresh = randomised(model, _as_input(chosen.images[some]), options.seed) if learnt else None
     rows = []
-    precision = run.config.recipe.precision
     for done, name in enumerate(methods):
         on_progress(done, len(methods))
         rows.append(_row(name, model, fresh, subjects, some, options, precision))
     on_progress(len(rows), len(rows))
     truth = planted(faces)
-    found = Benchmark(
+    return Benchmark(
         methods,
         index.numpy(),
         chosen.labels.numpy(),
@@ -168,6 +170,22 @@ def benchmark_saliency(
             "seed": options.seed,
         },
     )
+
+
+def benchmark_saliency(
+    run: Run,
+    faces: Faces,
+    options: FaithfulnessOptions = FaithfulnessOptions(),
+    landmarks: Landmarks | None = None,
+    device: torch.device | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> Benchmark:
+    """`benchmark_methods` by a finished run's model, kept with the run.
+
+    Raises `FerturbError` as `benchmark_methods` does, and for a run that is not finished.
+    """
+    model, precision = run.require_done().load_model(), run.config.recipe.precision
+    found = benchmark_methods(model, faces, options, landmarks, device, on_progress, precision)
     base = Benchmark.KIND if options.fill == "mean" else f"{Benchmark.KIND}-{options.fill}"
     found.store(run, name_of(run, faces, base, options.split))
     return found
@@ -236,7 +254,7 @@ def score_maps(
 def _row(
     name: str,
     model: nn.Module,
-    fresh: nn.Module,
+    fresh: nn.Module | None,
     subjects: Subjects,
     some: Int64[Tensor, " k"],
     options: FaithfulnessOptions,
@@ -244,14 +262,16 @@ def _row(
 ) -> dict[str, NDArray[Any]]:
     """One method, or baseline, on all faces: its row of every array of `Benchmark`.
 
-    `fresh` is the model with randomised weights, which is explained on `some` of the faces.
+    `fresh` is the model with randomised weights, which is explained on `some` of the faces; None
+    for a function, which has no weights that could be.
     """
     images, target, seed = subjects.images, subjects.labels, options.seed
+    correlation = similarity = np.full(len(some), np.nan)
     if name in BASELINES:
         maps = as_mass(BASELINES[name](_as_input(images), seed))
-        correlation = similarity = np.full(len(some), np.nan)
     else:
         maps = as_mass(saliency_maps(model, images, target, name, seed))
+    if name not in BASELINES and fresh is not None:
         again = as_mass(saliency_maps(fresh, images[some], target[some], name, seed))
         correlation = rank_correlation(maps[some], again)
         similarity = structural_similarity(maps[some], again)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from ferturb.base.config import SaliencyOptions, choose
 from ferturb.base.emotions import EMOTIONS
@@ -75,32 +75,30 @@ class Mass:
     """Share over area; 1 is what a map that says nothing gives."""
 
 
-def explain_run(
-    run: Run,
+def explain(
+    model: nn.Module,
     faces: Faces,
     options: SaliencyOptions = SaliencyOptions(),
     landmarks: Landmarks | None = None,
     device: torch.device | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Explanation:
-    """Explain a run's model on some faces of each emotion, and keep the outcome with the run.
+    """Explain any model on some faces of each emotion.
 
-    `landmarks`, if given, are those of all `faces`; else they are found for the chosen faces. It
-    is kept as "saliency-METHOD", with the split and the faces where they are not as usual. Raises
-    `FerturbError` for an unknown method or split, no faces, a run that is not finished, or a model
-    that can't be explained in this way.
+    `landmarks`, if given, are those of all `faces`; else they are found for the chosen faces.
+    Raises `FerturbError` for an unknown method or split, no faces, or a model that can't be
+    explained in this way.
     """
-    run.require_done()
     method, split = options.method, options.split
     choose("saliency method", method, METHODS)
     started = time.monotonic()
     chosen, index = chosen_faces(faces, split, options.faces, options.seed)
-    model = run.load_model().to(device or torch.device("cpu"))
+    model = model.to(device or torch.device("cpu"))
     images, labels = chosen.images, chosen.labels
     raw = saliency_maps(model, images, labels, method, options.seed, on_progress=on_progress)
     parts = parts_of(chosen, landmarks_at(landmarks, faces, split, index))
     maps = as_mass(raw)
-    found = Explanation(
+    return Explanation(
         method,
         index.numpy(),
         labels.numpy(),
@@ -117,7 +115,25 @@ def explain_run(
             "silent": int(silent(raw).sum()),
         },
     )
-    found.store(run, name_of(run, faces, f"{Explanation.KIND}-{method}", split))
+
+
+def explain_run(
+    run: Run,
+    faces: Faces,
+    options: SaliencyOptions = SaliencyOptions(),
+    landmarks: Landmarks | None = None,
+    device: torch.device | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> Explanation:
+    """`explain` a finished run's model, and keep the outcome with the run.
+
+    It is kept as "saliency-METHOD", with the split and the faces where they are not as usual.
+    Raises `FerturbError` as `explain` does, and for a run that is not finished.
+    """
+    model = run.require_done().load_model()
+    found = explain(model, faces, options, landmarks, device, on_progress)
+    base = f"{Explanation.KIND}-{options.method}"
+    found.store(run, name_of(run, faces, base, options.split))
     return found
 
 

@@ -40,11 +40,16 @@ from torch.nn import functional as F
 from ferturb.base.config import SALIENCY, choose
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.saliency.guided import GuidedReLUs
-from ferturb.evaluation.saliency.probability import BATCH, device_of, evaluating, probabilities
+from ferturb.evaluation.saliency.networks import layers_of, require_explainable
+from ferturb.evaluation.saliency.probability import (
+    BATCH,
+    at_a_time,
+    device_of,
+    evaluating,
+    probabilities,
+)
 from ferturb.evaluation.saliency.rise import rise
-from ferturb.models.classifier import MEAN, Classifier
-from ferturb.models.ensemble import Ensemble
-from ferturb.perturb.view_classifier import ViewClassifier
+from ferturb.models.classifier import MEAN
 
 Method = Callable[[nn.Module, Tensor, Tensor, int], Tensor]
 """(model, faces (b, 1, h, w) in [0, 1], target (b,), seed) -> maps (b, h, w), 0 or more."""
@@ -81,6 +86,7 @@ def raw_saliency(
 ) -> Float[Tensor, "b h w"]:
     """The same before it is scaled, in the method's own unit."""
     explain = choose("saliency method", method, METHODS)
+    require_explainable(model, method)
     if len(faces) != len(target):
         raise FerturbError(
             f"saliency needs one target emotion a face, got {len(faces)} faces and "
@@ -101,14 +107,16 @@ def saliency_maps(
     target: Int64[Tensor, " n"],
     method: str = SALIENCY,
     seed: int = 0,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[Tensor, "n h w"]:
-    """`raw_saliency` of many faces, in batches; `as_mass` scales it.
+    """`raw_saliency` of many faces, in batches (None: 32, fewer of large faces); `as_mass` scales
+    it.
 
     Arrays of NumPy will do as well.
     """
     images, target = torch.as_tensor(images), torch.as_tensor(target)
+    batch_size = batch_size or min(32, at_a_time(model))
     parts = [torch.zeros(0, *images.shape[1:])]
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
@@ -167,7 +175,7 @@ def signed_integrated_gradients(
             target=target,
             n_steps=steps,
             method="gausslegendre",
-            internal_batch_size=max(BATCH // 2, len(faces)),
+            internal_batch_size=max(at_a_time(model) // 2, len(faces)),
         )
     )
 
@@ -181,7 +189,7 @@ def smoothgrad(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) -
             faces,
             nt_type="smoothgrad",
             nt_samples=NOISY_COPIES,
-            nt_samples_batch_size=max(1, BATCH // 2 // len(faces)),
+            nt_samples_batch_size=max(1, at_a_time(model) // 2 // len(faces)),
             stdevs=NOISE,
             target=target,
             abs=False,
@@ -227,33 +235,18 @@ METHODS: dict[str, Method] = {
 """Saliency method by name."""
 
 
-def networks_of(model: nn.Module) -> list[Classifier]:
-    """The networks whose logits a model sums up, attention networks left aside."""
-    if isinstance(model, Classifier):
-        return [model]
-    if isinstance(model, ViewClassifier):
-        return networks_of(model.classifier)
-    if isinstance(model, Ensemble):
-        return [member for member in model.members if isinstance(member, Classifier)]
-    raise FerturbError(
-        f"this needs the layers of a Classifier, an Ensemble or a model with views, got "
-        f"{type(model).__name__}; use a method that needs none (gradient, occlusion, rise)"
-    )
-
-
 def _cam(model: nn.Module, faces: Tensor, target: Tensor, least: int) -> Tensor:
     """Grad-CAM summed over the model's networks: the logits are summed as well."""
     size = (faces.shape[-2], faces.shape[-1])
     total = torch.zeros_like(faces)
-    for network in networks_of(model):
-        stages = list(network.backbone.stages)
-        if not stages:
-            raise FerturbError(
-                f"grad-cam needs stages of feature maps, and {network.config.name} has none; "
-                "use gradient, integrated-gradients, occlusion or rise"
-            )
-        for stage in reversed(stages):
-            found = LayerGradCam(model, stage).attribute(faces, target, relu_attributions=False)
+    for layers in layers_of(model):
+        for layer in layers:
+            found = LayerGradCam(model, layer).attribute(faces, target, relu_attributions=False)
+            if found.ndim != 4:
+                raise FerturbError(
+                    f"grad-cam needs a layer that gives maps (b, c, h, w), and this one gives "
+                    f"{tuple(found.shape)}; give another target_layer"
+                )
             if min(found.shape[-2:]) >= least:
                 break
         cam = found.view(len(faces), -1, *found.shape[-2:]).sum(1, keepdim=True)  # over views

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ferturb.models.ensemble import Ensemble
 from ferturb.models.inference import autocast
+from ferturb.models.wrapped import Wrapped
 from ferturb.perturb.view_classifier import ViewClassifier
 
 BATCH = 256
@@ -41,7 +42,14 @@ def how_many_summed(model: nn.Module) -> int:
         return (model.config.clusters + 1) * how_many_summed(model.classifier)
     if isinstance(model, Ensemble):
         return len(model.members)
+    if isinstance(model, Wrapped) and model.network is not None:
+        return how_many_summed(model.network)
     return 1
+
+
+def at_a_time(model: nn.Module) -> int:
+    """How many faces go through a model at once where gradients are kept: fewer of large ones."""
+    return model.at_a_time if isinstance(model, Wrapped) else BATCH
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.evaluation.saliency.methods import networks_of
+from ferturb.evaluation.saliency.networks import networks_of
 from ferturb.evaluation.saliency.probability import device_of, evaluating
 
 WINDOW = 7

@@ -81,8 +81,12 @@ def section(results: StudyResults) -> Section | None:
 
 def run_items(run: Configured, ablation: Ablation) -> tuple[Table | Picture, ...]:
     """Pictures and tables of one ablation, called "ablation" whatever the run is."""
-    title = _titles([run])[run.name] + _unusual(ablation)
-    shown = Shown(Ablation.KIND, title, ablation, run.name)
+    return model_items(_titles([run])[run.name], ablation, run.name)
+
+
+def model_items(title: str, ablation: Ablation, name: str) -> tuple[Table | Picture, ...]:
+    """The same of any model: `title` in print, `name` wherever a run has its own."""
+    shown = Shown(Ablation.KIND, title + _unusual(ablation), ablation, name)
     items, cells = shown.items()
     return (*items, cells_table(cells))
 

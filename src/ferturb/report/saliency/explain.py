@@ -18,11 +18,15 @@ from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
 from ferturb.evaluation.saliency.probability import how_many_summed
 from ferturb.models.test_time import predict_logits
+from ferturb.models.wrapped import Wrapped
 from ferturb.report.form.captions import mark_of, marked
 from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.run_results import RunResult, run_names
 from ferturb.report.saliency.figures import faces_and_saliency
+from ferturb.runs.run import Run
 
+Looked = RunResult | Wrapped
+"""What a figure looks at: a run that is read, or any other model."""
 _MODELS = 5
 _PAPERS = "vgg16"
 """The network of the paper's figures 1 and 6."""
@@ -52,8 +56,19 @@ def paper_figures(runs: Sequence[RunResult], faces: Faces) -> tuple[Picture, ...
     return tuple(pictures)
 
 
+def model_names(models: Sequence[Run | Looked]) -> list[str]:
+    """A name for each that tells it from the others: of runs as `run_names` has it, of wrapped
+    models their own."""
+    of_runs = iter(run_names([one for one in models if not isinstance(one, Wrapped)]))
+    names = [one.name if isinstance(one, Wrapped) else next(of_runs) for one in models]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[:i].count(name) + 1})"
+        for i, name in enumerate(names)
+    ]
+
+
 def explain_figure(
-    runs: Sequence[RunResult],
+    runs: Sequence[Looked],
     faces: Faces,
     method: str = SALIENCY,
     split: str = "test",
@@ -61,13 +76,13 @@ def explain_figure(
     key: str = "saliency_faces",
     title: str = "Where the models look",
 ) -> Picture:
-    """A face of each emotion, and below it the saliency of each run's model for that emotion.
+    """A face of each emotion, and below it the saliency of each model for that emotion.
 
     The faces are chosen by the rule of `example_faces`, which the caption states. The picture of
     real faces is marked as private.
     """
-    models = [run.run.load_model() for run in runs]
-    names = run_names(runs)
+    models = [run.cpu() if isinstance(run, Wrapped) else run.run.load_model() for run in runs]
+    names = model_names(runs)
     shown = example_faces(runs, models, faces, split)
     batch = shown.faces.images.unsqueeze(1).float().div(255)
     maps, notes = {}, {}
@@ -148,7 +163,7 @@ class Examples:
 
 
 def example_faces(
-    runs: Sequence[RunResult], models: Sequence[nn.Module], faces: Faces, split: str = "test"
+    runs: Sequence[Looked], models: Sequence[nn.Module], faces: Faces, split: str = "test"
 ) -> Examples:
     """The faces to show the models of these runs on; `models` are their networks.
 
@@ -204,10 +219,12 @@ def median_faces(
 
 
 def _stored(
-    run: RunResult, model: nn.Module, part: Faces, split: str, content: str
+    run: Looked, model: nn.Module, part: Faces, split: str, content: str
 ) -> Float[Array, "n 7"] | None:
     """Probabilities from the run's stored logits, if they are of these faces."""
-    if split == "train" or content != run.record.get("data", {}).get("hash"):
+    if isinstance(run, Wrapped) or split == "train":
+        return None
+    if content != run.record.get("data", {}).get("hash"):
         return None
     kept = run.logits.get((split, "none"))
     if kept is None or not np.array_equal(kept[0], part.labels.numpy()):

@@ -1,0 +1,117 @@
+"""The models that verbs take: run folders, and anything that `ferturb.wrap` opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from ferturb.base.config import DatasetConfig
+from ferturb.base.errors import FerturbError
+from ferturb.cli.options import other_faces
+
+if TYPE_CHECKING:
+    from ferturb.models.wrapped import Wrapped
+    from ferturb.runs.run import Run
+
+_WHAT = (
+    "A run folder, `clean`, `robust`, `tiny`, an ONNX file, FILE.py:NAME of a function or a torch "
+    "module (the file is run, with all that it does), a folder of transformers, or a timm name "
+    "with --weights."
+)
+Model = Positional[Annotated[str, arg(metavar="MODEL", help=_WHAT)]]
+Models = Positional[Annotated[tuple[str, ...], arg(metavar="MODEL...", help=_WHAT)]]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What a model takes and gives that ferturb didn't train, where its own files don't say it."""
+
+    classes: str | None = None
+    """The names of its outputs in their order (`neutral,happy,…`; `-` for one that is no emotion),
+    or the name of an order: `fer2013`, `alphabet`, `raf-db`, `affectnet`, `ck+`, `fer+`."""
+    side: int | None = None
+    """Pixels a side of the faces it takes (default: what its file says, else 48)."""
+    channels: Literal[1, 3] | None = None
+    """1 grey, 3 RGB (default: what its file says, else 1)."""
+    mean: tuple[float, ...] = ()
+    """Taken from the faces, which go from 0 to 1: one number, or one a channel (default: 0)."""
+    std: tuple[float, ...] = ()
+    """What is left is divided by it; 0.003921569 makes grey levels 0 … 255 (default: 1)."""
+    target_layer: str | None = None
+    """The layer of a torch module that Grad-CAM looks at, as `named_modules` calls it."""
+    weights: Path | None = None
+    """The weights of a timm network: safetensors, or a state_dict that torch saved."""
+
+
+def open_models(
+    texts: Sequence[str], options: ModelOptions, refused: list[str] | None = None
+) -> list[Run | Wrapped]:
+    """The finished runs and the models of these names; `FerturbError` for none.
+
+    With `refused` what is said of one that can't be opened goes there, as long as there are others.
+    """
+    from ferturb.runs.run import finished_runs
+
+    if not texts:
+        finished_runs([])
+    own = [_is_own(text) for text in texts]  # these know their form, and take no options
+    found: list[Run | Wrapped] = []
+    for text, knows in zip(texts, own, strict=True):
+        try:
+            form = ModelOptions() if knows and not all(own) else options
+            found.append(open_model(text, form))
+        except FerturbError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+    if refused and not found:
+        raise FerturbError(refused[0])
+    return found
+
+
+def open_model(text: str, options: ModelOptions) -> Run | Wrapped:
+    """A finished run, or what `ferturb.wrap` makes of anything else; what it notes is said."""
+    from ferturb.cli import terminal
+    from ferturb.export.wrap import wrap
+    from ferturb.predict.shipped import NAMES
+    from ferturb.runs.run import Run
+
+    said = {f.name: getattr(options, f.name) for f in fields(options)}
+    said = {name: value for name, value in said.items() if value not in (None, ())}
+    if not said and text not in NAMES and _is_own(text):
+        return Run.open(Path(text).expanduser()).require_done()
+    found = wrap(text, **said)
+    terminal.notes([f"{found.name}: {note}" for note in found.notes], terminal.errors)
+    return found
+
+
+def _is_own(text: str) -> bool:
+    """Whether this names a model of the package or a run folder."""
+    from ferturb.export.foreign.hub_folder import is_hub_folder
+    from ferturb.predict.shipped import NAMES
+
+    path = Path(text).expanduser()
+    return text in NAMES or (path.is_dir() and not is_hub_folder(path))
+
+
+def faces_for(
+    models: Sequence[Run | Wrapped], data: str | None, label_order: str | None
+) -> DatasetConfig:
+    """The faces that --data names, else those of the first run.
+
+    `FerturbError` where neither is there.
+    """
+    from ferturb.runs.run import Run
+
+    if data is not None:
+        return other_faces(data, label_order)
+    for model in models:
+        if isinstance(model, Run):
+            return model.config.dataset
+    raise FerturbError(
+        "a model that is not a run has no faces of its own; give --data, a path or `synthetic`"
+    )

@@ -1,0 +1,98 @@
+"""`evaluate`, `ablate`, `explain` and `faithfulness` on models that are not runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferturb.base.emotions import EMOTIONS
+from ferturb.cli.main import main
+from ferturb.data.drawn.synthetic import synthetic_faces
+from ferturb.data.readers.fer2013 import write_folder
+from ferturb.data.sources import load_source
+
+MODEL = """
+import numpy as np
+
+def predict(faces):
+    assert faces.shape[1:] == (3, 64, 64)
+    return (9 * faces.mean((1, 2, 3))[:, None] - 4) * np.linspace(1, -1, 8)
+"""
+FORM = ["--classes", "affectnet", "--side", "64", "--channels", "3"]
+DATA = ["--data", "faces"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of 14 test faces and a model in a Python file."""
+    monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_folder(synthetic_faces(140, seed=3), tmp_path / "faces")
+    Path("own.py").write_text(MODEL)
+
+
+def test_evaluate_gives_each_model_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", "tiny", "own.py:predict", *FORM, *DATA, "--augmentation", "none", "--json"])
+    said = capsys.readouterr()
+    rows = {row["name"]: row for row in json.loads(said.out)}
+    assert list(rows) == ["tiny", "own:predict"]
+    assert "own:predict: left aside of its classes: contempt" in said.err
+    test = load_source(Path("faces")).split("test")
+    means = test.images.float().mean((1, 2)).numpy() / 255
+    order = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "angry"]
+    named = [order[0] if 9 * mean > 4 else order[6] for mean in means]
+    right = np.mean([EMOTIONS[i] == name for i, name in zip(test.labels, named, strict=True)])
+    assert rows["own:predict"]["accuracy"]["estimate"] == pytest.approx(float(right))
+
+
+def test_ablate_writes_the_same_files_as_for_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--features", "mouth", "--controls", "1"]
+    main(["ablate", "own.py:predict", *FORM, *DATA, *options, "--out", "out"])
+    assert "mouth" in capsys.readouterr().out
+    names = {path.name for path in Path("out").iterdir()}
+    assert {"ablation_accuracy.png", "ablation_cells.csv", "ablation_matrix.tex"} <= names
+
+
+def test_explain_asks_a_function(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--method", "occlusion", "--faces", "1", "--out", "out"]
+    main(["explain", "own.py:predict", *FORM, *DATA, *options])
+    assert "own:predict: occlusion, mass over area (test, 7 faces)" in capsys.readouterr().out
+    assert {"saliency_faces.png", "saliency_mass.csv"} <= {p.name for p in Path("out").iterdir()}
+
+
+def test_faithfulness_takes_the_methods_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["faithfulness", "own.py:predict", *FORM, *DATA, "--faces", "1", "--json"])
+    (rows,) = json.loads(capsys.readouterr().out).values()
+    assert [row["method"] for row in rows] == ["occlusion", "rise", "random", "centre"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["ablate", "tiny"], "has no faces of its own; give --data"),
+        (["ablate", "own.py:predict", *DATA], "give the names of its classes"),
+        (["ablate", "own.py:predict", "--classes", "affectnet", *DATA], "are side and channels"),
+        (["ablate", "tiny", "--classes", "affectnet", *DATA], "tiny takes no classes"),
+        (["explain", "own.py:predict", *FORM, *DATA], "smoothgrad needs a torch module"),
+        (["evaluate", "tiny", "--store", *DATA], "--head and --store are of runs alone"),
+        (["evaluate", "gone.onnx", "--classes", "raf-db", *DATA], "gone.onnx does not exist"),
+    ],
+)
+def test_bad_input_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    lines = [line for line in capsys.readouterr().err.strip().splitlines() if "error" in line]
+    assert len(lines) == 1
+    assert reason in lines[0]
+
+
+def test_the_help_says_that_a_file_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert "the file is run" in " ".join(capsys.readouterr().out.replace("│", " ").split())
