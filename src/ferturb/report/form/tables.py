@@ -153,10 +153,8 @@ class Table:
     def _class(self, i: int) -> str:
         if self._is_number(i):
             return ' class="number"'
-        longest = max(
-            (len(cell) for row in self.rows if isinstance(cell := row[i], str)), default=0
-        )
-        return ' class="words"' if longest > _LINE else ""
+        words = [cell for row in self.rows if isinstance(cell := row[i], str)]
+        return ' class="words"' if max(map(len, words), default=0) > _LINE else ""
 
     def _latex_groups(self) -> list[str]:
         heads, rules, start = [], [], 1
