@@ -28,12 +28,9 @@ def app(
     """
     from ferturb.cli import terminal
     from ferturb.cli.predict import opened
-    from ferturb.predict.onnx_session import MOST_THREADS
     from ferturb.web.server import serve
 
-    require_whole("port", port, 0, 65535)
-    if threads is not None:
-        require_whole("threads", threads, 1, MOST_THREADS)
+    _check(port, threads)
     serve(
         opened(model),
         host,
@@ -54,7 +51,7 @@ def serve(
     """Serve prediction over HTTP to other programs: send an image, get its faces as JSON.
 
     Bounded in size, time and number of requests; nothing of what it is given is kept. Its
-    description is at /docs and /openapi.json. Needs `ferturb[app]`.
+    description is at /docs and /openapi.json. Needs the extra `app`.
 
     Example: ferturb serve --port 8000
 
@@ -69,9 +66,20 @@ def serve(
     from ferturb.cli.predict import opened
     from ferturb.web.rest import serve_api
 
+    _check(port, threads)
+
     def ready(address: str) -> None:
         terminal.facts(
             {"API": f"{address}v1/predict", "docs": f"{address}docs", "to stop": "Ctrl-C"}
         )
 
     serve_api(opened(model), host, port, ready, threads)
+
+
+def _check(port: int, threads: int | None) -> None:
+    """`FerturbError` for numbers that can't be, before a model is opened."""
+    from ferturb.predict.onnx_session import MOST_THREADS
+
+    require_whole("port", port, 0, 65535)
+    if threads is not None:
+        require_whole("threads", threads, 1, MOST_THREADS)

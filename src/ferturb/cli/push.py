@@ -20,7 +20,7 @@ def push(
     """Push a model to the Hugging Face hub: weights, ONNX file, and a card with its scores.
 
     Anyone who may read it then uses it by name: `ferturb predict --model hf:OWNER/NAME`. Log in
-    first with `hf auth login`. Needs `ferturb[hub]`.
+    first with `hf auth login`. Needs the extra `hub`.
 
     Example: ferturb push study/runs/NAME me/faces
 
