@@ -17,6 +17,8 @@ BASE = {
     "predict": "predict no.png",
     "app": "app --no-browser --model no",
     "export": "export no --out a.onnx",
+    "serve": "serve --model no",
+    "push": "push no me",
     "train": "train --data no.zip",
     "evaluate": "evaluate no",
     "study": "study quick --data no.zip",

@@ -77,6 +77,7 @@ def serve(
 
 
 def _check(port: int, threads: int | None) -> None:
+    """`FerturbError` for numbers that can't be, before a model is opened."""
     from ferturb.predict.onnx_session import MOST_THREADS
 
     require_whole("port", port, 0, 65535)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.installation import install
 
 PREFIX = "hf:"
 GRAPH = "model.onnx"
@@ -47,5 +48,5 @@ def client() -> Any:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise FerturbError(
-            "the hub needs huggingface_hub, which is not installed; run: pip install 'ferturb[hub]'"
+            f"the hub needs huggingface_hub, which is not installed; run: {install('hub')}"
         ) from error

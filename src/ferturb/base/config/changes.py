@@ -46,7 +46,12 @@ class Changes:
     """`leaving-out`: how many at most, the first ones, of each training size."""
 
     def __post_init__(self) -> None:
-        for name, most in (("epochs", None), ("seeds", 1000), ("replicates", 1000)):
+        for name, most in {
+            "faces": None,
+            "epochs": None,
+            "seeds": 1000,
+            "replicates": 1000,
+        }.items():
             value = getattr(self, name)
             if value is not None:
                 in_range(name, value, 1, most)
