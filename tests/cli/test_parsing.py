@@ -23,8 +23,6 @@ BASE = {
     "evaluate": "evaluate no",
     "study": "study quick --data no.zip",
     "report": "report no",
-    "serve": "serve --model no",
-    "push": "push no me/faces",
     "ablate": "ablate no",
     "explain": "explain no",
     "faithfulness": "faithfulness no",
