@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-_GROUND = (128, 128, 128, 255)
+GROUND = 128
+"""The grey that lies under transparent pixels."""
+_GROUND = (GROUND, GROUND, GROUND, 255)
 _BAND = 2**21
 """Pixels of a band."""
 _REACH = 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ferturb.base.checks import require_whole
+from ferturb.base.errors import FerturbError
 
 
 def app(
@@ -12,6 +15,8 @@ def app(
     port: int = 7860,
     no_browser: bool = False,
     threads: int | None = None,
+    export: Path | None = None,
+    runtime: Path | None = None,
 ) -> None:
     """Open a web page: drop a picture, see the emotion, switch features off, watch it change.
 
@@ -25,7 +30,16 @@ def app(
         port: The port to listen on; 0 takes a free one.
         no_browser: Don't open a browser.
         threads: Threads of onnxruntime (default: all cores).
+        export: Write the page into this new folder instead, as files for any web server: with
+            `tiny` and `robust`, which then run in the browser.
+        runtime: For `--export`: the file that `npm pack onnxruntime-web` wrote, or a folder it was
+            unpacked into (default: npm fetches it).
     """
+    if export is not None:
+        _export(export, runtime, model)
+        return
+    if runtime is not None:
+        raise FerturbError("--runtime is for --export FOLDER; give both or neither")
     from ferturb.cli import terminal
     from ferturb.cli.predict import opened
     from ferturb.web.server import serve
@@ -38,6 +52,21 @@ def app(
         browser=not no_browser,
         on_ready=lambda address: terminal.facts({"page": address, "to stop": "Ctrl-C"}),
         threads=threads,
+    )
+
+
+def _export(folder: Path, runtime: Path | None, model: str) -> None:
+    from ferturb.cli import terminal
+    from ferturb.web.static_page import MODELS, export_page
+
+    if model != "clean":
+        raise FerturbError(f"--export takes {' and '.join(MODELS)} along; leave --model out")
+    size = sum(export_page(folder, runtime).values())
+    terminal.facts(
+        {
+            "page": f"{folder / 'index.html'}, {size / 1e6:.1f} MB in all",
+            "to see it": f"python -m http.server --bind 127.0.0.1 --directory {folder}",
+        }
     )
 
 

@@ -24,11 +24,13 @@ from ferturb.predict.landmark_finder import LandmarkFinder
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, UInt8
 
-_SURE = 0.05
+TURNED_BY = IBUG
+"""By so many of its first landmarks a face is turned."""
+SURE = 0.05
 """Landmarks less sure than this are not followed."""
-_MOST_CHANGE = 2.5
+MOST_CHANGE = 2.5
 """How much larger or smaller than its box the landmarks may make a face."""
-_FINER = 4
+FINER = 4
 """A face is resampled at this many times its size at most, and then made smaller."""
 MARGIN = 0.92
 """Side of a face's square over the longer side of its box."""
@@ -69,11 +71,11 @@ def align(
     places = [square(box, margin) for box in boxes]
     first = _cut(grey, places)
     found = finder(first)
-    target = finder.mean_shape[:IBUG]
+    target = finder.mean_shape[:TURNED_BY]
     for i, place in enumerate(places):
-        if follow is not None and found.confidence[i] >= _SURE:
-            onto = similarity(found.points[i, :IBUG].astype(np.float64), target)
-            if 1 / _MOST_CHANGE < np.hypot(onto[0, 0], onto[1, 0]) < _MOST_CHANGE:
+        if follow is not None and found.confidence[i] >= SURE:
+            onto = similarity(found.points[i, :TURNED_BY].astype(np.float64), target)
+            if 1 / MOST_CHANGE < np.hypot(onto[0, 0], onto[1, 0]) < MOST_CHANGE:
                 places[i] = _between(place, _chained(place, inverse(onto)), follow)
     return Aligned(_cut(grey, places), tuple(places), found.confidence)
 
@@ -100,7 +102,7 @@ def cut(
     bicubic filter, so that a large face is as smooth as a dataset's.
     """
     scale = float(np.hypot(place[0, 0], place[1, 0]))
-    finer = int(np.clip(np.ceil(scale), 1, _FINER))
+    finer = int(np.clip(np.ceil(scale), 1, FINER))
     image, place = _near(grey, place, scale / finer)
     turn = place[:, :2]
     # Pillow counts from the corner of a pixel, ferturb from its centre.

@@ -16,7 +16,7 @@ from ferturb.predict.photos import Photo, grey, whole_face
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
 
-_LIKELY_A_FACE = 0.3
+LIKELY_A_FACE = 0.3
 """Landmarks this sure confirm a box that the detector is unsure of."""
 
 
@@ -41,7 +41,7 @@ def found_crops(photo: Photo, detector: Detector, finder: LandmarkFinder) -> tup
     found."""
     detections = detector(photo.pixels)
     aligned = align(grey(photo.pixels), detections.boxes, finder)
-    kept = np.flatnonzero((detections.scores >= SURE) | (aligned.confidence >= _LIKELY_A_FACE))
+    kept = np.flatnonzero((detections.scores >= SURE) | (aligned.confidence >= LIKELY_A_FACE))
     kept = kept[np.argsort(detections.boxes[kept, ::2].sum(1), kind="stable")]
     boxes = (detections.boxes * photo.scale).astype(np.float32)
     places = [_shown(place, photo.scale) for place in aligned.places]

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).with_name("weights") / "centerface.onnx"
 SURE, UNSURE = 0.5, 0.2
 """Scores from which CenterFace's boxes count: by themselves; if landmarks are found in them."""
+LONGEST, LEAST, MOST_ENLARGED = 1280, 960, 3.0
+"""Pixels of the longer side that CenterFace looks at: at most; to which a smaller photo is
+enlarged, and how many times at most."""
 MOST_FACES = 200
 """A photo's faces at most; the most certain ones are kept."""
 
@@ -68,8 +71,8 @@ class CenterFace:
     def __init__(
         self,
         threads: int | None = None,
-        longest: int = 1280,
-        least: int = 960,
+        longest: int = LONGEST,
+        least: int = LEAST,
         threshold: float = UNSURE,
     ) -> None:
         """The network looks at photos made smaller to `longest` pixels on their longer side, or
@@ -97,7 +100,7 @@ class CenterFace:
     def look(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Detections:
         """One pass of the network over a photo."""
         h, w = pixels.shape[:2]
-        factor = min(self.longest / max(h, w), max(1.0, min(3.0, self.least / max(h, w))))
+        factor = min(self.longest / max(h, w), max(1.0, min(MOST_ENLARGED, self.least / max(h, w))))
         width, height = (max(1, round(side * factor)) for side in (w, h))
         shown = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
         framed = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)

@@ -14,6 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
+OVERLAP = 0.3
+"""Intersection over union from which two boxes are one face."""
+
 
 def overlap(
     boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]
@@ -28,7 +31,7 @@ def overlap(
 
 
 def suppressed(
-    boxes: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], most: float = 0.3
+    boxes: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], most: float = OVERLAP
 ) -> Int[np.ndarray, " m"]:
     """Non-maximum suppression: the boxes that overlap no higher-scored kept one by over `most`."""
     order = np.argsort(-scores, kind="stable")

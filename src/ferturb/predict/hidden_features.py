@@ -38,8 +38,8 @@ _GROUPS: tuple[tuple[str, ...], ...] = (
     ("jaw", "more_jaw"),
     ("left_cheek", "right_cheek"),
 )
-_REACH = 3
-_INDEX = [[i for name in names for i in GROUPS[name]] for names in _GROUPS]
+REACH = 3
+INDEX = [[i for name in names for i in GROUPS[name]] for names in _GROUPS]
 
 
 def evidence(
@@ -50,8 +50,8 @@ def evidence(
     """What the estimate goes by: per group of points the logarithm of the expected error, the
     logarithm of the contrast around its middle, and how far the light there is from the face's
     mean, both in deviations of the face's grey."""
-    expected = np.stack([errors[:, index].mean(1) for index in _INDEX], 1)
-    middles = np.stack([points[:, index].mean(1) for index in _INDEX], 1)
+    expected = np.stack([errors[:, index].mean(1) for index in INDEX], 1)
+    middles = np.stack([points[:, index].mean(1) for index in INDEX], 1)
     around = _windows(faces, middles)
     flat = faces.reshape(len(faces), -1).astype(np.float64)
     mean, deviation = flat.mean(1)[:, None], np.maximum(flat.std(1)[:, None], 2.0)
@@ -66,7 +66,7 @@ def _windows(
 ) -> Float[np.ndarray, "n g k"]:
     """The pixels of the squares around some places; the image's edge goes on beyond it."""
     n, h, w = faces.shape
-    reach = np.arange(-_REACH, _REACH + 1)
+    reach = np.arange(-REACH, REACH + 1)
     x = (middles[..., 0].round().astype(int)[..., None] + reach).clip(0, w - 1)
     y = (middles[..., 1].round().astype(int)[..., None] + reach).clip(0, h - 1)
     which = np.arange(n)[:, None, None, None]
@@ -82,13 +82,14 @@ def hidden_features(
     """The probability that each of `FEATURES` is hidden, in each face."""
     if not len(faces):
         return np.zeros((0, len(FEATURES)))
-    mean, std, bias, weights = _fitted()
+    mean, std, bias, weights = fitted()
     inputs = (evidence(faces, points, errors) - mean) / std
     return np.asarray(1 / (1 + np.exp(-(bias + inputs @ weights.T))))
 
 
 @functools.cache
-def _fitted() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def fitted() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and deviation of the evidence, and for each of `FEATURES` a bias and weights."""
     data = json.loads(FITTED.read_text(encoding="utf-8"))
     rows = [data["features"][feature] for feature in FEATURES]
     bias = np.array([row["bias"] for row in rows])

@@ -20,7 +20,8 @@ MEAN = 0.5077
 """The mean that the classifier subtracts, `ferturb.models.classifier.MEAN`."""
 MEAN_GREY = round(255 * MEAN)
 """What a window is covered with: that mean as a byte."""
-_SHARE, _STEPS = 6, 2
+SHARE, STEPS = 6, 2
+"""A window's side is this share of the face's, and it moves by this share of its own."""
 
 
 def occlusion_maps(
@@ -31,8 +32,8 @@ def occlusion_maps(
 
     `predict` gives probabilities, as `PretrainedModel.predict_proba` does.
     """
-    side = max(2, face.shape[1] // _SHARE)
-    covers = _windows(face.shape[0], face.shape[1], side, side // _STEPS)
+    side = max(2, face.shape[1] // SHARE)
+    covers = _windows(face.shape[0], face.shape[1], side, side // STEPS)
     shown = np.where(covers, np.uint8(MEAN_GREY), face[None])
     rows = predict(np.concatenate([face[None], shown])).astype(np.float64)
     falls = rows[:1] - rows[1:]

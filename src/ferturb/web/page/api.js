@@ -1,5 +1,7 @@
 // What the page asks the server. Every function gives what was answered, or throws an Error whose
-// message is one line for the person in front of the page.
+// message is one line for the person in front of the page. The page without a server has another
+// file in its place.
+export { latest } from "./latest.js";
 
 async function answered(request) {
   let response;
@@ -37,20 +39,4 @@ export function ask(what, question, signal) {
     headers: { "Content-Type": "application/json" },
     signal,
   }));
-}
-
-// Runs one call at a time: a newer call makes the older one give up, and its result never shows.
-export function latest() {
-  let controller = null;
-  return async (call) => {
-    controller?.abort();
-    const mine = (controller = new AbortController());
-    try {
-      const found = await call(mine.signal);
-      return mine === controller ? found : null;
-    } catch (error) {
-      if (mine !== controller || error.name === "AbortError") return null;
-      throw error;
-    }
-  };
 }
