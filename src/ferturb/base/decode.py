@@ -97,7 +97,9 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Iterator[Picture]:
     except FerturbError:
         raise
     except Image.DecompressionBombError as error:  # from 179 million pixels on
-        raise FerturbError(f"too many pixels; at most {limits.pixels:,} are read") from error
+        raise FerturbError(
+            f"too many pixels; at most {megapixels(limits.pixels)} are read"
+        ) from error
     except UnidentifiedImageError as error:
         raise FerturbError(unread(data[:START])) from error
     except MemoryError as error:
@@ -138,14 +140,26 @@ def central_square(size: tuple[int, int]) -> tuple[int, int, int]:
     return (size[0] - side) // 2, (size[1] - side) // 2, side
 
 
+def megapixels(pixels: int) -> str:
+    """A number of pixels in words.
+
+    >>> megapixels(144_000_000), megapixels(2400)
+    ('144 megapixels', '0.0024 megapixels')
+    """
+    millions = pixels / 1e6
+    return f"{millions:.0f} megapixels" if millions >= 10 else f"{millions:.2g} megapixels"
+
+
 def _check(image: Image.Image, limits: Limits) -> None:
     if image.width * image.height > limits.pixels:
         raise FerturbError(
-            f"{image.width}×{image.height} pixels; at most {limits.pixels:,} are read"
+            f"{image.width}×{image.height} are {megapixels(image.width * image.height)}; at most "
+            f"{megapixels(limits.pixels)} are read; make the picture smaller"
         )
     if decoded_bytes(image) > limits.memory:
         raise FerturbError(
-            f"{image.width}×{image.height} pixels of this kind take over "
+            f"{image.width}×{image.height}, {megapixels(image.width * image.height)} of this kind, "
+            f"take over "
             f"{limits.memory / 2**20:.0f} MiB to decode; make the picture smaller"
         )
 

@@ -40,7 +40,7 @@ PIXELS = 50_000_000
 """What a picture may have at most: a browser's memory is smaller than a server's."""
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
-    "connect-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; "
+    "connect-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'"
 )
 """In the page itself, since a host of files need send no headers; the worker inherits it."""

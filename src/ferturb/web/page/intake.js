@@ -3,7 +3,11 @@ import { element } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-export function listen(take, complain) {
+const isVideo = (file) => file.type.startsWith("video/") || /\.(mp4|m4v|mov|webm|avi|mkv)$/i.test(file.name ?? "");
+
+export function listen(takePicture, complain) {
+  const watch = camera(takePicture, complain);
+  const take = (file) => (isVideo(file) ? watch(file) : takePicture(file));
   $("choose").addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => {
     if ($("file").files.length) take($("file").files[0]);
@@ -23,12 +27,17 @@ export function listen(take, complain) {
       if (kind === "drop" && event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
     });
   }
-  camera(take, complain);
 }
 
+// The camera, and a function that opens a video file, to take one of its pictures.
 function camera(take, complain) {
   const dialog = $("camera-dialog"), video = $("video");
-  let stream = null;
+  let stream = null, address = null;
+  const show = (title, controls) => {
+    $("camera-title").textContent = title;
+    video.controls = controls;
+    dialog.showModal();
+  };
   $("camera").addEventListener("click", async () => {
     if (!navigator.mediaDevices?.getUserMedia) {
       complain("the browser gives no camera here; open the page on the machine itself, at 127.0.0.1");
@@ -41,7 +50,7 @@ function camera(take, complain) {
       return;
     }
     video.srcObject = stream;
-    dialog.showModal();
+    show("Take a picture", false);
     video.play().catch(() => {});  // closed before it began
   });
   $("snap").addEventListener("click", () => {
@@ -55,7 +64,19 @@ function camera(take, complain) {
   dialog.addEventListener("close", () => {
     stream?.getTracks().forEach((track) => track.stop());
     stream = video.srcObject = null;
+    if (address) URL.revokeObjectURL(address);
+    address = null;
+    video.removeAttribute("src");
   });
+  video.addEventListener("error", () => {
+    if (!address) return;
+    dialog.close();
+    complain("this browser can’t play the video; save it as MP4, or give a picture");
+  });
+  return (file) => {
+    video.src = address = URL.createObjectURL(file);
+    show("Go to a frame and take it", true);
+  };
 }
 
 // The drawn faces: buttons that take them.

@@ -5,6 +5,8 @@ import { CLUSTERS, paint } from "./faces.js";
 import { examples, listen } from "./intake.js";
 import { forget, markChosen, showPhoto } from "./photo.js";
 import { capital, changed, element, fill, mask, percent, sentence, spaced } from "./words.js";
+import { change, outcome } from "./sentences.js";
+import { savePair } from "./pair.js";
 import { table } from "./whatif.js";
 
 const $ = (id) => document.getElementById(id);
@@ -42,10 +44,11 @@ async function take(blob, cropped = state.wantCropped) {
   say(element("p", { className: "note" }, "Looking for faces …"));
   try {
     if (blob.size > state.about.upload.bytes) {
-      throw new Error(`over ${state.about.upload.bytes / 2 ** 20} MiB; make the file smaller`);
+      throw new Error(`the file is over ${state.about.upload.bytes / 2 ** 20} MiB; make it smaller`);
     }
     const found = await photoCall((signal) => api.photo(blob, cropped, signal));
     if (!found) return;
+    found.faces.sort((a, b) => a.box[0] + a.box[2] - b.box[0] - b.box[2]);  // numbered from left to right
     state.found = found;
     say();
     showPhoto(blob, found, choose);
@@ -113,11 +116,27 @@ function showAnswers() {
   const fresh = shownModels().map((m) => answerOf(m, state.now.answers[m.name], changes ? before[m.name] : null, state.about.emotions));
   const there = [...$("answers").children];
   if (there.length !== fresh.length || !fresh.every((block, i) => update(there[i], block))) $("answers").replaceChildren(...fresh);
+  $("save").hidden = $("plain").hidden = !changes;
+  $("plain").replaceChildren(...(changes ? plain() : []));
   const done = [...leftOut().map((name) => changed("left_out", name)), ...(worn() ? [changed("worn", worn())] : [])];
   $("face").setAttribute("aria-label", ["The face as the model sees it", ...done].join(", "));
   const said = shownModels().map((m) => `${shownModels().length > 1 ? `${m.name}: ` : ""}${sentence(state.now.answers[m.name])}`);
   $("live").textContent = `${done.length ? `${capital(done.join(", "))}. ` : ""}${said.join(". ")}.`;
 }
+
+// What the change did, in a sentence; of several models one line each.
+function plain() {
+  const what = change(leftOut(), worn()), many = shownModels().length > 1;
+  return shownModels().flatMap((m, i) => {
+    const did = outcome(face().answers[m.name], state.now.answers[m.name]);
+    return [...(i ? [element("br")] : []), `${many ? `${m.name}: ` : ""}${what}, ${many ? did.replace("the model", "it") : did}.`];
+  });
+}
+
+const save = () => savePair({
+  before: face(), now: state.now, models: shownModels(),
+  what: [...(worn() ? [changed("worn", worn())] : []), ...leftOut().map((name) => changed("left_out", name))],
+});
 
 // What is laid over the face, and what it means.
 async function overlay() {
@@ -149,9 +168,9 @@ async function overlay() {
 const network = () => `a separate attention network (${state.about.attention.network}, ${percent(state.about.attention.accuracy)} right on FER2013), not ${model().name}`;
 const LEGENDS = {
   saliency: (emotion) => [
-    `Orange: covering these pixels lowers ${model().name}’s probability of ${emotion}, by at most ${Math.round(100 * state.overlays.saliency.peaks[emotion])} points (occlusion, an 8×8 grey window).`,
+    `Orange: what speaks for ${emotion}. Covering these pixels lowers ${model().name}’s probability of ${emotion}, by at most ${Math.round(100 * state.overlays.saliency.peaks[emotion])} points (saliency by occlusion, an 8×8 grey window).`,
   ],
-  attention: () => [`Blue: where ${network()}, looks. Its brightest and darkest place set the scale.`],
+  attention: () => [`Blue: where ${network()}, looks (attention). Its brightest and darkest place set the scale.`],
   clusters: () => {
     const names = [...Array(Number($("clusters").value)).keys()].map((k) => {
       const dot = element("i");
@@ -160,7 +179,7 @@ const LEGENDS = {
     });
     return [
       element("span", { className: "key" }, ...names), element("br"),
-      `K-means over place and attention (Equation 1 of the paper). The attention is that of ${network()}.`,
+      `The face in pieces that lie together and are looked at alike: K-means over place and attention (Equation 1 of the paper). The attention is that of ${network()}.`,
     ];
   },
 };
@@ -202,8 +221,8 @@ function build(about) {
   $("features").append(...about.features.map((name) => chip("checkbox", "feature", name, name === "eyes" ? "both eyes" : spaced(name))));
   $("worn").append(chip("radio", "worn", "", "none", true), ...about.worn.map((kind) => chip("radio", "worn", kind, mask(kind))));
   $("fill").append(...about.fills.map((name) => option(name, fill(name))));
-  const overlays = [["", "nothing"], ["saliency", "saliency"]];
-  if (about.attention) overlays.push(["clusters", "attention clusters"], ["attention", "attention"]);
+  const overlays = [["", "nothing"], ["saliency", "what speaks for it"]];
+  if (about.attention) overlays.push(["clusters", "pieces it is cut into"], ["attention", "where a network looks"]);
   $("overlays").append(...overlays.map(([kind, text], i) => chip("radio", "overlay", kind, text, i === 0)));
   $("emotion").append(option("", "its answer"), ...about.emotions.map((e) => option(e, e)));
   $("clusters").append(...[2, 3, 4, 5, 6].map((k) => option(String(k), String(k))));
@@ -232,6 +251,7 @@ function connect() {
   for (const id of ["overlays", "emotion"]) $(id).addEventListener("change", () => guarded(overlay));
   $("clusters").addEventListener("change", () => { state.overlays = {}; guarded(overlay); });
   $("what-if").addEventListener("click", whatIf);
+  $("save").addEventListener("click", () => guarded(save));
 }
 
 guarded(async () => {

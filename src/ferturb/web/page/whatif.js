@@ -1,5 +1,6 @@
 // The table of what happens without each feature, and under each face mask.
 import { thumbnail } from "./faces.js";
+import { leansOn } from "./sentences.js";
 import { changed, element, moved, percent } from "./words.js";
 
 const STRONGEST = 0.55;
@@ -43,7 +44,8 @@ export function table(found, emotions, choose) {
     element("tbody", {}, ...rows.map((row) => line(row, found.before, emotions, choose))),
   );
   const scroll = element("div", { className: "scroll", tabIndex: 0 }, made);
+  const told = element("p", { className: "plain" }, leansOn(found));
   scroll.setAttribute("role", "region");
   scroll.setAttribute("aria-label", "What if: a table");
-  return scroll;
+  return element("div", { className: "told" }, told, scroll);
 }
