@@ -40,9 +40,11 @@ check: $(READY)
 	$(PYTEST) -m 'not slow and not real_data'
 
 # The documentation, to be opened at site/index.html; what is made from the program is written first.
+# site/try is the page without a server; it takes a file from npm and is left out where there is none.
 docs: $(READY)
 	$(BIN)/python tools/write_docs.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/ferturb app --export site/try || echo "the documentation comes without site/try"
 
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py --data $(DATA)

@@ -12,9 +12,10 @@ setuptools, and measures:
 - `--trim`: the same after tools/trim_deployment.py, and after it with one model alone (`--one`);
 - the time from a shell to the answer on one photo, the first time and then the fastest of
   several (wall clock, and processor time, which a busy machine doesn't stretch); in a process
-  in which any connection to a network fails, and in which torch can't be imported.
+  in which any connection to a network fails, and in which torch can't be imported;
+- what is in ferturb's wheel, by kind of file, and what `ferturb app --export` writes.
 
-Needs a package registry, or `--wheels` with a folder of wheels.
+Needs a package registry, or `--wheels` with a folder of wheels; and npm, or `--runtime`.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ import sys
 import tempfile
 import time
 import venv
+import zipfile
+from collections import Counter
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -72,6 +75,26 @@ def fetch(wheels: Path, constraint: Path | None, extra: Path | None) -> Path:
     places = [] if extra is None else ["--no-index", "--find-links", str(extra)]
     run(*pip, "download", "--only-binary=:all:", "--dest", wheels, *limits, *places, own)
     return own
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """The packed bytes of a wheel's files by the folder of ferturb that they are in, and kind."""
+    found: Counter[str] = Counter()
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            place = path.parts[1] if path.parts[0] == "ferturb" and len(path.parts) > 2 else "."
+            kind = "code" if path.suffix in (".py", ".js", ".css", ".html") else "data"
+            found[f"{place}, {kind}"] += entry.compress_size
+    return found
+
+
+def page(environment: Path, folder: Path, runtime: Path | None) -> dict[str, int]:
+    """The bytes of what `ferturb app --export` writes: all of it, and by its folders."""
+    given = [] if runtime is None else ["--runtime", str(runtime)]
+    run(environment / "bin" / "ferturb", "app", "--export", folder, *given)
+    parts = {place.name: size(place) for place in sorted(folder.iterdir()) if place.is_dir()}
+    return {"all": size(folder)} | parts
 
 
 def install(environment: Path, wheels: Path, own: Path) -> Path:
@@ -132,6 +155,9 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, object]
 
     note("downloaded, all wheels", sum(p.stat().st_size for p in wheels.glob("*.whl")) / 1e6)
     note("downloaded, ferturb's wheel", own.stat().st_size / 1e6)
+    for what, bytes_ in sorted(contents(own).items(), key=lambda item: -item[1]):
+        if bytes_ >= 5e3:
+            note(f"  in the wheel: {what}", bytes_ / 1e6)
     site = install(environment, wheels, own)
     note("installed, without bytecode", size(site) / 1e6)
     parts = {f"{d.name} {d.version}": weight(d) for d in distributions(path=[str(site)])}
@@ -141,6 +167,8 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, object]
     photo(path)
     faces = offline(environment, path)
     note("faces found in a photo of one, offline and without torch", len(faces), "faces")
+    for what, bytes_ in page(environment, folder / "page", options.runtime).items():
+        note(f"the page without a server: {what}", bytes_ / 1e6)
     if options.trim:
         shutil.copytree(environment, folder / "trimmed", symlinks=True)
         small = folder / "trimmed" / site.relative_to(environment)
@@ -168,6 +196,7 @@ def main() -> None:
     )
     parser.add_argument("--constraint", type=Path, help="a file of pins for pip")
     parser.add_argument("--wheels", type=Path, help="take wheels from this folder alone")
+    parser.add_argument("--runtime", type=Path, help="onnxruntime-web as npm packs it")
     parser.add_argument("--trim", action="store_true")
     parser.add_argument("--one", choices=tuple(NAMES), default="tiny", help="the model to keep")
     parser.add_argument("--starts", type=int, default=5)

@@ -245,6 +245,99 @@ def test_many_faces_to_choose_from(opened: Open) -> None:
     assert numbers(page) == first
 
 
+def crowd(faces: int, wide: int = 7) -> bytes:
+    """A group photo: rows of drawn faces that the detector knows for faces."""
+    row = portrait(wide, side=150, size=(190 * wide, 200))[0]
+    rows = np.concatenate([row] * -(-faces // wide))
+    rows[-200:, 190 * (faces - wide * (len(rows) // 200 - 1)) :] = 170
+    return encoded(rows)
+
+
+def test_every_face_of_a_crowd_has_its_answer_in_sight(opened: Open) -> None:
+    for width, height in ((1280, 860), (390, 844)):
+        page = opened(width, height)
+        upload(page, crowd(20))
+        expect(page.locator("#found")).to_contain_text("20 faces found")
+        shown = page.locator("#faces button")
+        expect(shown).to_have_count(20)
+        page.wait_for_timeout(200)
+        for i, button in enumerate(shown.all()):
+            assert re.fullmatch(rf"{i + 1} (\? )?[a-z]+ \d+\s%", button.inner_text().strip())
+            box, whole = button.bounding_box(), page.locator("#faces").bounding_box()
+            assert box["y"] + box["height"] <= whole["y"] + whole["height"] + 1
+        assert page.locator("#faces").evaluate("e => e.scrollHeight <= e.clientHeight")
+        counted = re.findall(r"(\d+) (?:not sure|[a-z]+)[,.]", page.locator("#found").inner_text())
+        assert sum(map(int, counted)) == 20
+        # As one reads: each row from left to right.
+        places = [box.bounding_box() for box in page.locator("#boxes button").all()]
+        for row in (places[:7], places[7:14], places[14:]):
+            assert [p["x"] for p in row] == sorted(p["x"] for p in row)
+        assert places[6]["y"] < places[7]["y"]
+        assert fits(page)
+
+
+def test_a_sentence_says_what_a_change_did(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    expect(page.locator(".why")).to_have_text("")
+    page.get_by_role("switch", name="mouth").check()
+    page.get_by_role("switch", name="brows").check()
+    page.get_by_role("radio", name="surgical").check()
+    why = page.locator(".why")
+    expect(why).to_contain_text("Under a surgical face mask, without the brows and the mouth, it ")
+    verdict = page.locator(".verdict").inner_text()
+    now = "no longer knows" if "know" in verdict else verdict.split()[0].lower()
+    expect(why).to_contain_text(now)
+    page.get_by_role("button", name="Try every feature").click()
+    expect(page.locator(".told .plain")).to_have_text(re.compile("happy loses most: [1-9]"))
+
+
+def test_before_and_after_can_be_kept_as_a_picture(opened: Open, tmp_path: Path) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    expect(page.locator(RESULT)).to_be_visible()
+    expect(page.locator("#save")).to_be_hidden()
+    page.get_by_role("switch", name="mouth").check()
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="Save before and after").click()
+    assert kept.value.suggested_filename == "ferturb-without-mouth.png"
+    kept.value.save_as(tmp_path / "pair.png")
+    pixels = np.asarray(Image.open(tmp_path / "pair.png").convert("L")).astype(int)
+    before, after = (pixels[48:720, left : left + 672] for left in (48, 768))
+    changed = np.abs(before - after).mean(1)
+    assert changed[:250].max() == 0  # above the mouth
+    assert changed[400:].max() > 5
+
+
+def test_a_video_file_gives_a_frame_or_a_clear_word(opened: Open) -> None:
+    page = opened()
+    record = """async () => {
+      const image = await createImageBitmap(await (await fetch('examples/group.png')).blob());
+      const canvas = Object.assign(document.createElement('canvas'), {width: 640, height: 260});
+      const stream = canvas.captureStream(20), parts = [];
+      const recorder = new MediaRecorder(stream, {mimeType: 'video/webm'});
+      recorder.ondataavailable = (event) => parts.push(event.data);
+      recorder.start();
+      for (let i = 0; i < 12; i++) {
+        canvas.getContext('2d').drawImage(image, 0, 0);
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      await new Promise((done) => { recorder.onstop = done; recorder.stop(); });
+      const data = new DataTransfer();
+      data.items.add(new File(parts, 'group.webm', {type: 'video/webm'}));
+      document.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}));
+    }"""
+    page.evaluate(record)
+    expect(page.locator("#camera-dialog")).to_be_visible()
+    expect(page.locator("#camera-title")).to_have_text("Go to a frame and take it")
+    page.wait_for_function("document.querySelector('#video').videoWidth > 0")
+    page.get_by_role("button", name="Take it", exact=True).click()
+    expect(page.locator("#found")).to_contain_text("4 faces found")
+    upload(page, b"no video", "holiday.mp4", "video/mp4")
+    expect(page.get_by_role("alert")).to_contain_text("can’t play the video; save it as MP4")
+    expect(page.locator("#camera-dialog")).to_be_hidden()
+
+
 def test_hostile_files_are_errors_on_the_page(opened: Open) -> None:
     page = opened()
     page.locator("[data-example=happy]").click()
@@ -360,6 +453,8 @@ def test_on_a_phone_nothing_runs_over_the_edge(opened: Open) -> None:
     assert fits(page)
     page.get_by_role("switch", name="Compare side by side").check()
     expect(page.locator(".answer")).to_have_count(2)
+    page.get_by_role("radio", name="N95").scroll_into_view_if_needed()
+    expect(page.locator("#face")).to_be_in_viewport(ratio=0.9)
     assert fits(page)
     for button in page.locator("button:visible:not(#boxes *), .chip:visible").all():
         assert button.bounding_box()["height"] >= 24

@@ -164,8 +164,8 @@ def looked_at(page: Any, data: bytes, cropped: bool) -> Any:
     return ask(page, "photo", {"data": text, "cropped": cropped})
 
 
-def same(found: Any, expected: Any) -> None:
-    """The same structure and words, numbers to `CLOSE`, bytes of faces to one grey level."""
+def same(found: Any, expected: Any, close: float = CLOSE) -> None:
+    """The same structure and words, numbers to `close`, bytes of faces to one grey level."""
     assert type(found) is type(expected) or {type(found), type(expected)} == {int, float}
     if isinstance(expected, dict):
         assert found.keys() == expected.keys()
@@ -175,13 +175,13 @@ def same(found: Any, expected: Any) -> None:
             elif key == "box":
                 assert found[key] == pytest.approx(value, abs=0.1)
             else:
-                same(found[key], value)
+                same(found[key], value, close)
     elif isinstance(expected, list):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
-            same(one, other)
+            same(one, other, close)
     elif isinstance(expected, float):
-        assert found == pytest.approx(expected, abs=CLOSE)
+        assert found == pytest.approx(expected, abs=close)
     else:
         assert found == expected
 
@@ -205,11 +205,14 @@ def test_the_same_faces_and_answers_as_the_server(
     faces = 0
     for data in photos:
         found, expected = looked_at(page, data, cropped), answers.photo(data, cropped)
-        same(found, expected)
+        # Landmarks differ in their last digits, and so may a few pixels of a face that they turn.
+        same(found, expected, CLOSE if cropped else 3 * CLOSE)
         faces += len(found["faces"])
-        for one, other in zip(found["faces"], expected["faces"], strict=True):
-            assert list(one["answers"]["tiny"]["probabilities"]) == list(EMOTIONS)
-            assert list(one["answers"]) == list(other["answers"])
+        for face in expected["faces"]:
+            question = {"face": face["face"], "models": list(MODELS)}
+            answered = ask(page, "face", question)["answers"]
+            same(answered, face["answers"])
+            assert list(answered["tiny"]["probabilities"]) == list(EMOTIONS)
     assert faces == (8 if cropped else 10)
 
 

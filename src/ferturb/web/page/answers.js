@@ -1,17 +1,16 @@
 // The answers of one or more models: a verdict, and a bar for each emotion, before and after.
+import { outcome } from "./sentences.js";
 import { capital, element, moved, percent } from "./words.js";
 
-function verdict(model, answer) {
-  const sure = percent(answer.probabilities[answer.most_probable]);
-  if (answer.emotion !== null) {
-    return [
-      element("p", { className: "verdict" }, capital(answer.emotion), " ", element("small", {}, `${sure} sure`)),
-      element("p", { className: "why" }),
-    ];
-  }
+function verdict(model, answer, before, change) {
+  const sure = percent(answer.probabilities[answer.most_probable]), known = answer.emotion !== null;
+  const guess = known ? "" : `Best guess: ${answer.most_probable}, ${sure}.`;
+  const rule = known || before ? "" : ` It answers from ${percent(model.abstain_below)} on, where it finds the features of a face.`;
   return [
-    element("p", { className: "verdict" }, "It doesn’t know"),
-    element("p", { className: "why" }, `Best guess: ${answer.most_probable}, ${sure}. It answers from ${percent(model.abstain_below)} on, of a face whose landmarks are found.`),
+    known
+      ? element("p", { className: "verdict" }, capital(answer.emotion), " ", element("small", {}, `${sure} sure`))
+      : element("p", { className: "verdict" }, "It doesn’t know"),
+    element("p", { className: "why" }, before ? `${change}, ${outcome(before, answer)}. ${guess}` : guess + rule),
   ];
 }
 
@@ -40,8 +39,8 @@ function row(emotion, answer, before) {
   return made;
 }
 
-// `before` is null as long as nothing is changed.
-export function answerOf(model, answer, before, emotions) {
+// `before` is null as long as nothing is changed; `change` says what is.
+export function answerOf(model, answer, before, emotions, change) {
   const table = element("table", { className: "bars" });
   table.append(
     element("caption", { className: "unseen" }, `${model.name}: probability of each emotion${before ? ", and how many points it moved" : ""}`),
@@ -49,7 +48,7 @@ export function answerOf(model, answer, before, emotions) {
   );
   const made = element(
     "div", { className: "answer" },
-    element("div", { className: "said" }, element("h3", {}, model.name), ...verdict(model, answer)), table,
+    element("div", { className: "said" }, element("h3", {}, model.name), ...verdict(model, answer, before, change)), table,
   );
   made.dataset.model = model.name;
   return made;

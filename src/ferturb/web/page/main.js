@@ -3,9 +3,9 @@ import * as api from "./api.js";
 import { answerOf, update } from "./answers.js";
 import { CLUSTERS, paint } from "./faces.js";
 import { examples, listen } from "./intake.js";
-import { forget, markChosen, showPhoto } from "./photo.js";
+import { forget, inOrder, markChosen, showPhoto } from "./photo.js";
 import { capital, changed, element, fill, mask, percent, sentence, spaced } from "./words.js";
-import { change, outcome } from "./sentences.js";
+import { change } from "./sentences.js";
 import { savePair } from "./pair.js";
 import { table } from "./whatif.js";
 
@@ -48,7 +48,7 @@ async function take(blob, cropped = state.wantCropped) {
     }
     const found = await photoCall((signal) => api.photo(blob, cropped, signal));
     if (!found) return;
-    found.faces.sort((a, b) => a.box[0] + a.box[2] - b.box[0] - b.box[2]);  // numbered from left to right
+    found.faces = inOrder(found.faces);
     state.found = found;
     say();
     showPhoto(blob, found, choose);
@@ -113,24 +113,14 @@ function showAnswers() {
   const seen = document.querySelector(".seen"), models = shownModels().length;
   seen.classList.toggle("many", models > 1);
   seen.dataset.models = models;
-  const fresh = shownModels().map((m) => answerOf(m, state.now.answers[m.name], changes ? before[m.name] : null, state.about.emotions));
+  const fresh = shownModels().map((m) => answerOf(m, state.now.answers[m.name], changes ? before[m.name] : null, state.about.emotions, changes ? change(leftOut(), worn()) : ""));
   const there = [...$("answers").children];
   if (there.length !== fresh.length || !fresh.every((block, i) => update(there[i], block))) $("answers").replaceChildren(...fresh);
-  $("save").hidden = $("plain").hidden = !changes;
-  $("plain").replaceChildren(...(changes ? plain() : []));
+  $("save").hidden = !changes;
   const done = [...leftOut().map((name) => changed("left_out", name)), ...(worn() ? [changed("worn", worn())] : [])];
   $("face").setAttribute("aria-label", ["The face as the model sees it", ...done].join(", "));
   const said = shownModels().map((m) => `${shownModels().length > 1 ? `${m.name}: ` : ""}${sentence(state.now.answers[m.name])}`);
   $("live").textContent = `${done.length ? `${capital(done.join(", "))}. ` : ""}${said.join(". ")}.`;
-}
-
-// What the change did, in a sentence; of several models one line each.
-function plain() {
-  const what = change(leftOut(), worn()), many = shownModels().length > 1;
-  return shownModels().flatMap((m, i) => {
-    const did = outcome(face().answers[m.name], state.now.answers[m.name]);
-    return [...(i ? [element("br")] : []), `${many ? `${m.name}: ` : ""}${what}, ${many ? did.replace("the model", "it") : did}.`];
-  });
 }
 
 const save = () => savePair({

@@ -11,12 +11,12 @@ export function change(leftOut, worn) {
 export function outcome(before, now) {
   const [was, is] = [before, now].map((answer) => answer.emotion);
   const most = now.most_probable, points = Math.round(100 * (now.probabilities[most] - before.probabilities[most]));
-  if (was === null && is === null) return "the model doesn’t know, as before";
-  if (is === null) return `the model no longer knows; it said ${was} before`;
-  if (was === null) return `the model says ${is}; before, it didn’t know`;
-  if (was !== is) return `the model takes this face for ${is}, no longer for ${was}`;
-  if (points <= -3) return `the model still says ${is}, but is less sure`;
-  return points >= 3 ? `the model still says ${is}, and is surer` : `it makes no difference: ${is}`;
+  if (was === null && is === null) return "it doesn’t know, as before";
+  if (is === null) return `it no longer knows; before, it said ${was}`;
+  if (was === null) return `it says ${is}; before, it didn’t know`;
+  if (was !== is) return `it takes this face for ${is}, no longer for ${was}`;
+  if (points <= -3) return `it still says ${is}, but is less sure`;
+  return points >= 3 ? `it still says ${is}, and is surer` : `it makes no difference: ${is}`;
 }
 
 // Of the table of all changes: what the answer leans on most.
