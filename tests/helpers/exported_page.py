@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ def runtime() -> Path:
     if not found.is_file():
         KEPT.mkdir(exist_ok=True)
         try:
-            found = fetch(KEPT)
+            with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+                fetch(Path(folder)).replace(found)
         except FerturbError as error:
             pytest.skip(str(error))
     return found

@@ -30,10 +30,8 @@ def app(
         port: The port to listen on; 0 takes a free one.
         no_browser: Don't open a browser.
         threads: Threads of onnxruntime (default: all cores).
-        export: Write the page into this new folder instead, as files for any web server: with
-            `tiny` and `robust`, which then run in the browser.
-        runtime: For `--export`: the file that `npm pack onnxruntime-web` wrote, or a folder it was
-            unpacked into (default: npm fetches it).
+        export: Write the page with `tiny` and `robust` into a new folder: files for any web host.
+        runtime: For `--export`: what `npm pack onnxruntime-web` wrote (default: npm fetches it).
     """
     if export is not None:
         _export(export, runtime, model)
