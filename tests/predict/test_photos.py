@@ -125,7 +125,10 @@ def png_of_size(width: int, height: int) -> bytes:
         (b"", "the file is empty"),
         (b"hello", "no image"),
         (png_of_size(100_000, 100_000), "too many pixels; at most 120 megapixels are read"),
-        (png_of_size(12_000, 12_000), "12000×12000 are 144 megapixels; at most 120 megapixels are read"),
+        (
+            png_of_size(12_000, 12_000),
+            "12000×12000 are 144 megapixels; at most 120 megapixels are read",
+        ),
         (png_of_size(100, 100), "damaged image"),
         (saved(Image.fromarray(GRADIENT), "JPEG")[:200], "damaged image|no image"),
     ],
@@ -141,7 +144,9 @@ def test_files_are_bounded_and_special_files_refused(tmp_path: Path) -> None:
     path.write_bytes(saved(Image.fromarray(GRADIENT), "PNG"))
     with pytest.raises(FerturbError, match="over 0 MiB"):
         read_photo(path, Limits(bytes=50))
-    with pytest.raises(FerturbError, match=r"60×40 are 0.0024 megapixels; at most 0.0001 megapixels are read"):
+    with pytest.raises(
+        FerturbError, match=r"60×40 are 0.0024 megapixels; at most 0.0001 megapixels are read"
+    ):
         read_photo(path, Limits(pixels=100))
     for bad, said in ((tmp_path, "is not a file"), (tmp_path / "b", "does not exist")):
         with pytest.raises(FerturbError, match=said):

@@ -213,7 +213,7 @@ def test_the_same_faces_and_answers_as_the_server(
             answered = ask(page, "face", question)["answers"]
             same(answered, face["answers"])
             assert list(answered["tiny"]["probabilities"]) == list(EMOTIONS)
-    assert faces == (8 if cropped else 10)
+    assert faces == (len(EXAMPLES) if cropped else 10)
 
 
 @pytest.mark.slow

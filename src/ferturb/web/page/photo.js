@@ -40,7 +40,7 @@ export function inOrder(faces) {
 function tally(faces) {
   const counts = {};
   for (const { answers } of faces) {
-    const name = Object.values(answers)[0].emotion ?? "not sure";
+    const name = Object.values(answers)[0].emotion ?? "not sure (?)";
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return `${Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([name, n]) => `${n} ${name}`).join(", ")}.`;
