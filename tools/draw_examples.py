@@ -30,9 +30,9 @@ PEOPLE: tuple[tuple[int, int, int], ...] = ((129, 50, 6), (201, 70, -4), (130, 4
 """Of the picture of four: which face, how far down, tilted by how many degrees."""
 
 
-def surest(faces: np.ndarray) -> dict[str, int]:
-    """For each emotion the number of the face that most models are sure shows it, and the surest
-    of these."""
+def surest(faces: np.ndarray, labels: np.ndarray) -> dict[str, int]:
+    """For each emotion the number of the face drawn to show it of which most models are sure, and
+    the surest of these."""
     shown = np.array([face_of(Image.fromarray(face)) for face in faces])
     sure, mean = np.zeros((len(faces), len(EMOTIONS)), int), 0.0
     for name in NAMES:
@@ -40,7 +40,8 @@ def surest(faces: np.ndarray) -> dict[str, int]:
         rows = model.predict_proba(shown)
         sure += rows >= max(LEAST, model.about.abstain_below)
         mean = mean + rows / len(NAMES)
-    best = (sure + mean).argmax(0).tolist()
+    own = labels[:, None] == np.arange(len(EMOTIONS))
+    best = np.where(own, sure + mean, -1).argmax(0).tolist()
     for i, emotion in enumerate(EMOTIONS):
         print(f"{emotion}: face {best[i]}, {sure[best[i], i]} of {len(NAMES)} models are sure")
     return {e: best[i] for i, e in enumerate(EMOTIONS) if sure[best[i], i]}
@@ -68,8 +69,9 @@ def write(image: Image.Image, name: str) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    faces = draw(FACES, SEED, SIZE).images.numpy()
-    found = surest(faces)
+    drawn = draw(FACES, SEED, SIZE)
+    faces = drawn.images.numpy()
+    found = surest(faces, drawn.labels.numpy())
     for emotion in EMOTIONS:
         if emotion in found:
             write(Image.fromarray(faces[found[emotion]]), emotion)

@@ -13,7 +13,7 @@ from ferturb.predict.shipped import NAMES
 from ferturb.web.static_page import PAGE
 
 FOLDER = PAGE / "examples"
-OFFERED = re.findall(r"(\w+): [01]", (PAGE / "intake.js").read_text(encoding="utf-8"))
+OFFERED = re.findall(r"(\w+): [01]\b", (PAGE / "intake.js").read_text(encoding="utf-8"))
 
 
 def test_the_page_offers_what_is_there() -> None:
