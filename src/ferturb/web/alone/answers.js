@@ -82,14 +82,15 @@ export class Answers {
     return { model, saliency: named((map) => packed(scaled(map))), peaks: named((map) => Math.max(...map)) };
   }
 
-  // The faces cut out of a photo: boxes that are sure, or in which landmarks are found.
+  // The faces cut out of a photo, from left to right: boxes that are sure, or in which landmarks are found.
   async faces(photo) {
     const { detection, alignment, crops, about } = this.settings;
     const run = (data, dims) => this.networks.centerface({ photo: ["float32", data, dims] });
     const found = (await detect(photo, run, detection)).slice(0, about.most_faces);
     const aligned = await align(grey(photo), found.map(({ box }) => box), this.find, alignment);
     return found.map((one, i) => ({ ...one, ...aligned[i] }))
-      .filter(({ score, confidence }) => score >= crops.sure || confidence >= crops.likely);
+      .filter(({ score, confidence }) => score >= crops.sure || confidence >= crops.likely)
+      .sort((a, b) => a.box[0] + a.box[2] - b.box[0] - b.box[2]);
   }
 
   find(faces) {
