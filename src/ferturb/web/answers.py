@@ -74,6 +74,7 @@ class Answers:
                     "name": name,
                     "purpose": NAMES.get(name, "yours"),
                     "abstain_below": model.about.abstain_below,
+                    "people": model.about.head == "votes",
                 }
                 for name, model in self.models.items()
             ],

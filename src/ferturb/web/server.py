@@ -11,7 +11,8 @@ The page talks to this API; a script may do so too. Answers are JSON; a refusal 
 *answer* is ``{"probabilities": {emotion: 0 … 1}, "most_probable": emotion, "emotion": emotion or
 null}``, null meaning that the model doesn't know.
 
-- ``GET /api/about``: models (name, purpose, ``abstain_below``), emotions, ``features`` that can be
+- ``GET /api/about``: models (name, purpose, ``abstain_below``, ``people``: whether its
+  probabilities are shares of ten people's votes), emotions, ``features`` that can be
   left out, face masks that can be ``worn``, ``fills``, limits, and what is known of the attention
   network (null without one).
 - ``POST /api/photo?cropped=0``: an image file as the body (any ``image/*`` type, or

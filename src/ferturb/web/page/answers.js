@@ -1,14 +1,14 @@
 // The answers of one or more models: a verdict, and a bar for each emotion, before and after.
 import { outcome } from "./sentences.js";
-import { capital, element, moved, percent } from "./words.js";
+import { capital, element, moved, percent, sureness } from "./words.js";
 
 function verdict(model, answer, before, change) {
-  const sure = percent(answer.probabilities[answer.most_probable]), known = answer.emotion !== null;
+  const p = answer.probabilities[answer.most_probable], sure = sureness(model, p), known = answer.emotion !== null;
   const guess = known ? "" : `Best guess: ${answer.most_probable}, ${sure}.`;
   const rule = known || before ? "" : ` It answers from ${percent(model.abstain_below)} on, where it finds the features of a face.`;
   return [
     known
-      ? element("p", { className: "verdict" }, capital(answer.emotion), " ", element("small", {}, `${sure} sure`))
+      ? element("p", { className: "verdict" }, capital(answer.emotion), " ", element("small", {}, sure))
       : element("p", { className: "verdict" }, "It doesn’t know"),
     element("p", { className: "why" }, before ? `${change}, ${outcome(before, answer)}. ${guess}` : guess + rule),
   ];

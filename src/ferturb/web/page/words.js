@@ -2,6 +2,9 @@
 
 export const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
 
+// How sure: of a model of people's votes, how many of ten would say so.
+export const sureness = (model, p) => (model.people ? `about ${Math.round(10 * p)} of ten people would say so` : `${percent(p)} sure`);
+
 export const spaced = (name) => name.replaceAll("_", " ");
 
 export const capital = (word) => word[0].toUpperCase() + word.slice(1);
