@@ -20,7 +20,6 @@ everything is written atomically, and read through `ferturb.runs.contents`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -244,8 +243,7 @@ class Run:
 
         Names are lower-case words and hyphens; the same name again replaces the earlier one.
         """
-        kept = {contents.RECORD: np.array(json.dumps(dict(record))), **arrays}
-        write_arrays(self.analysis_path(name), kept)
+        contents.write_analysis(self.analysis_path(name), arrays, record)
 
     def analysis(self, name: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]] | None:
         """The arrays and the record that `store_analysis` kept under a name; None without them."""
