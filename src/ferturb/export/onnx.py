@@ -45,7 +45,7 @@ from ferturb.export.comparison import Exported, compare
 from ferturb.export.int8 import quantised
 from ferturb.export.onnx_weights import halved
 from ferturb.export.torch_models import calibrated_module
-from ferturb.predict.onnx_session import META_KEY
+from ferturb.predict.onnx_session import META_KEY, sealed
 from ferturb.predict.shipped import About
 
 OPSET = 17
@@ -69,7 +69,7 @@ def export(
     make, path = choose("format", format, FORMATS), require_path("path", path)
     module, about = calibrated_module(source)
     model = calibrated_onnx(module, about)
-    write_bytes(path, make(model, calibration).SerializeToString())
+    write_bytes(path, sealed(make(model, calibration).SerializeToString()))
     compared = example_faces(128) if faces is None else faces
     return compare(module, path, format, compared, labels)
 
