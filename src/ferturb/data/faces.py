@@ -67,6 +67,8 @@ class Faces:
                 "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
                 f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
             )
+        if isinstance(self.names, list):
+            object.__setattr__(self, "names", tuple(self.names))
         require_kind("Faces.names", self.names, tuple)
         require_kind("Faces.source", self.source, str)
         if self.votes is not None and require_kind("Faces.votes", self.votes, Tensor).ndim != 2:
