@@ -35,8 +35,10 @@ from ferturb import (
     plan,
     predict_logits,
     prepare,
+    push_to_hub,
     run_study,
     score,
+    wrap,
 )
 from ferturb.data.drawn.synthetic import draw
 from ferturb.study.plan import PRESETS
@@ -184,6 +186,10 @@ WRONG: dict[str, Callable[[Given], Any]] = {
     "prepare: a number": lambda g: prepare(3, CONFIG),  # type: ignore[arg-type]
     "prepare: no config": lambda g: prepare(g.folder, None),  # type: ignore[arg-type]
     "plan: a preset's name": lambda g: plan("quick"),  # type: ignore[arg-type]
+    "push_to_hub: a number": lambda g: push_to_hub("tiny", 3),  # type: ignore[arg-type]
+    "push_to_hub: no owner": lambda g: push_to_hub("tiny", "faces"),
+    "wrap: a number": lambda g: wrap(3),
+    "wrap: no model's name": lambda g: wrap("nobody"),
     "run_study: a preset's name": lambda g: run_study("quick", g.folder, g.faces),  # type: ignore[arg-type]
     "run_study: a number": lambda g: run_study(STUDY, 3, g.faces),  # type: ignore[arg-type]
     "run_study: no faces": lambda g: run_study(STUDY, g.folder, None),  # type: ignore[arg-type]
