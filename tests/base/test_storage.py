@@ -60,6 +60,20 @@ def test_what_is_written_is_read(tmp_path: Path, kind: str) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
+def test_json_is_json_and_an_older_file_with_nan_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    numbers = {"a": float("nan"), "b": [float("inf"), np.float64("nan"), 0.5], "c": "NaN"}
+    write_json(path, numbers)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    strict = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert strict == {"a": None, "b": [None, None, 0.5], "c": "NaN"}
+    path.write_text(json.dumps(numbers), encoding="utf-8")  # as it was written before
+    assert np.isnan(read_object(path)["a"])
+
+
 def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

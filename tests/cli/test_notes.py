@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli.main import main
+from ferturb.export.comparison import Exported
 
 NOTE = "3 images of unknown classes left out: Angery (3)"
 
@@ -71,6 +73,40 @@ def test_every_verb_that_reads_faces_says_it_once(
         assert err.count(NOTE) == 1, verb
         if "--json" in verb:
             json.loads(out)
+
+
+class Made(Exported):
+    """In place of a file, which takes seconds: what it would have been made of."""
+
+    def __init__(self, source: str, path: Path, format: str, *faces: np.ndarray) -> None:
+        object.__setattr__(self, "given", faces)
+
+    def to_dict(self) -> dict[str, Any]:
+        given: Any = self.given  # type: ignore[attr-defined]
+        return {"labels": given[1].tolist(), "shape": list(given[2].shape)}
+
+
+def test_export_reads_faces_as_the_other_verbs_do(
+    source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferturb.export.onnx.export", Made)
+    export = ("export", "tiny", "--out", "x.onnx", "--json", "--data", "faces")
+    out, err = told(capsys, *export)
+    assert err.count(NOTE) == 1
+    named = json.loads(out)
+    assert named == {"labels": [1, 1, 2, 2, 3, 3, 6, 6, 4, 4, 5, 5], "shape": [24, 48, 48]}
+    raf = {"surprise": 1, "fear": 2, "disgust": 3, "happy": 4, "sad": 5, "neutral": 7}
+    for split in source.iterdir():
+        for word, number in raf.items():
+            (split / word).rename(split / str(number))
+    (source / "train" / "Angery").rename(source / "train" / "8")
+    with pytest.raises(SystemExit) as ended:
+        main([*export])
+    assert ended.value.code == 2
+    assert "say which with --label-order" in capsys.readouterr().err
+    out, err = told(capsys, *export, "--label-order", "raf-db")
+    assert sorted(json.loads(out)["labels"]) == sorted(named["labels"])
+    assert "3 images of unknown classes left out: 8 (3)" in err
 
 
 def test_quiet_says_nothing(source: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,6 +159,11 @@ def write_arrow(some: Sequence[Row], folder: Path) -> Path:
     return folder / "saved"
 
 
+def person_folders(some: list[Row]) -> list[Row]:
+    """Each face in a folder of the person it is of, below its emotion's."""
+    return [replace(r, cls=f"{r.cls}/{('S010', '11', 'F 2')[i % 3]}") for i, r in enumerate(some)]
+
+
 FORMS: dict[str, Callable[[Sequence[Row], Path], Path]] = {
     "folders": write_folders,
     "zip": write_zip,
@@ -167,6 +172,7 @@ FORMS: dict[str, Callable[[Sequence[Row], Path], Path]] = {
     "parquet of pixels": write_pixels,
     "saved Arrow": write_arrow,
 }
+FOLDERS = ("folders", "zip")
 PIXELS = ("CSV", "parquet of pixels")
 """The forms with the columns of fer2013.csv, which say what their numbers mean."""
 
@@ -228,6 +234,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "other names for them: Anger, 3_fear, HAPPINESS, ne",
         classes("Anger", "disgusted", "3_fear", "HAPPINESS", "sadness", "surprised", "ne"),
+    ),
+    Rule(
+        "a folder of each person in the emotion's (`happy/S010/*`)",
+        person_folders,
+        "read, noted",
+        r"63 images in folders below their emotion's, read as its own: ",
+        only=FOLDERS,
     ),
     Rule(
         "a class that is none of the seven (contempt)",

@@ -11,11 +11,12 @@ import torch
 
 from ferturb.base.config import PAPER, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.storage import write_text
+from ferturb.base.storage import write_arrays, write_bytes, write_text
 from ferturb.base.tensors import save_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.view_classifier import ViewClassifier
+from ferturb.runs.contents import RECORD
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs
 from ferturb.training.checkpoint import Epoch
@@ -169,6 +170,34 @@ def test_analyses_come_back_as_they_were_kept(tmp_path: Path) -> None:
     assert np.array_equal(arrays["change"], np.arange(6.0).reshape(2, 3))
     assert record == {"fill": "mean"}
     assert run.analyses() == ("ablation", "saliency-gradient")
+
+
+@pytest.mark.parametrize(
+    ("to_run", "to_name"), [("other", "ablation"), ("run", "ablation-blur"), ("moved", "ablation")]
+)
+def test_an_analysis_of_another_run_or_name_is_noticed(
+    tmp_path: Path, to_run: str, to_name: str
+) -> None:
+    """The file itself is sound; a run that was only moved, or copied, keeps its own."""
+    run = Run.create(tmp_path / "run", CONFIG)
+    Run.create(tmp_path / "other", replace(CONFIG, seed=4))
+    Run.create(tmp_path / "moved", CONFIG)
+    run.store_analysis("ablation", {"change": np.zeros(3)}, {"fill": "mean"})
+    other = Run(tmp_path / to_run)
+    write_bytes(other.analysis_path(to_name), run.analysis_path("ablation").read_bytes())
+    if to_run == "moved":
+        assert (other.analysis(to_name) or ({}, {}))[1] == {"fill": "mean"}
+        return
+    with pytest.raises(FerturbError, match=f"is not {to_name} of this run; delete it and analyse"):
+        other.analysis(to_name)
+
+
+def test_an_analysis_that_does_not_say_whose_it_is_is_taken(tmp_path: Path) -> None:
+    """Those of an earlier ferturb don't."""
+    run = Run.create(tmp_path / "run", CONFIG)
+    kept = {RECORD: np.array('{"fill": "mean"}'), "change": np.zeros(3)}
+    write_arrays(run.analysis_path("ablation"), kept)
+    assert (run.analysis("ablation") or ({}, {}))[1] == {"fill": "mean"}
 
 
 def test_a_damaged_analysis_is_one_line(tmp_path: Path) -> None:

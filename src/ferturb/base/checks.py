@@ -6,9 +6,11 @@ import math
 import operator
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ferturb.base.errors import FerturbError
+
+T = TypeVar("T")
 
 
 def require_whole(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -33,6 +35,13 @@ def require_number(name: str, value: Any, low: float, high: float) -> float:
     if not low <= number <= high:
         raise FerturbError(f"{name} must be a number from {low:g} to {high:g}, got {value!r:.40}")
     return number
+
+
+def require_kind(name: str, value: Any, kind: type[T]) -> T:
+    """The value, if it is one of this class; else `FerturbError`."""
+    if isinstance(value, kind):
+        return value
+    raise FerturbError(f"{name} must be of class {kind.__name__}, got {type(value).__name__}")
 
 
 def require_path(name: str, value: Any) -> Path:

@@ -7,9 +7,10 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,15 +154,32 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON atomically, indented, with a newline at the end."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
+    """Write JSON atomically, indented, with a newline at the end, and `finite`."""
+    data = finite(data)
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        text = json.dumps(data, indent=2)  # a file name that is not text
+        text = json.dumps(data, indent=2, allow_nan=False)  # a file name that is not text
     write_text(path, text + "\n")
 
 
+def finite(value: object, text: Callable[[str], str] = str) -> object:
+    """What JSON holds of a value: null for what is not a finite number, texts as `text` has them.
+
+    >>> finite({"loss": float("nan"), "of": (1, float("inf"), "a")})
+    {'loss': None, 'of': [1, None, 'a']}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(inside, text) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inside, text) for inside in value]
+    return text(value) if isinstance(value, str) else value
+
+
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or damaged file raises `FerturbError`."""
+    """Read JSON, that with NaN of an earlier ferturb too; a missing or damaged file raises
+    `FerturbError`."""
     with reading(path, "JSON", "restore or remove it"):
         return json.loads(path.read_text(encoding="utf-8"))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import OmitArgPrefixes, Positional
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli.options import Json
+from ferturb.cli.options import Json, LabelOrder, other_faces, read_faces
 from ferturb.cli.predictions import Shown, show, told
 from ferturb.predict.reading import Reading
 
@@ -113,6 +113,7 @@ def export(
     out: Path,
     format: Literal["float32", "float16", "int8"] = "float32",
     data: str | None = None,
+    label_order: LabelOrder = None,
     json: Json = False,
 ) -> None:
     """Write a model as one ONNX file: uint8 faces in, calibrated probabilities out.
@@ -131,7 +132,8 @@ def export(
     from ferturb.cli import terminal
     from ferturb.export.onnx import export_with_data
 
-    found = export_with_data(model, out, format, data)
+    faces = None if data is None else read_faces(other_faces(data, label_order), json)
+    found = export_with_data(model, out, format, faces)
     if json:
         terminal.print_json(found.to_dict())
     else:

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ferturb.base.storage import finite
 from ferturb.base.text import encodable, printable
 
 if TYPE_CHECKING:
@@ -55,17 +56,7 @@ def line(text: str) -> None:
 
 def json_text(value: object, indent: int | None = None) -> str:
     """JSON that any parser reads: null stands for what is not a finite number."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(inside) for key, inside in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inside) for inside in value]
-    return encodable(value) if isinstance(value, str) else value
+    return json.dumps(finite(value, encodable), indent=indent, allow_nan=False)
 
 
 def print_json(value: object) -> None:
@@ -130,23 +121,23 @@ def training(name: str, quiet: bool = False) -> Iterator[Callable[[Step], None]]
         def report(step: Step) -> None:
             nonlocal shown
             last = step.history[-1] if step.history else None
-            info = "" if last is None else f", validation {_share(last.validation_accuracy, 1)}"
+            info = "" if last is None else f", validation {share(last.validation_accuracy, 1)}"
             _advance(bars, task, vars(step), info)
             if last is not None and last.epoch != shown and not quiet and not errors.is_terminal:
                 shown = last.epoch
                 errors.print(
                     f"{printable(name)} epoch {last.epoch}/{step.epochs}: "
                     f"loss {last.train_loss:.3f}, "
-                    f"validation {_share(last.validation_accuracy, 2)}, {last.seconds:.0f} s",
+                    f"validation {share(last.validation_accuracy, 2)}, {last.seconds:.0f} s",
                     markup=False,
                 )
 
         yield report
 
 
-def _share(value: float, digits: int) -> str:
-    """A share in percent, or a dash where it was not measured (NaN)."""
-    return "–" if math.isnan(value) else f"{value:.{digits}%}"
+def share(value: float | None, digits: int) -> str:
+    """A share in percent, or a dash where it was not measured (None or NaN)."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}%}"
 
 
 def _advance(bars: Progress, task: TaskID, step: Mapping[str, Any], more: str = "") -> None:

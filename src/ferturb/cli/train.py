@@ -93,7 +93,7 @@ def _train(run: Run, faces: Faces, device: torch.device, process: ProcessOptions
         {
             "run": str(run.folder),
             "kept epoch": f"{record['best_epoch']} of {record['epochs']}",
-            "validation accuracy": f"{record['validation_accuracy']:.2%}",
+            "validation accuracy": terminal.share(record["validation_accuracy"], 2),
             "minutes": f"{record['seconds'] / 60:.1f}",
         }
     )

@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ferturb.base.checks import require_kind
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import SPLITS, Faces
 
@@ -109,7 +110,7 @@ class AuditReport:
 
 def audit(faces: Faces) -> AuditReport:
     """Look for duplicates, leaks, blank and unreadable images in a dataset."""
-    blank = blank_faces(faces.images)
+    blank = blank_faces(require_kind("faces", faces, Faces).images)
     exact = exact_groups(faces.images)
     alone = ~blank
     alone[torch.tensor([i for group in exact for i in group[1:]], dtype=torch.int64)] = False

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from ferturb.base.checks import require_kind, require_path
 from ferturb.base.config.fields import require_form
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
@@ -66,6 +67,12 @@ class Faces:
                 "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
                 f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
             )
+        if isinstance(self.names, list):
+            object.__setattr__(self, "names", tuple(self.names))
+        require_kind("Faces.names", self.names, tuple)
+        require_kind("Faces.source", self.source, str)
+        if self.votes is not None and require_kind("Faces.votes", self.votes, Tensor).ndim != 2:
+            raise FerturbError(f"Faces.votes must be (n, 10), got {tuple(self.votes.shape)}")
         n = len(self)
         for name in ("labels", "splits", "names", *(["votes"] if self.votes is not None else [])):
             length = len(getattr(self, name))
@@ -73,6 +80,11 @@ class Faces:
                 raise FerturbError(f"Faces needs one of {name} per image: {n} images, {length}")
         for name, known in (("labels", EMOTIONS), ("splits", SPLITS)):
             codes = getattr(self, name)
+            if codes.ndim != 1 or codes.is_floating_point():
+                raise FerturbError(
+                    f"Faces.{name} must be one whole number a face, got "
+                    f"{str(codes.dtype).removeprefix('torch.')} {tuple(codes.shape)}"
+                )
             if n and not (int(codes.min()) >= 0 and int(codes.max()) < len(known)):
                 raise FerturbError(
                     f"Faces.{name} go from 0 to {len(known) - 1} ({', '.join(known)})"
@@ -159,12 +171,16 @@ class Faces:
         if self.votes is not None:
             tensors["votes"] = self.votes
         words = {name: getattr(self, name) for name in ("names", "source", "kind", "notes")}
-        save_tensors(Path(path), tensors, {"format": FORMAT, **words, "info": dict(self.info)})
+        save_tensors(
+            require_path("path", path),
+            tensors,
+            {"format": FORMAT, **words, "info": dict(self.info)},
+        )
 
     @staticmethod
     def load(path: str | Path) -> Faces:
         """Read what `save` wrote."""
-        path = Path(path)
+        path = require_path("path", path)
         tensors, meta = load_tensors(path)
         if meta.get("format") != FORMAT or set(_TENSORS) - set(tensors):
             raise FerturbError(

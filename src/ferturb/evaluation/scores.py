@@ -50,6 +50,12 @@ def score(
     members: tuple[str, ...] = (),
 ) -> ScoreRow:
     """All numbers of one set of logits; intervals by bootstrap over the faces."""
+    labels, logits = np.asarray(labels), np.asarray(logits)
+    if labels.dtype.kind not in "iu" or logits.dtype.kind != "f":
+        raise FerturbError(
+            f"score takes whole numbers as labels and floats as logits, got {labels.dtype} and "
+            f"{logits.dtype}"
+        )
     columns, metrics = count_columns(labels, logits), summary(labels, logits)
     return ScoreRow(
         name=name,

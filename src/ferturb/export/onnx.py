@@ -35,18 +35,17 @@ from jaxtyping import UInt8
 from torch import nn
 
 from ferturb.base.checks import require_path
-from ferturb.base.config import DatasetConfig, choose
+from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.storage import write_bytes
 from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
-from ferturb.data.sources import load_faces
 from ferturb.export.comparison import Exported, compare
 from ferturb.export.int8 import quantised
 from ferturb.export.onnx_weights import halved
 from ferturb.export.torch_models import calibrated_module
-from ferturb.predict.onnx_session import META_KEY
+from ferturb.predict.onnx_session import META_KEY, sealed
 from ferturb.predict.shipped import About
 
 OPSET = 17
@@ -70,21 +69,25 @@ def export(
     make, path = choose("format", format, FORMATS), require_path("path", path)
     module, about = calibrated_module(source)
     model = calibrated_onnx(module, about)
-    write_bytes(path, make(model, calibration).SerializeToString())
+    write_bytes(path, sealed(make(model, calibration).SerializeToString()))
     compared = example_faces(128) if faces is None else faces
     return compare(module, path, format, compared, labels)
 
 
 def export_with_data(
-    source: str | Path, path: str | Path, format: str = "float32", data: str | None = None
+    source: str | Path, path: str | Path, format: str = "float32", faces: Faces | None = None
 ) -> Exported:
-    """`export`, compared on a dataset's test split and calibrated on its training faces."""
-    if data is None:
+    """`export`, compared on the test split of these faces and calibrated on their training split.
+
+    Without faces it is `export`.
+    """
+    if faces is None:
         return export(source, path, format)
-    faces = load_faces(DatasetConfig(data))
     test, train = faces.split("test"), faces.split("train")
     if not len(test) or tuple(test.images.shape[1:]) != (FACE_SIZE, FACE_SIZE):
-        raise FerturbError(f"{data} has no {FACE_SIZE}×{FACE_SIZE} test faces to compare on")
+        raise FerturbError(
+            f"{faces.source} has no {FACE_SIZE}×{FACE_SIZE} test faces to compare on"
+        )
     some = faces_to_calibrate_on(train) if len(train) else None
     return export(source, path, format, test.images.numpy(), test.labels.numpy(), some)
 

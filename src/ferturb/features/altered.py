@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from ferturb.base.checks import require_kind
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import sources_version
@@ -51,7 +52,7 @@ def load_dataset(
     Without an alteration this is `load_faces`. Altered faces are of kind "maskfer" or "left-out",
     so that nothing takes them for FER2013. Every input that can't be used raises `FerturbError`.
     """
-    faces = _altered_faces(config, cache, progress)
+    faces = _altered_faces(require_kind("config", config, DatasetConfig), cache, progress)
     if config.training_faces is None:
         return faces
     index = training_subset(faces.splits.numpy(), config.training_faces, config.subset_seed)

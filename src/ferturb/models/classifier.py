@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ferturb.base.checks import require_kind, require_path
 from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
@@ -33,7 +34,7 @@ class Classifier(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """A fresh network; its weights come from torch's global generator."""
         super().__init__()
-        self.config = config
+        self.config = require_kind("config", config, ModelConfig)
         self.backbone = build_backbone(config.name)
         count = len(self.backbone.stages) - (config.attention_at == "between")
         if config.attention and config.attention_at != "input" and count < 1:
@@ -73,7 +74,7 @@ class Classifier(nn.Module):
 
     def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
         """Logits in the order of `EMOTIONS`, of each head that answers."""
-        return self._run(faces)[0]
+        return self._run(_batch(faces))[0]
 
     def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
         """Where the network looks, in [0, 1], at the face's size.
@@ -82,7 +83,7 @@ class Classifier(nn.Module):
         image, since a network is trained on both and may still prefer one side. With gates behind
         every stage it is their mean, else the one gate on the input.
         """
-        size = (faces.shape[-2], faces.shape[-1])
+        size = (_batch(faces).shape[-2], faces.shape[-1])
         if self.config.attention_at != "between":
             return mean_of_gates(self._gates_of(faces), size)
         own = mean_of_gates(self._gates_of(faces)[-1:], size)
@@ -91,7 +92,7 @@ class Classifier(nn.Module):
 
     def gate_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "g b h w"]:
         """Each gate on its own, in [0, 1], at the face's size, from the input to the head."""
-        size = (faces.shape[-2], faces.shape[-1])
+        size = (_batch(faces).shape[-2], faces.shape[-1])
         return torch.stack([mean_of_gates([gate], size) for gate in self._gates_of(faces)])
 
     def _gates_of(self, faces: Tensor) -> list[Tensor]:
@@ -132,11 +133,12 @@ class Classifier(nn.Module):
     def save(self, path: Path) -> None:
         """Write weights and config into one safetensors file, atomically."""
         meta = {"format": "ferturb-classifier-1", "model": dataclasses.asdict(self.config)}
-        save_tensors(path, self.state_dict(), meta)
+        save_tensors(require_path("path", path), self.state_dict(), meta)
 
     @staticmethod
     def load(path: Path) -> Classifier:
         """Read what `save` wrote. Nothing is unpickled; a foreign file is a one-line error."""
+        path = require_path("path", path)
         tensors, meta = load_tensors(path)
         if meta.get("format") != "ferturb-classifier-1":
             raise FerturbError(
@@ -146,6 +148,14 @@ class Classifier(nn.Module):
         with reading(path, "a classifier of this ferturb", "give another model.safetensors"):
             classifier = Classifier(build(ModelConfig, meta["model"]))
         return restore(classifier, tensors, path)
+
+
+def _batch(faces: Tensor) -> Tensor:
+    """These faces, if they are a batch of them; else `FerturbError`."""
+    if not isinstance(faces, Tensor) or faces.ndim != 4:
+        came = f"{tuple(faces.shape)}" if isinstance(faces, Tensor) else type(faces).__name__
+        raise FerturbError(f"a network takes a tensor of faces (b, 1, h, w) in [0, 1], got {came}")
+    return faces
 
 
 def restore(classifier: Classifier, tensors: dict[str, Tensor], origin: Path) -> Classifier:

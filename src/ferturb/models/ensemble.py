@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ferturb.base.checks import require_path
 from ferturb.base.config.fields import fits
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder, read_object, write_json
@@ -41,6 +42,8 @@ class Ensemble(nn.Module):
 
     def __init__(self, members: Sequence[Classifier]) -> None:
         super().__init__()
+        if not isinstance(members, Sequence) or not all(isinstance(m, nn.Module) for m in members):
+            raise FerturbError("an ensemble takes a list of classifiers; put one into a list")
         if not members:
             raise FerturbError("an ensemble needs at least one member, got none")
         self.members = nn.ModuleList(members)
@@ -54,7 +57,7 @@ class Ensemble(nn.Module):
 
         The folder appears whole or not at all; one that exists and isn't empty is an error.
         """
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(require_path("folder", folder)) as temporary:
             names = [f"member-{i:02}.safetensors" for i in range(len(self.members))]
             for name, member in zip(names, self.members, strict=True):
                 assert isinstance(member, Classifier)
@@ -64,6 +67,7 @@ class Ensemble(nn.Module):
     @staticmethod
     def load(folder: Path) -> Ensemble:
         """Read what `save` wrote, set to evaluation."""
+        folder = require_path("folder", folder)
         index = read_object(folder / INDEX)
         names: Any = index.get("members")
         if not fits(list[str], names) or index.get("format") != FORMAT:

@@ -13,12 +13,16 @@ Test-time augmentations, each the mean of the logits of its variants:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ferturb.base.checks import require_kind, require_whole
 from ferturb.base.config import choose
+from ferturb.base.errors import FerturbError
 from ferturb.models.inference import logits_of
 
 
@@ -78,4 +82,16 @@ def predict_logits(
     Of a network that answers with two heads (n, 14).
     """
     variants = choose("test-time augmentation", augmentation, AUGMENTATIONS)
+    require_kind("model", model, nn.Module)
+    given: Any = images
+    if isinstance(given, np.ndarray):
+        images = torch.from_numpy(np.ascontiguousarray(given))
+    if require_kind("images", images, Tensor).dtype != torch.uint8 or images.ndim != 3:
+        came = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+        raise FerturbError(f"images must be uint8 (n, height, width), 0 … 255 grey, got {came}")
+    if batch_size is not None:
+        batch_size = require_whole("batch_size", batch_size, 1)
+    choose("precision", precision, dict.fromkeys(("float32", "bfloat16", "auto")))
+    if device is not None:
+        require_kind("device", device, torch.device)
     return logits_of(model, images, batch_size, precision, device, variants)

@@ -38,7 +38,7 @@ def fetched(name: str) -> Path:
 
 def require_repository(name: str) -> None:
     """Raise `FerturbError` for what is no OWNER/NAME."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise FerturbError(f"a model on the hub is OWNER/NAME, got {name!r}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ferturb.base.reading import reading
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
+_SEAL = b"\x72\x11\x0a\x05crc32\x12\x08"
+"""How an entry `crc32` of eight letters begins, in the metadata of an ONNX file's protobuf."""
 MOST_THREADS = 1024
 _FORKED: list[Any] = []
 """Sessions of a parent process. Their threads don't live here: to end them would wait forever."""
@@ -56,6 +59,26 @@ class OnnxModel:
         return OnnxModel, (self.path, self.threads)
 
 
+def sealed(model: bytes) -> bytes:
+    """An ONNX file with its checksum behind it: to ONNX one more entry of the metadata, `crc32`."""
+    return model + _SEAL + b"%08x" % zlib.crc32(model)
+
+
+def _require_unchanged(path: Path) -> None:
+    """Raise `FerturbError` for a file that has a checksum (`sealed`), and not its own."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_SEAL) - 8))
+        if not (end := file.read()).startswith(_SEAL):
+            return
+        file.seek(0)
+        if sealed(file.read()[: -len(end)]).endswith(end):
+            return
+    raise FerturbError(
+        f"{path} is damaged, or another program changed it: its checksum is not the one it was "
+        "written with; export the model again"
+    )
+
+
 def _meta(session: Any, path: Path) -> dict[str, Any]:
     found = session.get_modelmeta().custom_metadata_map.get(META_KEY, "{}")
     with reading(path, "an ONNX file of ferturb's", "export the model again"):
@@ -76,6 +99,7 @@ def _session(path: Path, threads: int | None) -> Any:
         require_whole("threads", threads, 1, MOST_THREADS)
     if not path.is_file():
         raise FerturbError(f"{path} does not exist; give an ONNX file")
+    _require_unchanged(path)
     onnxruntime.disable_telemetry_events()  # for whoever imported it before ferturb
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

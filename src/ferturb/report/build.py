@@ -22,6 +22,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ferturb.base.checks import require_kind, require_path
 from ferturb.base.storage import write_text
 from ferturb.data.faces import Faces
 from ferturb.evaluation.significance import RESAMPLES
@@ -65,6 +66,9 @@ def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     `faces` are for pictures of faces, and of what networks see in them; without them these are
     left out or drawn. Raises `FerturbError` when the folder holds no study.
     """
+    study_folder = require_path("study_folder", study_folder)
+    if faces is not None:
+        require_kind("faces", faces, Faces)
     results = read_study(study_folder, faces)
     sections = [section for story in STORIES if (section := story(results)) is not None]
     items = [item for section in sections for item in section.everything]

@@ -6,6 +6,7 @@ Each function reads one file and gives nothing that its callers would have to do
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -22,7 +23,7 @@ from ferturb.base.config.network import HEADS
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
-from ferturb.base.storage import read_arrays, read_object
+from ferturb.base.storage import read_arrays, read_object, write_arrays
 from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import SPLITS
 from ferturb.training.checkpoint import Epoch
@@ -31,6 +32,8 @@ Arrays = dict[str, NDArray[np.generic]]
 Row = TypeVar("Row")
 RECORD = "_record"
 """Under this name the arrays of an analysis have the record of how it was made."""
+_OF = "_of"
+"""Under this name a record says which analysis of which run it is."""
 AGAIN = "remove it and give the command again that made it"
 ANALYSE_AGAIN = "delete it and analyse the run again"
 
@@ -76,7 +79,8 @@ class Record(TypedDict, total=False):
     seconds: float
     epochs: int
     best_epoch: int
-    validation_accuracy: float
+    validation_accuracy: float | None
+    """None where there were no validation faces."""
 
 
 def read_record(path: Path, finished: bool = False) -> dict[str, Any]:
@@ -168,7 +172,11 @@ def read_maps(path: Path) -> Int64[NDArray[np.int64], "e h w"] | None:
 
 
 def read_analysis(path: Path) -> tuple[Arrays, dict[str, Any]] | None:
-    """The arrays and the record of an analysis; None for one of an early ferturb, without one."""
+    """The arrays and the record of an analysis; None for one of an early ferturb, without one.
+
+    One that lies with another run or under another name than it was made for raises
+    `FerturbError`, unless an earlier ferturb made it, which didn't say.
+    """
     arrays = read_arrays(path, ANALYSE_AGAIN)
     kept = arrays.pop(RECORD, None)
     if kept is None:
@@ -177,4 +185,22 @@ def read_analysis(path: Path) -> tuple[Arrays, dict[str, Any]] | None:
         record = json.loads(str(kept))
         if not isinstance(record, dict) or not isinstance(record.get("data", {}), dict):
             raise ValueError("its record is not a JSON object")
-        return arrays, record
+    made_for = record.pop(_OF, None)
+    if made_for is not None and made_for != _owner(path):
+        raise FerturbError(f"{path} is not {path.stem} of this run; {ANALYSE_AGAIN}")
+    return arrays, record
+
+
+def write_analysis(
+    path: Path, arrays: Mapping[str, NDArray[np.generic]], record: Mapping[str, Any]
+) -> None:
+    """Write an analysis into its run's folder, with its record and whose it is, as one file."""
+    text = json.dumps({**record, _OF: _owner(path)})
+    write_arrays(path, {RECORD: np.array(text), **arrays})
+
+
+def _owner(path: Path) -> str:
+    """A hash of an analysis' name and of its run's config, whatever the run's folder is called."""
+    config = read_object(path.parents[1] / "config.json")
+    text = json.dumps([path.stem, config], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

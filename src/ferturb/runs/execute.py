@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferturb.base.checks import require_kind, require_path, require_whole
 from ferturb.base.config import RunConfig, choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.leftovers import remove_leftovers
@@ -66,8 +67,11 @@ def execute_run(
     After `pause_after` epochs of this call it stops, to be resumed. A training that is complete,
     but whose logits or record are damaged or missing, is measured again.
     """
-    data = describe_data(faces)
-    if run.done:
+    data = describe_data(require_kind("faces", faces, Faces))
+    require_whole("pause_after", pause_after, 0)
+    if device is not None:
+        require_kind("device", device, torch.device)
+    if require_kind("run", run, Run).done:
         require_same_faces(run, run.record(), data, accept_changed_faces)
         return True
     config, device = run.config, device or torch.device("cpu")
@@ -259,8 +263,8 @@ def prepare(parent: Path, config: RunConfig) -> Run:
     What can't be trained raises `FerturbError` and leaves no folder. A damaged config.json is
     written again: the folder's name says which config it was.
     """
-    check_config(config)
-    folder = parent / run_folder_name(config)
+    check_config(require_kind("config", config, RunConfig))
+    folder = require_path("the parent folder", parent) / run_folder_name(config)
     try:
         _ = Run(folder).config
     except FerturbError:  # missing or damaged

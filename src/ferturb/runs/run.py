@@ -20,7 +20,6 @@ everything is written atomically, and read through `ferturb.runs.contents`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -32,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ferturb.base.checks import require_kind, require_path
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import is_there, reading
@@ -53,6 +53,9 @@ class Run:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", require_path("a run's folder", self.folder))
+
     @staticmethod
     def create(folder: Path, config: RunConfig) -> Run:
         """Open the folder for this config, making it where needed.
@@ -60,9 +63,9 @@ class Run:
         A folder that already holds a run of another config raises `FerturbError`: runs are never
         overwritten.
         """
-        run = Run(folder)
-        if not (folder / "config.json").exists():
-            write_json(folder / "config.json", config.to_dict())
+        run, path = Run(folder), Run(folder).folder / "config.json"
+        if not path.exists():
+            write_json(path, require_kind("config", config, RunConfig).to_dict())
         elif run.config != config:
             raise FerturbError(
                 f"{folder} already holds another run ({run.config.fingerprint()}, not "
@@ -73,7 +76,7 @@ class Run:
     @staticmethod
     def open(folder: Path) -> Run:
         """An existing run folder; anything else raises `FerturbError`."""
-        if not is_there(folder / "config.json"):
+        if not is_there(Run(folder).folder / "config.json"):
             raise FerturbError(
                 f"{folder} is not a run folder (it has no config.json); "
                 "give a folder that `ferturb train` or `ferturb study` wrote"
@@ -107,8 +110,7 @@ class Run:
         if not all((self.folder / name).exists() for name in ("run.json", LOGITS)):
             raise FerturbError(f"{self.folder} is not finished; {go_on}")
         try:
-            _ = self.config
-            self.record(finished=True)
+            _ = self.config, self.record(finished=True)
             contents.read_logits(self.folder / LOGITS)
         except FerturbError as error:
             raise FerturbError(f"{self.folder} is damaged: {error}; or {go_on}") from error
@@ -244,8 +246,7 @@ class Run:
 
         Names are lower-case words and hyphens; the same name again replaces the earlier one.
         """
-        kept = {contents.RECORD: np.array(json.dumps(dict(record))), **arrays}
-        write_arrays(self.analysis_path(name), kept)
+        contents.write_analysis(self.analysis_path(name), arrays, record)
 
     def analysis(self, name: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]] | None:
         """The arrays and the record that `store_analysis` kept under a name; None without them."""

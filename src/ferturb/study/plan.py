@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
 
+from ferturb.base.checks import require_kind
 from ferturb.base.config import (
     AS_RELEASED,
     BARE,
@@ -221,8 +222,8 @@ def plan(study: Study) -> list[RunConfig]:
 
     Of an experiment, with the first of its settings to try where they are still to be chosen.
     """
-    if study.experiment is not None:
-        return list(dict.fromkeys(item.config for item in study.experiment.planned()))
+    if (experiment := require_kind("study", study, Study).experiment) is not None:
+        return list(dict.fromkeys(item.config for item in experiment.planned()))
     if not study.models or not study.methods or not study.seeds:
         raise FerturbError("a study needs at least one model, one method and one seed")
     wanted = product(study.seeds, study.models, datasets(study), study.methods)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ferturb.base.checks import require_kind, require_path, require_whole
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
@@ -68,8 +69,12 @@ def run_study(
     which another process runs a study, and faces that nothing can be trained on, raise
     `FerturbError`.
     """
+    require_kind("study", study, Study)
+    folder = require_path("folder", folder)
     require_folder(folder)
-    require_splits(faces)
+    require_splits(require_kind("faces", faces, Faces))
+    if workers is not None:
+        require_whole("workers", workers, 1)
     plan(study)  # a study of nothing fails at once
     missing(study, ())  # and so does an unknown analysis
     with alone(folder, "running the study in"):

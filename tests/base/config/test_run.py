@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -20,6 +21,7 @@ from ferturb.base.config import (
     choose,
     unknown,
 )
+from ferturb.base.config.fields import fits
 from ferturb.base.errors import FerturbError
 
 ODD = RunConfig(
@@ -114,6 +116,15 @@ ALONE = {
 """What is refused, or means nothing, without a change of another field."""
 
 
+_CROPPED = dataclasses.replace(FAST, augment=dataclasses.replace(FAST.augment, crop=40))
+WITH = {
+    "validate_every": RunConfig(recipe=dataclasses.replace(FAST, keep="last")),
+    "left_out_cluster": RunConfig(method=MethodConfig("perturb", views="sample")),
+    "crops": RunConfig(recipe=_CROPPED),
+}
+"""What allows every other value of a field."""
+
+
 def leaves(config: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found = []
     for f in dataclasses.fields(config):  # type: ignore[arg-type]
@@ -134,18 +145,18 @@ def changed(config: object, path: tuple[str, ...]) -> object:
         new = not value
     elif isinstance(value, (int, float)):
         new = 0.25 if path[0] in SHARES else value + 1
-    elif isinstance(value, tuple):
-        new = () if value else (("x", 1),)
     else:
-        new = "changed"
+        hint = typing.get_type_hints(type(config))[path[0]]
+        candidates = (*typing.get_args(hint), "changed", 40, (), ("x",), ((0.5, 32),))
+        fitting = [one for one in candidates if fits(hint, one) and one not in (value, None)]
+        new = fitting[0]
     return dataclasses.replace(config, **{path[0]: new})  # type: ignore[type-var]
 
 
 @pytest.mark.usefixtures("no_shape_checks")
 @pytest.mark.parametrize("path", [p for p in leaves(RunConfig()) if p not in ALONE], ids=".".join)
 def test_every_field_counts_in_the_fingerprint(path: tuple[str, ...]) -> None:
-    plain = RunConfig(recipe=dataclasses.replace(FAST, keep="last"))  # allows every other value
-    plain = plain if path[-1] == "validate_every" else RunConfig()
+    plain = WITH.get(path[-1], RunConfig())
     other = changed(plain, path)
     assert isinstance(other, RunConfig)
     assert other.fingerprint() != plain.fingerprint()

@@ -5,6 +5,7 @@ import pytest
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.data.faces import SPLITS
 from ferturb.data.sources import load_source
 
 NAMES = ("Anger", "disgusted", "3_fear", "HAPPINESS", "sadness", "surprised", "ne")
@@ -154,3 +155,35 @@ def test_tables_beside_images_are_said(files, write_tree):
     faces = load_source(write_tree({**files, "fer2013.csv": table}))
     assert len(faces) == 40
     assert "folders of images in this source not read: CSV is" in faces.notes
+
+
+@pytest.mark.parametrize(
+    ("folder", "cls", "split"),
+    [
+        ("happy/S010", 3, "train"),
+        ("test/happy/S010", 3, "test"),
+        ("happy/S010/test", None, None),  # a split below a person: neither is a class's place
+        ("happy/val/S010", 3, "validation"),
+        ("test/0_angry/7", 0, "test"),  # a number below an emotion is a person
+        ("happy/angry", 0, "train"),  # the nearest emotion counts
+        ("happy/S010/001", None, None),  # one level, no more
+        ("test/S010/happy", 3, "test"),
+        ("3/S010", None, None),  # a number is not an emotion's name
+    ],
+)
+def test_a_folder_below_an_emotions_is_a_persons(folder, cls, split, files, write_tree, as_png):
+    """The split comes from the folders above, as it does without the person's folder."""
+    whole = {f"train/{name}": data for name, data in files.items()}
+    picture = as_png(np.full((48, 48), 77, np.uint8))
+    faces = load_source(write_tree({**whole, f"train/{folder}/x.png": picture}))
+    found = (faces.images == 77).flatten(1).all(1).nonzero().flatten().tolist()
+    assert len(found) == (cls is not None)
+    for i in found:
+        assert int(faces.labels[i]) == cls
+        assert SPLITS[int(faces.splits[i])] == split
+    said = any("in folders below their emotion's" in note for note in faces.notes)
+    assert said == (
+        cls is not None
+        and folder.count("S010") + folder.count("7") == 1
+        and not folder.endswith("happy")
+    )

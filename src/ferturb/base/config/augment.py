@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 from ferturb.base.errors import FerturbError
 
 
@@ -57,6 +57,7 @@ class AugmentConfig:
     """Share of the batches that are mixed, if either is on."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("mixup", self.mixup, 0.0, None)
         in_range("cutmix", self.cutmix, 0.0, None)
         in_range("mixing_probability", self.mixing_probability, 0.0, 1.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from ferturb.base.config.fields import in_range, seed_in_range, unknown
+from ferturb.base.config.fields import in_range, require_types, seed_in_range, unknown
 from ferturb.base.errors import FerturbError
 
 MASK_KINDS = ("surgical", "cloth", "n95", "mixed", "glasses", "hand", "random")
@@ -52,6 +53,10 @@ class DatasetConfig:
     emotions in order from 0 (`neutral,happy,…`), or pairs (`1=sad,2=fear,…`)."""
 
     def __post_init__(self) -> None:
+        for path in ("source", "fer_plus", "votes"):
+            if isinstance(getattr(self, path), Path):
+                object.__setattr__(self, path, str(getattr(self, path)))
+        require_types(self)
         seed_in_range(self.alteration_seed, "alteration_seed")
         seed_in_range(self.subset_seed, "subset_seed")
         if self.training_faces is not None:

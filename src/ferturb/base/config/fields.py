@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
@@ -95,6 +96,22 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
         )
     values = {key: _value(cls, key, hints[key], value) for key, value in data.items()}
     return cls(**values)
+
+
+def require_types(config: Any) -> None:
+    """Raise `FerturbError` unless every field of a config holds what its type says."""
+    for name, hint in _hints(config.__class__).items():
+        value, nested = getattr(config, name), isinstance(hint, type) and is_dataclass(hint)
+        if not (isinstance(value, hint) if nested else fits(hint, value)):
+            kind = hint.__name__ if isinstance(hint, type) else hint
+            raise FerturbError(
+                f"{type(config).__name__}.{name} can't be {value!r:.80}; expected {kind}"
+            )
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return {f.name: get_type_hints(cls)[f.name] for f in fields(cls)}
 
 
 def _value(cls: type, name: str, hint: Any, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 from ferturb.base.errors import FerturbError
 
 
@@ -83,6 +83,7 @@ class MethodConfig:
     def __post_init__(self) -> None:
         for option, value in METHOD_OPTIONS.get(self.name, {}).items():
             object.__setattr__(self, option, value)
+        require_types(self)
         in_range("clusters", self.clusters, 1, 64)
         in_range("attention_threshold", self.attention_threshold, 0.0, 1.0)
         in_range("attention_faces", self.attention_faces, 1, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range, unknown
+from ferturb.base.config.fields import in_range, require_types, unknown
 from ferturb.base.errors import FerturbError
 
 HEADS = ("label", "votes")
@@ -39,8 +39,10 @@ class ModelConfig:
     votes), or both. The first is the one that answers."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         at = (self.attention_at or "between") if self.attention else None
         object.__setattr__(self, "attention_at", at)
+        in_range("dropout", self.dropout, 0.0, 1.0)
         in_range("local_maps", self.local_maps, 0, None)
         for head in self.heads:
             if head not in HEADS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ferturb.base.config.augment import AugmentConfig
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 from ferturb.base.config.votes import VotesConfig
 from ferturb.base.errors import FerturbError
 
@@ -59,6 +59,7 @@ class RecipeConfig:
     """What a votes head (`ModelConfig.heads`) learns."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("epochs", self.epochs, 1, None)
         in_range("learning_rate", self.learning_rate, 0.0, 1e6)
         in_range("batch_size", self.batch_size, 2, None)

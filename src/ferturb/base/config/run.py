@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ferturb.base.config.dataset import DatasetConfig
-from ferturb.base.config.fields import build, seed_in_range
+from ferturb.base.config.fields import build, require_types, seed_in_range
 from ferturb.base.config.method import MethodConfig
 from ferturb.base.config.network import ModelConfig
 from ferturb.base.config.recipe import FAST, RecipeConfig
@@ -42,6 +42,7 @@ class RunConfig:
     measures as its own method uses it; nothing is trained."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         seed_in_range(self.seed)
 
     @property

@@ -1,7 +1,8 @@
 """Any tree of face images: ``<split>/<emotion>/*``, ``<emotion>/<split>/*`` or ``<emotion>/*``.
 
 The folder an image lies in is its class; the nearest folder above whose name is a split's gives
-the split; any folders above these do not matter. Files are images by suffix, and in a folder named
+the split; any folders above these do not matter. An emotion's folder may hold one of each person
+(``<emotion>/S010/*``), which is no class then. Files are images by suffix, and in a folder named
 after an emotion by content too; what lies there and is none is named in the notes.
 
 FER2013's image archive keeps its splits in its file names (``test/<emotion>/PublicTest_123.jpg``).
@@ -54,6 +55,8 @@ def read(
             f"{tree.path}: {EXPECTED} with emotions {', '.join(EMOTIONS)}; "
             "found images in no class folder"
         )
+    below = [name for name in found if _below_emotion(name) is not None]
+    notes.append(named("{n} image(s) in folders below their emotion's, read as its own", below))
     splits = _split_words(found, [split for _, split in places], notes)
     rows = Rows(found, [cls for cls, _ in places], splits, _decoder(tree, found, progress))
     archive = any(_official(name) is not None for name in found)
@@ -84,7 +87,19 @@ def _doubtful(tree: SourceTree) -> list[str]:
 
 def _place(name: str) -> tuple[str | int | None, int | None]:
     """The class and the split that an image's folders give."""
-    folders = name.split("/")[:-1]
+    return _below_emotion(name) or _class_and_split(name.split("/")[:-1])
+
+
+def _below_emotion(name: str) -> tuple[str | int | None, int | None] | None:
+    """Class and split of an image whose folder, no class or split, lies in an emotion's."""
+    *above, own = name.split("/")[:-1] or [""]
+    if not above or split_code(own) is not None or emotion_label(own) is not None:
+        return None
+    found = _class_and_split(above)
+    return found if emotion_label(str(found[0])) is not None else None
+
+
+def _class_and_split(folders: Sequence[str]) -> tuple[str | int | None, int | None]:
     own = split_code(folders[-1]) if folders else None
     if own is not None:
         above = class_of(folders[-2]) if len(folders) > 1 else None
