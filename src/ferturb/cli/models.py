@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from ferturb.base.config import DatasetConfig
+from ferturb.base.config import SIDES, DatasetConfig
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import other_faces
 
@@ -45,6 +46,10 @@ class ModelOptions:
     """The layer of a torch module that Grad-CAM looks at, as `named_modules` calls it."""
     weights: Path | None = None
     """The weights of a timm network: safetensors, or a state_dict that torch saved."""
+
+    def __post_init__(self) -> None:
+        if self.side is not None:
+            in_range("side", self.side, *SIDES)
 
 
 def open_models(

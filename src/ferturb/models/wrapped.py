@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ferturb.base.config import SIDES
+from ferturb.base.config.fields import in_range
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.models.class_names import Classes
@@ -25,8 +27,6 @@ from ferturb.models.class_names import Classes
 Function = Callable[[np.ndarray], Any]
 """float32 (b, channels, side, side) -> an array or a tensor (b, classes)."""
 
-LEAST, MOST = 16, 1024
-"""Sides that a model may take."""
 _LUMA = (0.299, 0.587, 0.114)
 """Grey of red, green and blue (ITU-R BT.601), as Pillow has it."""
 _TINY = 1e-12
@@ -47,10 +47,7 @@ class InputForm:
     std: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        if not LEAST <= self.side <= MOST:
-            raise FerturbError(
-                f"a model's side goes from {LEAST} to {MOST} pixels, got {self.side}"
-            )
+        in_range("side", self.side, *SIDES)
         if self.channels not in (1, 3):
             raise FerturbError(f"a model takes 1 channel (grey) or 3 (RGB), got {self.channels}")
         for name, values in (("mean", self.mean), ("std", self.std)):

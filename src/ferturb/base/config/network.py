@@ -11,6 +11,9 @@ from ferturb.base.errors import FerturbError
 HEADS = ("label", "votes")
 """What a network can say of a face: FER2013's label, and what ten people would call it."""
 
+SIDES = (16, 1024)
+"""The least and the most pixels a side of the faces that a model from elsewhere may take."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
