@@ -130,7 +130,8 @@ def test_upload_switch_and_back(opened: Open) -> None:
 def test_it_says_what_it_does_not_know_and_what_is_hidden(opened: Open) -> None:
     page = opened()
     page.locator("[data-example=happy]").click()
-    expect(page.locator(".verdict")).to_have_text(re.compile(r"^Happy about \d+ of ten people would say so$"))
+    said = re.compile(r"^Happy about \d+ of ten people would say so$")
+    expect(page.locator(".verdict")).to_have_text(said)
     upload(page, encoded(np.full((150, 200, 3), 120, np.uint8)))
     page.get_by_role("button", name="Take it as a cropped face").click()
     expect(page.locator(".verdict")).to_have_text("It doesn’t know")
