@@ -179,7 +179,6 @@ def test_a_study_with_some_arms_and_sizes_as_options() -> None:
         ("leaving-out", Changes(methods=("perturb",)), "give arms, sizes or replicates"),
         ("leaving-out", Changes(models=("vgg16", "compact")), "one network, got vgg16, compact"),
         ("leaving-out", Changes(sizes=("all",), arms=("light",)), "no arm is left"),
-        ("leaving-out", Changes(replicates=0), "no arm is left"),
         ("leaving-out", Changes(batch_size=32), "leave out faces, batch-size and learning-rate"),
         ("leaving-out", Changes(faces=700), "leave out faces, batch-size and learning-rate"),
         ("controls", Changes(arms=("whole",)), "of the study leaving-out, not of controls"),
@@ -188,6 +187,11 @@ def test_a_study_with_some_arms_and_sizes_as_options() -> None:
 def test_changes_that_make_no_sense(preset: str, changes: Changes, message: str) -> None:
     with pytest.raises(FerturbError, match=message):
         adapt(PRESETS[preset], changes)
+
+
+def test_no_replicate_is_none_to_train() -> None:
+    with pytest.raises(FerturbError, match="replicates must be from 1 to 1000"):
+        Changes(replicates=0)
 
 
 def test_the_light_arm_hides_from_one_face_in_four() -> None:
