@@ -91,12 +91,12 @@ def _files(runtime: Mapping[str, bytes]) -> dict[str, bytes]:
         found[path.name if path.name in _ON_TOP else f"{ALONE.name}/{path.name}"] = (
             path.read_bytes()
         )
-    for name, data in (licences() | runtime).items():
+    for name, data in {**licences(), **runtime}.items():
         if name in _AS_THEY_ARE:
             found[f"runtime/{name}"] = data
         else:
             found[f"runtime/{name}.gz"] = _packed(data)
-    networks = {}
+    networks: dict[str, dict[str, Any]] = {}
     for name, graph in _graphs().items():
         found[f"{NETWORKS}/{graph.name}.gz"] = _packed(graph.read_bytes())
         networks[name] = {"graph": f"{NETWORKS}/{graph.name}.gz", "weights": None}
