@@ -67,8 +67,7 @@ class Faces:
                 "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
                 f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
             )
-        if isinstance(self.names, list):
-            object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "names", _as_tuple(self.names))
         require_kind("Faces.names", self.names, tuple)
         require_kind("Faces.source", self.source, str)
         if self.votes is not None and require_kind("Faces.votes", self.votes, Tensor).ndim != 2:
@@ -219,3 +218,7 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
         votes = tensors.get("votes")
         if votes is not None and (votes.dtype, votes.shape) != (torch.uint8, (len(images), 10)):
             raise ValueError(f"its votes are {votes.dtype} {tuple(votes.shape)}")
+
+
+def _as_tuple(names: Any) -> Any:
+    return tuple(names) if isinstance(names, list) else names

@@ -55,6 +55,15 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "cropped": ("1: the image is one face already", {"type": "string", "enum": ["0", "1"]}),
 }
 """Query parameters of POST /v1/predict, what they are, and their schema."""
+REFUSED = {
+    "400": "what can't be read or understood",
+    "403": "another website, or another name",
+    "408": "too slow",
+    "413": f"over {UPLOAD.bytes / 2**20:.0f} MiB",
+    "415": "no image",
+    "503": "busy; try again",
+}
+"""Status -> what was refused."""
 
 
 def create_api(
@@ -181,15 +190,6 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
         "size": {"type": "array", "items": {"type": "integer"}},
         "faces": {"type": "array", "items": {"type": "object", "properties": face}},
     }
-    error = {"type": "object", "properties": {"error": word}}
-    refusals = {
-        "400": "what can't be read or understood",
-        "403": "another website, or another name",
-        "408": "too slow",
-        "413": f"over {UPLOAD.bytes / 2**20:.0f} MiB",
-        "415": "no image",
-        "503": "busy; try again",
-    }
     parameters = [
         {"name": name, "in": "query", "description": said, "schema": schema}
         for name, (said, schema) in OPTIONS.items()
@@ -200,10 +200,7 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
         "parameters": parameters,
         "requestBody": {"required": True, "content": {"image/*": {"schema": {"format": "binary"}}}},
         "responses": {"200": _answered("faces, the most certain first", found)}
-        | {
-            status: {"description": said, "content": {"application/json": {"schema": error}}}
-            for status, said in refusals.items()
-        },
+        | {status: _answered(said, {"error": word}) for status, said in REFUSED.items()},
     }
     models_of = {
         "summary": "What there is to choose from",
