@@ -48,7 +48,7 @@ def test_every_pin_is_one_version_with_the_hash_of_its_files() -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), name
 
 
-@pytest.mark.parametrize("wanted", needed(), ids=str)
+@pytest.mark.parametrize("wanted", sorted(needed(), key=str), ids=str)
 def test_what_the_project_asks_for_is_pinned_within_its_bounds(wanted: Requirement) -> None:
     pin, _ = pinned()[canonicalize_name(wanted.name)]
     version = Version(str(pin.specifier).removeprefix("=="))

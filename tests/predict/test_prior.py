@@ -59,5 +59,5 @@ def test_a_model_with_another_prior() -> None:
     np.testing.assert_allclose(
         found, shifted(model.predict_proba(FACES), own, [1 / 7] * 7), atol=1e-6
     )
-    back = balanced.with_prior(FER2013)
+    back = balanced.with_prior(own)
     np.testing.assert_allclose(back.predict_proba(FACES), model.predict_proba(FACES), atol=1e-5)

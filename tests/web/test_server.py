@@ -275,7 +275,7 @@ def test_size_is_bounded_before_anything_is_kept(
 
     many = client.post("/api/photo", content=encoded(np.zeros((120, 120), np.uint8)), headers=PNG)
     assert many.status_code == 400
-    assert "120×120 pixels" in many.json()["error"]
+    assert "120×120 are 0.014 megapixels" in many.json()["error"]
     long = json.dumps({"face": "A" * web.QUESTION})
     said = client.post("/api/face", content=long, headers={"content-type": "application/json"})
     assert said.status_code == 413

@@ -227,7 +227,7 @@ def test_evidence_follows_from_the_units() -> None:
     assert FEATURES_OF_EMOTION["happy"] == ("eyes", "cheeks", "mouth")
     assert FEATURES_OF_EMOTION["sad"] == ("brows", "forehead", "mouth")
     assert FEATURES_OF_EMOTION["disgust"] == ("nose", "cheeks", "mouth")
-    assert set(FEATURES_OF_EMOTION["angry"]) == {"brows", "eyes", "mouth"}
+    assert set(FEATURES_OF_EMOTION["angry"]) == {"brows", "forehead", "eyes", "mouth"}
     assert FEATURES_OF_EMOTION["neutral"] == ()
     assert len(ACTION_UNITS) == len(NUMBERS) == draw(1).action_units.shape[1]
     assert ACTION_UNITS[NUMBERS.index(12)] == "AU12 lip corner puller"

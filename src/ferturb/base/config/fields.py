@@ -104,6 +104,8 @@ def require_types(config: Any) -> None:
         value, nested = getattr(config, name), isinstance(hint, type) and is_dataclass(hint)
         if not (isinstance(value, hint) if nested else fits(hint, value)):
             kind = hint.__name__ if isinstance(hint, type) else hint
+            if isinstance(value, int) and not isinstance(value, bool):
+                in_range(f"{type(config).__name__}.{name}", value, -MOST, MOST)
             raise FerturbError(
                 f"{type(config).__name__}.{name} can't be {value!r:.80}; expected {kind}"
             )
