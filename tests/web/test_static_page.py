@@ -113,7 +113,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "try"
     sizes = export_page(folder, runtime())
     assert sum(sizes.values()) == sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    assert sum(sizes.values()) <= 15e6
+    assert sum(sizes.values()) <= 20e6
     return folder
 
 
