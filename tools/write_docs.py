@@ -26,6 +26,7 @@ from write_docs_results import (
     deployment,
     face_detectors,
     fer2013_runs,
+    hidden_shares,
     landmarks,
     masks_cells,
     masks_readings,
@@ -98,6 +99,21 @@ def _model_numbers(about: shipped.About, weights: Path) -> list[str]:
     ]
 
 
+def readme_models() -> str:
+    """The models in the package on one line each."""
+    rows = []
+    for name in shipped.NAMES:
+        weights = shipped.FOLDER / f"{name}.safetensors"
+        about = shipped.About.from_dict(load_tensors(weights)[1], weights)
+        people, label = about.results["accuracy"], about.of("label").results["accuracy"]
+        size, shares = weights.stat().st_size / 1e6, hidden_shares(name)
+        rows.append(
+            [f"*{name}*", f"{size:.1f}", f"{100 * people:.1f}", *shares, f"{100 * label:.1f}"]
+        )
+    heads = ["what most of ten people say, %", "behind a drawn face mask, %", "really occluded, %"]
+    return table(["model", "MB", *heads, "turned by 45°, %", "FER2013's label, %"], rows)
+
+
 def other_results() -> str:
     """Every table of results/ that no page shows by itself, as it is."""
     return other_tables(
@@ -131,6 +147,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "presets": presets,
     "priors": priors,
     "reader_rules": reader_rules,
+    "readme_models": readme_models,
 }
 """What a page can have made."""
 
@@ -142,7 +159,8 @@ def filled(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page with marked parts, as it should be."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+    paths = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
     return {path: filled(text) for path, text in texts.items() if PART.search(text)}
 
 

@@ -286,6 +286,25 @@ def pretrained_hidden() -> str:
     return table(headings, body)
 
 
+def hidden_shares(model: str) -> list[str]:
+    """What a shipped model gets right behind drawn face masks, really occluded, and turned."""
+    drawn = next(
+        row["accuracy"]
+        for row in _csv("pretrained_hidden.csv")
+        if (row["model"], row["by"], row["faces"]) == (model, "people", "MaskFer")
+    )
+    real = [
+        next(
+            row["accuracy"]
+            for row in _csv("hidden_really.csv")
+            if (row["model"], row["list"], row["of"], row["faces"])
+            == (model, name, "all", "listed")
+        )
+        for name in ("occlusion", "pose_45")
+    ]
+    return [f"{float(share):.1f}" for share in (drawn, *real)]
+
+
 def landmarks() -> str:
     """Errors of the landmark network."""
     rows = [

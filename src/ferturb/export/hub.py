@@ -109,7 +109,7 @@ def card(source: str | Path, about: About, repository: str, licence: str) -> str
 # {repository}
 
 A network that names the expression of a face of 48×48 grey pixels: {", ".join(EMOTIONS)}. Its
-probabilities are {said[about.head]}. Made with [ferturb](https://github.com/ferturb/ferturb).
+probabilities are {said[about.head]}. Made with ferturb.
 
 ```python
 from ferturb import Predictor
