@@ -213,7 +213,7 @@ CHECKS = {"library.md": library_says_what_is_so}
 
 def test_the_pictures_of_the_readme_are_there() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
-    assert "docs/img/report.png" in pictures
+    assert "docs/img/demo.png" in pictures
     for picture in pictures:
         path = ROOT / picture
         assert path.is_file(), f"the README shows {picture}, which is not there"
