@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,17 @@ def packed(run: Run) -> Packed:
 
 
 def write_packed(path: Path, run: Packed) -> None:
-    """One npz file: logits as float16, labels as bytes, the rest as JSON."""
+    """One npz file: logits as float16, labels as bytes, the rest as JSON, where data have their
+    names and no folders."""
     small: dict[str, NDArray[np.generic]] = {
         name: array.astype(np.uint8 if "labels" in name else np.float16)
         for name, array in run.logits.items()
     }
-    about = {"history": run.history, "record": run.record, "config": run.config.to_dict()}
+    data = run.config.dataset
+    votes = None if data.votes is None else Path(data.votes).name
+    data = replace(data, source=Path(data.source).name, votes=votes)
+    config = replace(run.config, dataset=data).to_dict()
+    about = {"history": run.history, "record": run.record, "config": config}
     small[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(path, small)
