@@ -18,7 +18,7 @@ from ferturb.base.emotions import EMOTIONS
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-LANDMARKS_FROM = 0.1
+LANDMARKS_FROM = 0.15
 """The landmarks' confidence from which a face counts as one."""
 
 
