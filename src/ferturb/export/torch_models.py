@@ -21,7 +21,7 @@ from ferturb.export.calibrated import (
 )
 from ferturb.export.comparison import run_in_torch
 from ferturb.models.classifier import Classifier, restore
-from ferturb.predict.shipped import NAMES, About, PretrainedModel, Readout, shipped
+from ferturb.predict.shipped import NAMES, About, PretrainedModel, shipped
 from ferturb.runs.run import Run
 
 
@@ -85,10 +85,10 @@ def about_run(run: Run, name: str, augmentation: str) -> About:
     return About(
         name=name,
         head=heads[0],
-        others={head: _readout(of) for head, of in zip(heads[1:], others, strict=True)},
+        others={head: of.readout for head, of in zip(heads[1:], others, strict=True)},
         augmentation=augmentation,
         network=dataclasses.asdict(run.config.model) | {"heads": list(run.config.model.heads)},
-        **vars(_readout(main)),
+        **vars(main.readout),
     )
 
 
@@ -99,7 +99,3 @@ def calibration_of(run: Run, augmentation: str, head: str) -> Calibration:
     if head == "label" or votes is None:
         return calibrate(labels, logits)
     return calibrate_to_people(votes, logits)
-
-
-def _readout(found: Readout) -> Readout:
-    return Readout(**{f.name: getattr(found, f.name) for f in dataclasses.fields(Readout)})

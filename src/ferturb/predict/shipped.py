@@ -64,6 +64,11 @@ class Readout:
     results: Mapping[str, Any] = field(default_factory=dict)
     """What it scored, on which faces, and how it was trained."""
 
+    @property
+    def readout(self) -> Readout:
+        """This alone, of what holds more."""
+        return Readout(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Readout)})
+
     def __post_init__(self) -> None:
         if len(self.bias) not in (0, len(EMOTIONS)) or not self.temperature > 0:
             raise FerturbError(
@@ -100,12 +105,9 @@ class About(Readout):
         choose("head", head, dict.fromkeys(self.heads))
         if head == self.head:
             return self
-        names = [f.name for f in dataclasses.fields(Readout)]
-        own = Readout(**{name: getattr(self, name) for name in names})
-        others = {self.head: own, **self.others}
-        chosen = others.pop(head)
-        changed = {name: getattr(chosen, name) for name in names}
-        return dataclasses.replace(self, head=head, others=others, **changed)
+        others = {self.head: self.readout, **self.others}
+        chosen = vars(others.pop(head))
+        return dataclasses.replace(self, head=head, others=others, **chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it."""
