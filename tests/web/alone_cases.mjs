@@ -3,8 +3,8 @@ import { pathToFileURL } from "node:url";
 import { readFileSync } from "node:fs";
 
 const from = (name) => import(pathToFileURL(`${process.argv[2]}/${name}.js`));
-const [{ affine, grey, resize, rounded }, { cut }, { hidden }, { suppressed }] =
-  await Promise.all(["resample", "alignment", "hidden", "geometry"].map(from));
+const [{ affine, grey, resize, rounded }, { cut }, { hidden }, { suppressed }, { shifted }] =
+  await Promise.all(["resample", "alignment", "hidden", "geometry", "answers"].map(from));
 const picture = ({ data, width, height, bands }) => ({ data: Uint8ClampedArray.from(data), width, height, bands });
 const DONE = {
   resize: (c) => [...resize(picture(c), c.wide, c.high, c.filter, c.box ?? undefined).data],
@@ -14,5 +14,6 @@ const DONE = {
   hidden: (c) => hidden(c.face, c.marks, c.fitted),
   suppressed: (c) => suppressed(c.found, c.most),
   rounded: (c) => c.values.map(rounded),
+  shifted: (c) => shifted(c.row, c.before, c.after),
 };
 console.log(JSON.stringify(JSON.parse(readFileSync(0, "utf8")).map((c) => DONE[c.what](c))));

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ferturb.data.drawn.synthetic import draw
-from ferturb.predict import alignment, geometry, hidden_features
+from ferturb.predict import alignment, geometry, hidden_features, prior
 from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.web.static_page import ALONE, settings
 
@@ -121,3 +121,12 @@ def test_hidden_features_boxes_and_halves() -> None:
     assert [one["score"] for one in kept] == scores[geometry.suppressed(boxes, scores)].tolist()
     assert len(kept) < 30
     assert whole == np.round(halves).tolist()
+
+
+def test_another_prior_is_bayes_rule() -> None:
+    rows = np.random.default_rng(5).dirichlet([0.5] * 7, 20)
+    before, after = prior.frequencies("wild"), prior.frequencies((5, 1, 1, 2, 1, 3, 4))
+    found = in_node(
+        *({"what": "shifted", "row": r, "before": before, "after": after} for r in rows.tolist())
+    )
+    np.testing.assert_allclose(found, prior.shifted(rows, before, after), rtol=1e-12)

@@ -160,6 +160,33 @@ def test_what_if_tries_everything_and_shows_one(opened: Open) -> None:
     assert happy.split()[-1] == row.locator("td").nth(4).inner_text()
 
 
+def test_the_frequencies_assumed_are_said_and_can_be_chosen(opened: Open) -> None:
+    page = opened()
+    page.locator("[data-example=happy]").click()
+    page.get_by_role("switch", name="lower face").check()
+    expect(page.locator(".before")).to_have_count(7)
+    shown, before = page.locator("#answers").inner_text(), numbers(page)
+    assumed = page.locator("#assumed")
+    expect(assumed).to_contain_text("photos of the web: 36\u00a0% neutral, 25\u00a0% happy")
+    page.locator("#prior").select_option("balanced")
+    expect(assumed).to_contain_text("as frequent as any other")
+    page.wait_for_function(
+        "(shown) => document.querySelector('#answers').innerText !== shown", arg=shown
+    )
+    assert numbers(page) != before
+    expect(page.get_by_role("switch", name="lower face")).to_be_checked()
+    page.locator("#prior").select_option("own")
+    own = page.locator("#shares input")
+    expect(own).to_have_count(7)
+    own.nth(EMOTIONS.index("happy")).fill("100000")
+    own.nth(0).click()
+    expect(page.locator(".verdict")).to_contain_text("Happy")
+    expect(assumed).to_contain_text("100\u00a0% happy")
+    own.nth(0).fill("0")
+    own.nth(1).click()
+    expect(page.locator("#message")).to_contain_text("must be above 0")
+
+
 def test_two_models_side_by_side(opened: Open) -> None:
     page = opened()
     page.locator("[data-example=happy]").click()

@@ -22,6 +22,7 @@ from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.predict.shipped import load_pretrained
 from ferturb.web import answers, guard
 from ferturb.web import server as web
+from ferturb.web.occlusion import occlusion_maps
 from made_photos import encoded, portrait
 from malformed_files import malformed
 from served_page import two_models
@@ -185,6 +186,32 @@ def test_what_if_is_each_change_alone(client: TestClient) -> None:
         np.testing.assert_allclose(row(found), row(alone["answers"]["unsure"]), atol=1e-4)
 
 
+@pytest.mark.parametrize("prior", ["balanced", [5, 1, 1, 2, 1, 3, 4]])
+def test_answers_for_another_prior(client: TestClient, prior: str | list[float]) -> None:
+    clean = load_pretrained("clean", threads=1)
+    assert client.get("/api/about").json()["models"][0]["prior"] == list(clean.about.prior)
+    asked = prior if isinstance(prior, str) else ",".join(map(str, prior))
+    photo = encoded(FACES[1])
+    address = f"/api/photo?cropped=1&prior={asked}"
+    (found,) = client.post(address, content=photo, headers=PNG).json()["faces"]
+    face = face_of(found["face"])
+    expected = clean.with_prior(prior).predict_proba(face[None])[0]
+    assert np.abs(expected - clean.predict_proba(face[None])[0]).max() > 0.01
+    np.testing.assert_allclose(row(found["answers"]["clean"]), expected, atol=1e-4)
+    question = {"face": found["face"], "model": "clean", "models": ["clean"], "prior": prior}
+    for what, key in (("face", "answers"), ("what-if", "before")):
+        said = client.post(f"/api/{what}", json=question).json()[key]
+        np.testing.assert_allclose(row(said.get("clean", said)), expected, atol=1e-4)
+    peaks = client.post("/api/saliency", json=question).json()["peaks"]
+    maps = occlusion_maps(clean.with_prior(prior).predict_proba, face)
+    assert list(peaks.values()) == pytest.approx([m.max() for m in maps], abs=1e-6)
+
+
+def test_a_photo_for_no_prior_is_refused(client: TestClient) -> None:
+    said = client.post("/api/photo?prior=tame", content=encoded(FACES[0]), headers=PNG)
+    assert (said.status_code, said.json()["error"][:20]) == (400, "unknown prior 'tame'")
+
+
 def test_saliency_and_attention(client: TestClient) -> None:
     said = client.post("/api/saliency", json={"face": text(FACES[2])}).json()
     assert set(said["saliency"]) == set(said["peaks"]) == set(EMOTIONS)
@@ -211,6 +238,11 @@ def test_saliency_and_attention(client: TestClient) -> None:
         ("face", {"models": ["nobody"]}, "unknown model 'nobody'"),
         ("what-if", {"model": "../clean"}, "unknown model '../clean'"),
         ("saliency", {"model": None}, '"model" must be a word'),
+        ("face", {"prior": "tame"}, "unknown prior 'tame'"),
+        ("face", {"prior": [1, 2]}, "a prior is wild or balanced, or 7 numbers above 0"),
+        ("face", {"prior": [1, 1, 1, 0, 1, 1, 1]}, "a prior is wild or balanced, or 7 numbers"),
+        ("what-if", {"prior": [[1]] * 7}, "a prior is wild or balanced, or 7 numbers above 0"),
+        ("saliency", {"prior": 7}, '"prior" must be a word'),
         ("attention", {"clusters": 0}, "the number of clusters must be 1"),
         ("attention", {"clusters": "3"}, '"clusters" must be a whole number'),
         ("attention", {"clusters": True}, '"clusters" must be a whole number'),

@@ -229,6 +229,9 @@ def test_the_same_changes_and_saliency_as_the_server(page: Any, answers: Answers
         change = {"left_out": ["mouth", "brows"], "worn": about["worn"][i % 3], "fill": "blur"}
         now = ask(page, "face", {"face": text, "models": list(MODELS), **change})
         same(now, answers.face(unpacked(text), MODELS, **change))
+        question |= {"prior": "balanced" if i % 2 else [2, 1, 1, 3, 1, 1, 5]}
+        tried = ask(page, "what-if", {"face": text, **question})
+        same(tried, answers.what_if(unpacked(text), **question))
     found = ask(page, "saliency", {"face": text, "model": "tiny"})
     expected = answers.saliency(unpacked(text), "tiny")
     same(found["peaks"], expected["peaks"])

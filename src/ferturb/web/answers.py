@@ -23,6 +23,7 @@ from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
 from ferturb.predict.photos import photo_of, read_photo
 from ferturb.predict.predictor import Predictor
+from ferturb.predict.prior import PRIORS, Prior
 from ferturb.predict.results import FacePrediction
 from ferturb.predict.shipped import NAMES, PretrainedModel
 from ferturb.web.attention import GRAPH, MOST_CLUSTERS, AttentionFinder, attention_clusters
@@ -75,12 +76,14 @@ class Answers:
                     "purpose": NAMES.get(name, "yours"),
                     "abstain_below": model.about.abstain_below,
                     "people": model.about.head == "votes",
+                    "prior": list(model.about.prior),
                 }
                 for name, model in self.models.items()
             ],
             "missing": [
                 {"name": n, "purpose": p} for n, p in NAMES.items() if n not in self.models
             ],
+            "priors": {name: list(shares) for name, shares in PRIORS.items()},
             "features": list(self._alterer.features),
             "worn": list(self._alterer.kinds),
             "fills": list(self._alterer.fills),
@@ -91,12 +94,19 @@ class Answers:
             "attention": None if self._attention is None else self._attention.about,
         }
 
-    def photo(self, data: bytes, cropped: bool = False) -> dict[str, Any]:
-        """The faces in a file's bytes. What can't be read raises `FerturbError`."""
+    def photo(
+        self, data: bytes, cropped: bool = False, prior: Prior | None = None
+    ) -> dict[str, Any]:
+        """The faces in a file's bytes. What can't be read raises `FerturbError`.
+
+        `prior`, here and below: for which frequencies of emotions to answer (None: each model for
+        its own); what is none raises `FerturbError`.
+        """
+        models = self._chosen(self.models, prior)
         photo = read_photo(data, UPLOAD)
         found = self._predictor.predict([photo.pixels], cropped)[0]
         faces = np.array([face.face for face in found.faces], np.uint8).reshape(_FACES)
-        answers = self._answers(faces, self.models)
+        answers = self._answers(faces, models)
         shown = [
             self._face(face, photo.scale) | {"answers": {name: rows[i] for name, rows in answers}}
             for i, face in enumerate(found.faces)
@@ -110,6 +120,7 @@ class Answers:
         left_out: Collection[str] = (),
         worn: str | None = None,
         fill: str = "mean",
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """The face wearing what is worn and then without what is left out, and the models'
         answers for it."""
@@ -120,11 +131,15 @@ class Answers:
                 shown = self._alterer.worn(face, points, worn)
             if left_out:
                 shown = self._alterer.left_out(shown, points, [left_out], fill)[0]
-        answers = self._answers(shown[None], models)
+        answers = self._answers(shown[None], self._chosen(models, prior))
         return {"face": packed(shown), "answers": {name: rows[0] for name, rows in answers}}
 
     def what_if(
-        self, face: UInt8[np.ndarray, "48 48"], model: str, fill: str = "mean"
+        self,
+        face: UInt8[np.ndarray, "48 48"],
+        model: str,
+        fill: str = "mean",
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """What the model predicts with each facial feature left out, and under each face mask."""
         points = self._predictor.finder(face[None]).points[0]
@@ -132,7 +147,7 @@ class Answers:
         without = self._alterer.left_out(face, points, [(name,) for name in features], fill)
         worn = [self._alterer.worn(face, points, kind) for kind in kinds]
         shown = np.concatenate([face[None], without, np.array(worn).reshape(_FACES)])
-        ((_, rows),) = self._answers(shown, [model])
+        ((_, rows),) = self._answers(shown, self._chosen([model], prior))
         names = [*(("left_out", n) for n in features), *(("worn", n) for n in kinds)]
         table = [
             {"change": change, "name": name, "face": packed(picture)} | row
@@ -140,12 +155,14 @@ class Answers:
         ]
         return {"model": model, "before": rows[0], "rows": table}
 
-    def saliency(self, face: UInt8[np.ndarray, "48 48"], model: str) -> dict[str, Any]:
+    def saliency(
+        self, face: UInt8[np.ndarray, "48 48"], model: str, prior: Prior | None = None
+    ) -> dict[str, Any]:
         """For each emotion, which pixels speak for it.
 
         Maps are bytes, 255 at the largest value, which `peaks` gives in units of probability.
         """
-        maps = occlusion_maps(choose("model", model, self.models).predict_proba, face)
+        maps = occlusion_maps(self._chosen([model], prior)[model].predict_proba, face)
         return {
             "model": model,
             "saliency": {e: packed(_scaled(m)) for e, m in zip(EMOTIONS, maps, strict=True)},
@@ -161,14 +178,17 @@ class Answers:
         shown = _scaled(attention - attention.min())
         return {"attention": packed(shown), "clusters": packed(labels)}
 
+    def _chosen(self, names: Collection[str], prior: Prior | None) -> dict[str, PretrainedModel]:
+        models = {name: choose("model", name, self.models) for name in names}
+        return models if prior is None else {n: m.with_prior(prior) for n, m in models.items()}
+
     def _answers(
-        self, faces: UInt8[np.ndarray, "n 48 48"], models: Collection[str]
+        self, faces: UInt8[np.ndarray, "n 48 48"], models: Mapping[str, PretrainedModel]
     ) -> list[tuple[str, list[dict[str, Any]]]]:
         """By model, its answer for each face."""
         found = []
         confidences = self._predictor.finder(faces).confidence.tolist()
-        for name in models:
-            model = choose("model", name, self.models)
+        for name, model in models.items():
             pairs = zip(model.predict_proba(faces), confidences, strict=True)
             found.append((name, [_answer(row, c, model.about.abstain_below) for row, c in pairs]))
         return found

@@ -12,10 +12,11 @@ The page talks to this API; a script may do so too. Answers are JSON; a refusal 
 null}``, null meaning that the model doesn't know.
 
 - ``GET /api/about``: models (name, purpose, ``abstain_below``, ``people``: whether its
-  probabilities are shares of ten people's votes), emotions, ``features`` that can be
-  left out, face masks that can be ``worn``, ``fills``, limits, and what is known of the attention
-  network (null without one).
-- ``POST /api/photo?cropped=0``: an image file as the body (any ``image/*`` type, or
+  probabilities are shares of ten people's votes, ``prior``: how frequent the emotions are where
+  its probabilities hold), emotions, ``priors`` by name, ``features`` that can be left out, face
+  masks that can be ``worn``, ``fills``, limits, and what is known of the attention network (null
+  without one).
+- ``POST /api/photo?cropped=0&prior=balanced``: an image file as the body (any ``image/*`` type, or
   application/octet-stream; 32 MiB and 120 million pixels at most). ``cropped=1``: the image is one
   face already. Answer: ``size`` and ``faces``, each with ``box`` (left, top, right, bottom),
   ``score``, ``landmark_confidence``, ``hidden`` (feature -> probability, or null), ``face``, and
@@ -30,6 +31,9 @@ null}``, null meaning that the model doesn't know.
 - ``POST /api/attention``: ``{"face", "clusters": 3}``. Answer: the attention network's
   ``attention`` (bytes) and ``clusters`` (bytes 0 … K−1, the most attended first); both null
   without such a network.
+
+All questions but the last take a ``prior`` as well: a name of ``priors``, or seven numbers above 0
+(a list; with commas in an address): the frequencies of emotions for which to answer.
 
 Statuses: 400 for what can't be read or understood, 403 for requests that come from other
 websites or by another name, 404, 405, 408 too slow, 413 too large, 415 no image, 503 busy.
@@ -47,6 +51,7 @@ from typing import Any
 from ferturb.base.errors import FerturbError
 from ferturb.base.installation import install
 from ferturb.predict.detection import Detector
+from ferturb.predict.prior import Prior, prior_of
 from ferturb.predict.shipped import NAMES, PretrainedModel, load_pretrained
 from ferturb.web.attention import GRAPH
 
@@ -117,10 +122,12 @@ async def _photo(request: Request) -> Response:
     cropped = request.query_params.get("cropped", "0")
     if cropped not in ("0", "1"):
         raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
+    asked = request.query_params.get("prior")
+    prior = None if asked is None else prior_of(asked.split(","))
     queue, answers = request.app.state.queue, request.app.state.answers
     data = await image_body(request)
     async with queue.take_slot():
-        return JSONResponse(await queue.work(answers.photo, data, cropped == "1"))
+        return JSONResponse(await queue.work(answers.photo, data, cropped == "1", prior))
 
 
 def _asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
@@ -142,16 +149,18 @@ def _ask_face(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
     left_out = _names(q, "left_out", [])
     worn = None if q.get("worn") is None else _word(q, "worn", "")
     fill = _word(q, "fill", "mean")
-    return answers.face(unpacked(q.get("face")), models, left_out, worn, fill)
+    return answers.face(unpacked(q.get("face")), models, left_out, worn, fill, _prior(q))
 
 
 def _ask_what_if(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
     model = _word(q, "model", next(iter(answers.models)))
-    return answers.what_if(unpacked(q.get("face")), model, _word(q, "fill", "mean"))
+    face, fill = unpacked(q.get("face")), _word(q, "fill", "mean")
+    return answers.what_if(face, model, fill, _prior(q))
 
 
 def _ask_saliency(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
-    return answers.saliency(unpacked(q.get("face")), _word(q, "model", next(iter(answers.models))))
+    model = _word(q, "model", next(iter(answers.models)))
+    return answers.saliency(unpacked(q.get("face")), model, _prior(q))
 
 
 def _ask_attention(answers: Answers, q: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,6 +194,14 @@ def _word(q: Mapping[str, Any], key: str, default: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
         raise FerturbError(f'"{key}" must be a word')
     return value
+
+
+def _prior(q: Mapping[str, Any]) -> Prior | None:
+    """What is no prior is said where it is used."""
+    value = q.get("prior")
+    if isinstance(value, list):
+        return prior_of([str(v)[:40] for v in value[:50]])
+    return None if value is None else _word(q, "prior", "")
 
 
 def _names(q: Mapping[str, Any], key: str, default: list[str]) -> list[str]:

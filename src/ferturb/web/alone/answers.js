@@ -32,6 +32,12 @@ export function wholeFace(photo) {
   return { box, score: 1, face: resize(shown, SIDE, SIDE, "bicubic", box).data };
 }
 
+// Probabilities that held for one prior's frequencies, as they are for another's: Bayes' rule.
+export function shifted(row, before, after) {
+  const moved = row.map((p, i) => (p * after[i]) / before[i]), sum = moved.reduce((a, b) => a + b, 0);
+  return moved.map((p) => p / sum);
+}
+
 function scaled(map) {
   const top = Math.max(...map);
   return Uint8Array.from(map, (v) => Math.round(top > 0 ? (v * 255) / top : 0));
@@ -45,10 +51,10 @@ export class Answers {
   }
 
   // { data (red, green, blue), width, height }, and the size of the picture as it is shown.
-  async photo(photo, size, cropped) {
+  async photo(photo, size, cropped, prior = null) {
     const found = cropped ? [wholeFace(photo)] : await this.faces(photo);
     const faces = found.map(({ face }) => face), marks = await this.find(faces);
-    const answers = await this.answers(faces, marks, this.settings.about.models);
+    const answers = await this.answers(faces, marks, this.settings.about.models, prior);
     const scale = size[0] / photo.width;
     return {
       size, cropped,
@@ -59,25 +65,25 @@ export class Answers {
     };
   }
 
-  async face({ face, left_out = [], worn = null, fill = "mean", models }) {
+  async face({ face, left_out = [], worn = null, fill = "mean", models, prior = null }) {
     const shown = await this.altered(unpacked(face), left_out, worn, fill);
     const chosen = this.settings.about.models.filter(({ name }) => models.includes(name));
-    const [answers] = await this.answers([shown], await this.find([shown]), chosen);
+    const [answers] = await this.answers([shown], await this.find([shown]), chosen, prior);
     return { face: packed(shown), answers };
   }
 
-  async whatIf({ face, model, fill = "mean" }) {
+  async whatIf({ face, model, fill = "mean", prior = null }) {
     const before = unpacked(face), [{ points }] = await this.find([before]), { features, worn } = this.settings.about;
     const faces = [before, ...await this.leftOut(before, points, features.map((name) => [name]), fill)];
     for (const kind of worn) faces.push(await this.wearing(before, points, kind));
-    const answers = await this.answers(faces, await this.find(faces), this.settings.about.models.filter(({ name }) => name === model));
+    const answers = await this.answers(faces, await this.find(faces), this.settings.about.models.filter(({ name }) => name === model), prior);
     const [whole, ...rows] = answers.map((by) => by[model]);
     const names = [...features.map((name) => ["left_out", name]), ...worn.map((name) => ["worn", name])];
     return { model, before: whole, rows: rows.map((row, i) => ({ change: names[i][0], name: names[i][1], face: packed(faces[i + 1]), ...row })) };
   }
 
-  async saliency({ face, model }) {
-    const maps = await occlusionMaps((faces) => this.probabilities(model, faces), unpacked(face), this.settings.occlusion);
+  async saliency({ face, model, prior = null }) {
+    const maps = await occlusionMaps((faces) => this.probabilities(model, faces, prior), unpacked(face), this.settings.occlusion);
     const named = (made) => Object.fromEntries(this.settings.about.emotions.map((emotion, i) => [emotion, made(maps[i])]));
     return { model, saliency: named((map) => packed(scaled(map))), peaks: named((map) => Math.max(...map)) };
   }
@@ -104,18 +110,21 @@ export class Answers {
     });
   }
 
-  probabilities(model, faces) {
+  // `prior`: the frequencies of emotions for which to answer, or their name; null for the model's own.
+  probabilities(model, faces, prior = null) {
+    const { models, priors } = this.settings.about, own = models.find(({ name }) => name === model).prior;
+    const asked = priors[prior] ?? prior ?? own;
     return batched(faces, 64, async (some) => {
       const { data, dims } = (await this.networks[model]({ faces: stacked(some) })).probabilities;
-      return split(data, some.length, dims[1]).map((row) => [...row]);
+      return split(data, some.length, dims[1]).map((row) => shifted([...row], own, asked));
     });
   }
 
   // For each face, by model: its probabilities, and the emotion or null, where it doesn't know.
-  async answers(faces, marks, models) {
+  async answers(faces, marks, models, prior = null) {
     const found = faces.map(() => ({})), { emotions } = this.settings.about;
     for (const { name, abstain_below: least } of models) {
-      (await this.probabilities(name, faces)).forEach((row, i) => {
+      (await this.probabilities(name, faces, prior)).forEach((row, i) => {
         const top = Math.max(...row), most = emotions[row.indexOf(top)];
         const known = marks[i].confidence >= this.settings.crops.landmarks_from && top >= least;
         const probabilities = Object.fromEntries(emotions.map((emotion, k) => [emotion, row[k]]));

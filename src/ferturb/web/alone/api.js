@@ -44,4 +44,4 @@ export async function about() {
 
 export const example = async (name) => (await fetch(`examples/${name}.png`)).blob();
 
-export const photo = (blob, cropped, signal) => ask("photo", { blob, cropped }, signal);
+export const photo = (blob, cropped, prior, signal) => ask("photo", { blob, cropped, prior }, signal);

@@ -40,7 +40,7 @@ async function pixels(blob, { longest, ground, most }) {
 
 const QUESTIONS = {
   about: load,
-  photo: async ({ blob, cropped }) => answers.photo(...await pixels(blob, answers.settings.photo), cropped),
+  photo: async ({ blob, cropped, prior }) => answers.photo(...await pixels(blob, answers.settings.photo), cropped, prior),
   face: (question) => answers.face(question),
   "what-if": (question) => answers.whatIf(question),
   saliency: (question) => answers.saliency(question),

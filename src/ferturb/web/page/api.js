@@ -25,9 +25,10 @@ export const about = () => answered(fetch("api/about"));
 
 export const example = async (name) => (await fetch(`examples/${name}.png`)).blob();
 
-export function photo(blob, cropped, signal) {
+export function photo(blob, cropped, prior, signal) {
   const type = blob.type.startsWith("image/") ? blob.type : "application/octet-stream";
-  return answered(fetch(`api/photo?cropped=${cropped ? 1 : 0}`, {
+  const asked = prior == null ? "" : `&prior=${encodeURIComponent(prior)}`;
+  return answered(fetch(`api/photo?cropped=${cropped ? 1 : 0}${asked}`, {
     method: "POST", body: blob, headers: { "Content-Type": type }, signal,
   }));
 }

@@ -7,6 +7,7 @@ import { forget, inOrder, markChosen, showPhoto } from "./photo.js";
 import { capital, changed, element, fill, mask, percent, sentence, spaced } from "./words.js";
 import { change } from "./sentences.js";
 import { savePair } from "./pair.js";
+import { assumed, prior, priors } from "./prior.js";
 import { table } from "./whatif.js";
 
 const $ = (id) => document.getElementById(id);
@@ -46,12 +47,10 @@ async function take(blob, cropped = state.wantCropped) {
     if (blob.size > state.about.upload.bytes) {
       throw new Error(`the file is over ${state.about.upload.bytes / 2 ** 20} MiB; make it smaller`);
     }
-    const found = await photoCall((signal) => api.photo(blob, cropped, signal));
+    const found = await photoCall((signal) => api.photo(blob, cropped, prior(), signal));
     if (!found) return;
-    found.faces = inOrder(found.faces);
-    state.found = found;
+    keep(found);
     say();
-    showPhoto(blob, found, choose);
     if (found.faces.length) choose(0, found.faces.length === 1);
     else noFace(blob);
   } catch (error) {
@@ -61,6 +60,24 @@ async function take(blob, cropped = state.wantCropped) {
     complain(error.message);
   }
 }
+
+function keep(found) {
+  found.faces = inOrder(found.faces);
+  state.found = found;
+  showPhoto(state.blob, found, choose);
+}
+
+// Emotions are as frequent as somebody says: the same faces, answered for it.
+const assume = () => guarded(async () => {
+  $("assumed").textContent = assumed(model(), state.about);
+  const asked = prior();
+  const found = await photoCall((signal) => api.photo(state.blob, state.found.cropped, asked, signal));
+  if (!found) return;
+  keep(found);
+  markChosen(state.chosen);
+  await refresh();
+  if ($("table").firstChild) await whatIf();
+});
 
 function noFace(blob) {
   $("result").hidden = true;
@@ -98,7 +115,7 @@ const refresh = () => guarded(async () => {
   const before = face();
   const question = {
     face: before.face, left_out: leftOut(), worn: worn(), fill: $("fill").value,
-    models: shownModels().map((m) => m.name),
+    models: shownModels().map((m) => m.name), prior: prior(),
   };
   const now = isChanged() ? await faceCall((signal) => api.ask("face", question, signal)) : (faceCall(async () => null), before);
   if (!now) return;
@@ -141,7 +158,7 @@ async function overlay() {
   const what = kind === "saliency" ? "saliency" : "attention";
   if (!state.overlays[what]) {
     paint($("face"), state.now.face);
-    const question = { face: state.now.face, model: model().name, clusters: Number($("clusters").value) };
+    const question = { face: state.now.face, model: model().name, clusters: Number($("clusters").value), prior: prior() };
     $("legend").textContent = "Looking …";
     const found = await overlayCall((signal) => api.ask(what, question, signal));
     if (!found) return;
@@ -178,7 +195,7 @@ const whatIf = () => guarded(async () => {
   const button = $("what-if");
   button.setAttribute("aria-busy", "true");
   try {
-    const question = { face: face().face, model: model().name, fill: $("fill").value };
+    const question = { face: face().face, model: model().name, fill: $("fill").value, prior: prior() };
     const found = await tableCall((signal) => api.ask("what-if", question, signal));
     if (!found) return;
     $("table").replaceChildren(table(found, state.about.emotions, show));
@@ -208,6 +225,8 @@ const option = (value, text) => element("option", { value }, text);
 function build(about) {
   state.about = about;
   $("model").append(...about.models.map((m) => option(m.name, m.name)));
+  priors(about, assume);
+  $("assumed").textContent = assumed(model(), about);
   $("features").append(...about.features.map((name) => chip("checkbox", "feature", name, name === "eyes" ? "both eyes" : spaced(name))));
   $("worn").append(chip("radio", "worn", "", "none", true), ...about.worn.map((kind) => chip("radio", "worn", kind, mask(kind))));
   $("fill").append(...about.fills.map((name) => option(name, fill(name))));
@@ -237,7 +256,7 @@ function connect() {
   $("fill").addEventListener("change", () => { if ($("table").firstChild) whatIf(); });
   $("reset").addEventListener("click", () => { reset(); refresh(); });
   $("compare").addEventListener("change", () => { $("answers").replaceChildren(); refresh(); });
-  $("model").addEventListener("change", () => { $("answers").replaceChildren(); refresh(); if ($("table").firstChild) whatIf(); });
+  $("model").addEventListener("change", () => { $("assumed").textContent = assumed(model(), state.about); $("answers").replaceChildren(); refresh(); if ($("table").firstChild) whatIf(); });
   for (const id of ["overlays", "emotion"]) $(id).addEventListener("change", () => guarded(overlay));
   $("clusters").addEventListener("change", () => { state.overlays = {}; guarded(overlay); });
   $("what-if").addEventListener("click", whatIf);
