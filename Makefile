@@ -47,7 +47,7 @@ audit: $(READY)
 # constraints.txt anew, with as few changes as pyproject.toml asks for; UPGRADE=--upgrade takes the newest.
 # It needs uv (python -m pip install uv), which reads the hashes of all platforms' files from the registry.
 lock:
-	uv pip compile --no-config --quiet --universal --generate-hashes --python-version 3.11.5 --extra dev \
+	uv pip compile --no-config --quiet --universal --generate-hashes --python-version 3.11.0 --extra dev \
 	  --no-emit-package pip --no-annotate --custom-compile-command 'make lock' $(UPGRADE) \
 	  --output-file constraints.txt pyproject.toml
 
