@@ -20,7 +20,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the files of the repository that pages link to."""
     wanted = set()
     for page in files.documentation_pages():
-        wanted |= set(_LINK.findall(page.content_string))
+        if page.src_uri.endswith(".md"):
+            wanted |= set(_LINK.findall(page.content_string))
     for path in sorted(wanted):
         if (ROOT / path).is_file():
             source = str(ROOT / path)

@@ -112,6 +112,37 @@ def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
             assert (site / "files" / path).read_bytes() == (ROOT / path).read_bytes()
 
 
+CHROMIUM = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt install chromium")
+def test_it_can_be_searched_from_a_disk(site: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    asked: list[str] = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "index.html").as_uri())
+        page.locator("[data-md-component=search-query]").fill("believe it")
+        page.locator(".md-search-result__item a").first.click(timeout=60_000)
+        page.wait_for_url("**/2_leave_features_out.html*")
+        assert page.locator(".jp-OutputArea-output img").count() >= 2
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.slow
+def test_the_notebooks_are_pages_and_their_links_lead_somewhere(site: Path) -> None:
+    for notebook in (ROOT / "examples").glob("*.ipynb"):
+        page = site / "examples" / f"{notebook.stem}.html"
+        html = page.read_text(encoding="utf-8")
+        assert not re.search(r'href="[^"]*\.ipynb', html)
+        for address in re.findall(r'href="((?!https?:)[\w./-]+\.html)', html):
+            assert (page.parent / address).exists(), f"{page.name} has no {address}"
+
+
 def test_what_is_made_is_fresh(tool: Any) -> None:
     for path, text in tool.pages().items():
         fresh = path.read_text(encoding="utf-8") == text

@@ -19,11 +19,12 @@ import ferturb
 from ferturb.base.decode import face_of
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_bytes
-from ferturb.data.drawn.synthetic import draw
+from ferturb.data.drawn.action_units import PROTOTYPES, units
+from ferturb.data.drawn.synthetic import draw, draw_with
 from ferturb.predict.shipped import NAMES, load_pretrained
 
 FOLDER = Path(ferturb.__file__).parent / "web" / "page" / "examples"
-FACES, SEED, SIZE = 1400, 17, 144
+FACES, STRONG, SEED, SIZE = 1400, 420, 17, 144
 LEAST = 0.6
 """The probability from which a model counts as sure, if its own threshold is not higher."""
 PEOPLE: tuple[tuple[int, int, int], ...] = ((129, 50, 6), (201, 70, -4), (130, 40, 3), (55, 62, -7))
@@ -43,8 +44,18 @@ def surest(faces: np.ndarray, labels: np.ndarray) -> dict[str, int]:
     own = labels[:, None] == np.arange(len(EMOTIONS))
     best = np.where(own, sure + mean, -1).argmax(0).tolist()
     for i, emotion in enumerate(EMOTIONS):
+        if not own[:, i].any():
+            continue
         print(f"{emotion}: face {best[i]}, {sure[best[i], i]} of {len(NAMES)} models are sure")
-    return {e: best[i] for i, e in enumerate(EMOTIONS) if sure[best[i], i]}
+    return {e: best[i] for i, e in enumerate(EMOTIONS) if own[best[i], i] and sure[best[i], i]}
+
+
+def at_full_strength(emotion: str) -> np.ndarray | None:
+    """The face of which most models are sure, among people who show the emotion at its full."""
+    rows = units(dict.fromkeys(PROTOTYPES[emotion], 1.0))[None].repeat(STRONG, 1)
+    faces = draw_with(rows, SEED, SIZE).images.numpy()
+    found = surest(faces, np.full(STRONG, EMOTIONS.index(emotion)))
+    return faces[found[emotion]] if emotion in found else None
 
 
 def group(faces: np.ndarray) -> Image.Image:
@@ -73,8 +84,9 @@ def main() -> None:
     faces = drawn.images.numpy()
     found = surest(faces, drawn.labels.numpy())
     for emotion in EMOTIONS:
-        if emotion in found:
-            write(Image.fromarray(faces[found[emotion]]), emotion)
+        shown = faces[found[emotion]] if emotion in found else at_full_strength(emotion)
+        if shown is not None:
+            write(Image.fromarray(shown), emotion)
         else:
             (FOLDER / f"{emotion}.png").unlink(missing_ok=True)
             print(f"no sure face for {emotion}: take it out of page/intake.js as well")

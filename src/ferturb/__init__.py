@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ferturb.study.plan import plan as plan
     from ferturb.study.study import run_study as run_study
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 switch_off()  # before anything that reports to its maker is imported
 wait_asleep()  # and before OpenMP is

@@ -81,7 +81,7 @@ function camera(take, complain) {
 
 // The drawn faces: buttons that take them.
 const EXAMPLES = {
-  happy: 1, surprise: 1, neutral: 1, sad: 1, fear: 1, group: 0,
+  happy: 1, surprise: 1, neutral: 1, sad: 1, angry: 1, fear: 1, group: 0,
 };
 export function examples(choose) {
   $("examples").append(...Object.entries(EXAMPLES).map(([name, cropped]) => {
