@@ -22,6 +22,7 @@ _EXTRAS = {
     "cv2": "video",
     "kagglehub": "kaggle",
     "huggingface_hub": "hub",
+    "optuna": "search",
 }
 """Package -> the extra that brings it; the others are `train`'s."""
 

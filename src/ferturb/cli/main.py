@@ -25,6 +25,7 @@ from ferturb.cli.features import leave_out, mask
 from ferturb.cli.parsing import run
 from ferturb.cli.predict import export, predict
 from ferturb.cli.push import push
+from ferturb.cli.search import search
 from ferturb.cli.study import report, study
 from ferturb.cli.train import train
 
@@ -36,7 +37,13 @@ DATA = "Look at face datasets, fetch them, draw them."
 GROUPS: dict[str, dict[str, Callable[..., None] | None]] = {
     "Use a model": {"demo": demo, "predict": predict, "app": app},
     "Hand it on": {"export": export, "serve": serve, "push": push},
-    "Train and compare": {"train": train, "evaluate": evaluate, "study": study, "report": report},
+    "Train and compare": {
+        "train": train,
+        "evaluate": evaluate,
+        "search": search,
+        "study": study,
+        "report": report,
+    },
     "Look into a model": {"ablate": ablate, "explain": explain, "faithfulness": faithfulness},
     "Faces": {"data": None, "leave-out": leave_out, "mask": mask},
 }

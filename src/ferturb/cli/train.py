@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from ferturb.cli.train_options import (
 if TYPE_CHECKING:
     import torch
 
+    from ferturb.base.config import RunConfig
     from ferturb.data.faces import Faces
     from ferturb.runs.run import Run
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 def train(
     *,
     method: str = "baseline",
-    seed: int = 0,
+    seed: int | None = None,
     out: Path = Path("runs"),
     network: OmitArgPrefixes[NetworkOptions],
     faces: OmitArgPrefixes[FacesOptions],
@@ -46,7 +48,7 @@ def train(
     Args:
         method: `baseline`, `perturb`, or `attention` (phase 1 of the Perturb Scheme; trained on
             its own when `perturb` needs it).
-        seed: Every random decision follows from it.
+        seed: Every random decision follows from it (default: 0, or that of --config).
         out: Folder of run folders.
         network: The network, where its weights start, and what teaches it beside the labels.
         faces: The faces, and what is done to them first.
@@ -68,15 +70,29 @@ def train(
         _train(run, read_faces(run.config.dataset, quiet, noted=not quiet), device, process)
         return
     require_folder(out)
-    chosen = recipe.config()
-    last = run_config(perturb.config(method), seed, out, faces, network, chosen)
-    configs = chain(last, recipe.attention_epochs or max(1, chosen.epochs // 3))
+    if process.config is not None:
+        configs = [_stored_config(process.config, seed)]
+    else:
+        chosen = recipe.config()
+        last = run_config(perturb.config(method), seed or 0, out, faces, network, chosen)
+        configs = chain(last, recipe.attention_epochs or max(1, chosen.epochs // 3))
     for config in configs:
         check_config(config)
-    read = read_faces(last.dataset, quiet, noted=not quiet)
+    read = read_faces(configs[-1].dataset, quiet, noted=not quiet)
     for config in configs:
         with prepared(out, config) as run:
             _train(run, read, device, process)
+
+
+def _stored_config(path: Path, seed: int | None) -> RunConfig:
+    """The config of a JSON file, with another seed if one is given."""
+    from ferturb.base.config import RunConfig
+    from ferturb.base.reading import reading
+    from ferturb.base.storage import read_object
+
+    with reading(path, "the config of a run", "give a run's config.json or a search's best.json"):
+        config = RunConfig.from_dict(read_object(path))
+    return config if seed is None else replace(config, seed=seed)
 
 
 def _train(run: Run, faces: Faces, device: torch.device, process: ProcessOptions) -> None:

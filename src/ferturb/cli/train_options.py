@@ -152,6 +152,9 @@ class ProcessOptions:
 
     resume: Path | None = None
     """A run folder to go on with; of the other options only those here count."""
+    config: Path | None = None
+    """A run's config.json, or a search's best.json, to train; of the other options only --out,
+    --seed and those here count."""
     threads: int | None = None
     """Threads of torch."""
     device: Device = "cpu"

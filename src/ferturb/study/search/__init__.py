@@ -1,0 +1,1 @@
+"""A search for hyperparameters: trials of changed runs, chosen on the validation split."""
