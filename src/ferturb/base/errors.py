@@ -23,6 +23,9 @@ _EXTRAS = {
     "kagglehub": "kaggle",
     "huggingface_hub": "hub",
     "optuna": "search",
+    "ray": "ray",
+    "mlflow": "mlflow",
+    "tensorboard": "tensorboard",
 }
 """Package -> the extra that brings it; the others are `train`'s."""
 

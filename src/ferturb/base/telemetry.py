@@ -13,6 +13,8 @@ import os
 OFF = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub: extra `hub`, and timm
+    "RAY_USAGE_STATS_ENABLED": "0",  # ray: extra `ray`
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # mlflow: extra `mlflow`
     "DO_NOT_TRACK": "1",  # whatever else asks, donottrack.sh
 }
 """Environment variable -> the value that means no."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Json, LabelOrder, other_faces, read_faces
 from ferturb.cli.predictions import Shown, show, told
@@ -56,6 +58,29 @@ class ModelOptions:
         return predictor
 
 
+@dataclass(frozen=True)
+class ManyOptions:
+    """Prediction over more than one sitting should look at."""
+
+    out: Path | None = None
+    """A folder for parquet files, one row a face, in place of what is printed; PATHS may then be
+    parquet files of photos too. Stopped, it goes on when the same command is given again."""
+    executor: Literal["local", "ray"] = "local"
+    """What computes: processes of this machine, or actors of a Ray cluster (RAY_ADDRESS, or one
+    that is started here; the extra `ray`)."""
+    workers: int | None = None
+    """Processes or actors, each of one thread (default: one a core)."""
+    column: str | None = None
+    """The column of parquet files that holds the photos (default: `image`, `pixels`, …)."""
+    piece: int = 1000
+    """Photos that are done, and kept, together."""
+
+    def __post_init__(self) -> None:
+        in_range("piece", self.piece, 1, 1_000_000)
+        if self.workers is not None:
+            in_range("workers", self.workers, 1, 4096)
+
+
 def predict(
     paths: Positional[tuple[Path, ...]] = (),
     /,
@@ -64,6 +89,7 @@ def predict(
     model: OmitArgPrefixes[ModelOptions],
     reading: OmitArgPrefixes[Reading],
     shown: OmitArgPrefixes[Shown],
+    many: OmitArgPrefixes[ManyOptions],
 ) -> None:
     """Find the faces in photos, folders and videos, and say which emotions they show.
 
@@ -82,6 +108,7 @@ def predict(
         model: What answers, and from when on.
         reading: How photos and videos are looked at.
         shown: What is shown and written of the predictions.
+        many: Prediction over more than one sitting should look at.
     """
     from ferturb.cli import terminal
     from ferturb.predict.files import find_files
@@ -89,6 +116,9 @@ def predict(
     if not paths and webcam is None:
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
     shown.check()
+    if many.out is not None:
+        _into(many.out, many, paths, model, reading, shown)
+        return
     predictor = model.predictor()
     files = find_files(paths)
     if not shown.quiet:
@@ -104,6 +134,51 @@ def predict(
         raise FerturbError(f"no photos in {', '.join(map(str, paths))}; give photos or videos")
     if photos.exit_code:
         sys.exit(photos.exit_code)
+
+
+def _into(
+    out: Path,
+    many: ManyOptions,
+    paths: tuple[Path, ...],
+    model: ModelOptions,
+    reading: Reading,
+    shown: Shown,
+) -> None:
+    """Predict into parquet files, and say how much."""
+    from ferturb.base.threads import usable_cores
+    from ferturb.cli import terminal
+    from ferturb.predict.many.job import Work, predict_many
+    from ferturb.predict.many.on_ray import on_ray
+    from ferturb.predict.many.processes import in_processes
+
+    if shown != Shown(json=shown.json, quiet=shown.quiet) or not paths:
+        raise FerturbError(
+            "--out takes photos, folders and parquet files, and writes all there is to say of "
+            "them; of what is shown it goes with --json (a summary) and --quiet alone"
+        )
+    one = replace(model, threads=1)
+    one.predictor()  # what there is not is said before anything is begun
+    work = Work(out, one.predictor, reading, many.column)
+    asked = {"paths": [str(path.absolute()) for path in paths], "piece": many.piece}
+    asked |= {"model": asdict(one), "reading": asdict(reading), "column": many.column}
+    executor = {"local": in_processes, "ray": on_ray}[many.executor]
+    with terminal.working("reading faces", shown.quiet or shown.json) as progress:
+        total = predict_many(
+            [path.absolute() for path in paths],
+            work,
+            executor,
+            many.workers or usable_cores(),
+            json.loads(json.dumps(asked)),
+            many.piece,
+            progress,
+        )
+    if shown.json:
+        terminal.print_json(vars(total))
+    elif not shown.quiet:
+        facts = {"photos": total.photos, "that can't be read": total.failed}
+        terminal.facts({"rows": f"{out}/part-*.parquet", **facts})
+    if total.failed:
+        sys.exit(2 if total.failed == total.photos else 1)
 
 
 def export(

@@ -10,15 +10,16 @@ import numpy as np
 
 from ferturb.features import points
 from ferturb.features.points import COUNT
-from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel, threads_of
 from ferturb.predict.photos import faces_of
+from ferturb.predict.sharing import shared_out
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, UInt8
 
 GRAPH = Path(points.__file__).with_name("landmarks.onnx")
 """It reads its numbers from the file that torch reads, which so has to lie beside it."""
-_BATCH = 32
+_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class FoundLandmarks:
 
 
 class LandmarkFinder:
-    """Faces to landmarks; keeps its session open."""
+    """Faces to landmarks; keeps its session open. So many threads share the faces out."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.model = OnnxModel(GRAPH, threads)
+        self.threads = threads_of(threads)
+        self.model = OnnxModel(GRAPH, 1)
         self.mean_shape: Float32[np.ndarray, "p 2"] = np.array(
             self.model.meta["mean_shape"], np.float32
         )
@@ -48,8 +50,8 @@ class LandmarkFinder:
     def __call__(self, faces: UInt8[np.ndarray, "n h w"]) -> FoundLandmarks:
         """The landmarks of every 48×48 face; none is dropped."""
         faces = faces_of(faces)
-        starts = range(0, len(faces), _BATCH)
-        parts = [self.model.run({"faces": faces[i : i + _BATCH]}) for i in starts]
+        batches = [{"faces": faces[i : i + _BATCH]} for i in range(0, len(faces), _BATCH)]
+        parts = shared_out(self.model.run, batches, self.threads)
         if not parts:
             shapes = ((0, COUNT, 2), (0,), (0, COUNT))
             return FoundLandmarks(*(np.zeros(shape, np.float32) for shape in shapes))

@@ -19,6 +19,7 @@ import numpy as np
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.reading import reading
+from ferturb.base.threads import usable_cores
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
@@ -59,6 +60,11 @@ class OnnxModel:
         return OnnxModel, (self.path, self.threads)
 
 
+def threads_of(threads: int | None) -> int:
+    """A number of threads, one a core for None; `FerturbError` for what can't be one."""
+    return usable_cores() if threads is None else require_whole("threads", threads, 1, MOST_THREADS)
+
+
 def sealed(model: bytes) -> bytes:
     """An ONNX file with its checksum behind it: to ONNX one more entry of the metadata, `crc32`."""
     return model + _SEAL + b"%08x" % zlib.crc32(model)
@@ -96,7 +102,7 @@ def _session(path: Path, threads: int | None) -> Any:
             "onnxruntime is not installed, which prediction runs on; pip install onnxruntime"
         ) from error
     if threads is not None:
-        require_whole("threads", threads, 1, MOST_THREADS)
+        threads_of(threads)
     if not path.is_file():
         raise FerturbError(f"{path} does not exist; give an ONNX file")
     _require_unchanged(path)

@@ -15,10 +15,10 @@ Everything runs on onnxruntime. A run folder's model, which needs torch, is open
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import groupby, islice
+from functools import cached_property, partial
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +36,11 @@ from ferturb.predict.files import find_files
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
 from ferturb.predict.landmark_finder import LandmarkFinder
+from ferturb.predict.onnx_session import threads_of
 from ferturb.predict.photos import Photo, faces_of, photo_from, photos_of, read_frames
 from ferturb.predict.reading import READING, Reading
 from ferturb.predict.results import FacePrediction, PhotoPrediction, Predictions
+from ferturb.predict.sharing import shared_out
 from ferturb.predict.shipped import PretrainedModel, load_pretrained
 from ferturb.predict.tracking import Tracker
 from ferturb.predict.video import SUFFIXES as VIDEOS
@@ -52,6 +54,9 @@ _TOGETHER = 16
 
 _Seen = tuple[PhotoPrediction, tuple[Crop, ...]]
 """What is known of a photo before its faces are classified: the answer without them."""
+
+_Looking = Callable[[Detector | None], Iterator[_Seen]]
+"""Looks at a photo, with a detector if the predictor's own is not to be used."""
 
 
 class Predictor:
@@ -83,8 +88,16 @@ class Predictor:
         and reads folders and videos. `cropped`: each photo is one face already.
         """
         listed = enumerate(photos_of(photos))
-        looked_at = (self._look(_name(p, i), photo_from(p), cropped) for i, p in listed)
-        return Predictions(self._classified(looked_at))
+        looks = (partial(self._opened, _name(p, i), p, cropped, True) for i, p in listed)
+        return Predictions(self._classified(self._looked(looks, cropped)))
+
+    def predict_stored(
+        self, photos: Iterable[tuple[str, Any]], cropped: bool = False
+    ) -> Iterator[PhotoPrediction]:
+        """The faces of photos that lie in a table: each a name, and what `predict` takes. What
+        can't be read gives a result with an `error`, and the others go on."""
+        looks = (partial(self._opened, *photo, cropped, False) for photo in photos)
+        return self._classified(self._looked(looks, cropped))
 
     def predict_files(
         self,
@@ -106,8 +119,9 @@ class Predictor:
     ) -> Iterator[PhotoPrediction]:
         for is_video, group in groupby(files, lambda p: p.suffix.lower() in VIDEOS):
             if not is_video:
-                looked_at = (seen for path in group for seen in self._read(path, reading, keep))
-                yield from self._classified(looked_at)
+                files = (partial(self._read, path, reading, keep) for path in group)
+                alone = reading.cropped or reading.frames  # frames come one by one
+                yield from self._classified(self._looked(files, alone))
                 continue
             for path in group:
                 try:
@@ -177,15 +191,44 @@ class Predictor:
             return make_detector(self._detector, self._threads)
         return self._detector
 
-    def _read(self, path: Path, reading: Reading, keep: bool) -> Iterator[_Seen]:
+    def _looked(self, looks: Iterable[_Looking], alone: bool = False) -> Iterator[_Seen]:
+        """What these see, in order; several at a time, but for photos that are faces and for
+        detectors from elsewhere, which may not bear it."""
+        threads = threads_of(self._threads)
+        if alone or threads < 2 or not isinstance(self._detector, str):
+            yield from chain.from_iterable(look(None) for look in looks)
+            return
+        detector, waiting = make_detector(self._detector, 1), iter(looks)
+        while some := list(islice(waiting, _TOGETHER)):
+            if len(some) == 1:
+                yield from some[0](None)
+            else:
+                seen = shared_out(lambda look: list(look(detector)), some, threads)
+                yield from chain.from_iterable(seen)
+
+    def _read(
+        self, path: Path, reading: Reading, keep: bool, detector: Detector | None
+    ) -> Iterator[_Seen]:
         """The photos of a file; an error ends the file, not the files."""
         frames = read_frames(path, self.limits)
         try:
             for i, photo in enumerate(islice(frames, None if reading.frames else 1)):
-                number = i if reading.frames else None
-                yield self._look(str(path), photo, reading.cropped, number, keep)
+                number, cropped = i if reading.frames else None, reading.cropped
+                yield self._look(str(path), photo, cropped, number, keep, detector)
         except FerturbError as error:
             yield self._begun(str(path), error=str(error)), ()
+
+    def _opened(
+        self, name: str, source: Any, cropped: bool, failing: bool, detector: Detector | None
+    ) -> Iterator[_Seen]:
+        """A photo in memory, or the file that a path names; without `failing` an error is what
+        there is to say of it."""
+        try:
+            yield self._look(name, photo_from(source), cropped, detector=detector)
+        except FerturbError as error:
+            if failing:
+                raise
+            yield self._begun(name, error=str(error)), ()
 
     def _look(
         self,
@@ -194,13 +237,14 @@ class Predictor:
         cropped: bool = False,
         frame: int | None = None,
         keep: bool = False,
+        detector: Detector | None = None,
     ) -> _Seen:
-        """A photo and the faces cut out of it."""
+        """A photo and the faces cut out of it; by another detector than the own one, if given."""
         kept = photo if keep else None
         answer = self._begun(name, size=photo.size, frame=frame, photo=kept)
         if cropped:
             return answer, (whole_crop(photo),)
-        return answer, found_crops(photo, self.detector, self.finder)
+        return answer, found_crops(photo, detector or self.detector, self.finder)
 
     def _begun(self, name: str, **known: Any) -> PhotoPrediction:
         about = self.model.about

@@ -30,9 +30,10 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
 from ferturb.predict.hub import PREFIX, fetched
-from ferturb.predict.onnx_session import OnnxModel
+from ferturb.predict.onnx_session import OnnxModel, threads_of
 from ferturb.predict.photos import faces_of
 from ferturb.predict.prior import FER2013, Prior, frequencies, shifted
+from ferturb.predict.sharing import shared_out
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
@@ -47,7 +48,8 @@ NAMES: dict[str, str] = {
 }
 """The pretrained models and what each is for."""
 
-_BATCH = 64
+_BATCH = 16
+"""Faces that are computed together; the parts of an array are shared out among threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,20 +139,22 @@ class PretrainedModel:
         backend: str,
         run: Callable[[np.ndarray], Sequence[np.ndarray]],
         made: About | None = None,
+        threads: int = 1,
     ) -> None:
         """`run` maps uint8 (b, 48, 48) to float32 (b, 7) of each head of `made`, the model as it
-        was made (None: `about`, which is how it is used)."""
+        was made (None: `about`, which is how it is used). So many `threads` run at a time."""
         self.about = about
         self.backend = backend
         self._run = run
         self._made = made or about
+        self._threads = threads
 
     def with_head(self, head: str) -> PretrainedModel:
         """The same model with another head's probabilities: `votes` or `label`.
 
         `FerturbError` for a head that it lacks. They hold for the head's own prior.
         """
-        return PretrainedModel(self._made.of(head), self.backend, self._run, self._made)
+        return self._used_as(self._made.of(head))
 
     def with_prior(self, prior: Prior) -> PretrainedModel:
         """The same model with probabilities for other frequencies of emotions.
@@ -159,13 +163,16 @@ class PretrainedModel:
         `FerturbError`. The threshold of abstention stays.
         """
         about = dataclasses.replace(self.about, prior=frequencies(prior))
-        return PretrainedModel(about, self.backend, self._run, self._made)
+        return self._used_as(about)
 
     def with_threshold(self, threshold: float) -> PretrainedModel:
         """The same model that answers from another probability on, 0 … 1; else `FerturbError`."""
         least = require_number("threshold", threshold, 0.0, 1.0)
         about = dataclasses.replace(self.about, abstain_below=least)
-        return PretrainedModel(about, self.backend, self._run, self._made)
+        return self._used_as(about)
+
+    def _used_as(self, about: About) -> PretrainedModel:
+        return PretrainedModel(about, self.backend, self._run, self._made, self._threads)
 
     @property
     def name(self) -> str:
@@ -186,7 +193,8 @@ class PretrainedModel:
     def predict_heads(self, faces: Any) -> dict[str, Float32[np.ndarray, "n 7"]]:
         """The same of every head, each for the prior that it was calibrated for."""
         array, heads = faces_of(faces), self._made.heads
-        parts = [self._run(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
+        batches = [array[i : i + _BATCH] for i in range(0, len(array), _BATCH)]
+        parts = shared_out(self._run, batches, self._threads)
         if not parts:
             return {head: np.zeros((0, len(EMOTIONS)), np.float32) for head in heads}
         return dict(zip(heads, map(np.concatenate, zip(*parts, strict=True)), strict=True))
@@ -200,7 +208,7 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
 
     `name` is one of `NAMES`, an ONNX file that `ferturb export` wrote, or ``hf:OWNER/NAME``, which
     is fetched from the Hugging Face hub (`ferturb.predict.hub`); anything else raises
-    `FerturbError`. `threads` are onnxruntime's (None: all cores).
+    `FerturbError`. So many `threads` share out the faces of an array (None: one a core).
     """
     path = require_path("a model's name or file", name).expanduser()
     if isinstance(name, str) and name.startswith(PREFIX):
@@ -216,9 +224,10 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
         raise FerturbError(
             f"no model {str(name)!r}; give one of {', '.join(NAMES)}, an ONNX file, or a run folder"
         )
-    model = OnnxModel(path, threads)
+    at_once = threads_of(threads)
+    model = OnnxModel(path, 1)
     about = About.from_dict(model.meta, path)
-    return PretrainedModel(about, "onnxruntime", partial(_run, model))
+    return PretrainedModel(about, "onnxruntime", partial(_run, model), threads=at_once)
 
 
 def _run(model: OnnxModel, faces: np.ndarray) -> list[np.ndarray]:
