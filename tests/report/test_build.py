@@ -15,10 +15,12 @@ from PIL import Image
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
-from ferturb.report import build, published
-from ferturb.report.build import STORIES, build_report, item_labels, leading, render_page
+from ferturb.report import published
+from ferturb.report.build import STORIES, build_report, leading, render_page
 from ferturb.report.clusters import section as clusters
+from ferturb.report.form import page as form
 from ferturb.report.form.captions import PRIVATE
+from ferturb.report.form.page import item_labels
 from ferturb.report.form.tables import Column, Table
 from ferturb.report.results import StudyResults, read_study
 from ferturb.report.section import Section
@@ -193,7 +195,7 @@ def test_every_picture_has_a_dark_one(study: Study) -> None:
 
 
 def test_a_long_table_is_a_file_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "LONG_TABLE", 2)
+    monkeypatch.setattr(form, "LONG_TABLE", 2)
     rows = (("a", 1.0), ("b", 2.0), ("c", 3.0))
     columns = (Column("name", "Name"), Column("x", "x"))
     tables = (Table("long", "Long", columns, rows), Table("short", "Short", columns, rows[:2]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes
 
+from ferturb.base.config.fields import in_range
 from ferturb.cli.options import Device, Json, read_faces
 from ferturb.cli.train_options import (
     FacesOptions,
@@ -20,6 +21,8 @@ from ferturb.cli.train_options import (
 )
 
 if TYPE_CHECKING:
+    from ferturb.base.config import RunConfig
+    from ferturb.study.search.plan import Search
     from ferturb.training.loop import Step
 
 
@@ -38,7 +41,16 @@ class SearchOptions:
     """What chooses the next values."""
     prune_after: int | None = None
     """The first epoch at whose end a trial may be ended that is below the median of those before
-    (default: half of the epochs); 0 lets all go on."""
+    (default: half of the epochs, or the first one on faces of full size if that is later); 0 lets
+    all go on."""
+
+    def search(self, base: RunConfig) -> Search:
+        """The search for a better run than this one."""
+        from ferturb.study.search.plan import Search, first_comparable
+        from ferturb.study.search.space import DEFAULT_SPACE
+
+        after = first_comparable(base.recipe) if self.prune_after is None else self.prune_after
+        return Search(base, self.vary or DEFAULT_SPACE, self.trials, self.sampler, after)
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,18 @@ class TakingPart:
     join: Path | None = None
     """A search's folder to take part in, from another terminal or machine; of the other options
     only those here count."""
+    workers: int | None = None
+    """Trials at a time, each in a process of one thread (default: one a core)."""
     threads: int | None = None
-    """Threads of torch."""
+    """Threads of torch, of each (default: 1 beside others)."""
     device: Device = "cpu"
     quiet: bool = False
     """Say nothing but errors."""
     json: Json = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            in_range("workers", self.workers, 1, 1024)
 
 
 def search(
@@ -86,25 +104,30 @@ def search(
         process: How the trials are trained.
     """
     from ferturb.models.device import prepare_process
-    from ferturb.study.search.outcome import best_of, write_outcome
-    from ferturb.study.search.plan import Search, SearchFolder
-    from ferturb.study.search.space import DEFAULT_SPACE
+    from ferturb.study.local import default_workers, end_with_study
+    from ferturb.study.search.outcome import write_outcome
+    from ferturb.study.search.plan import SearchFolder
     from ferturb.study.search.trials import Worker
+    from ferturb.study.search.workers import helped_by
 
-    device, quiet = prepare_process(process.device, process.threads), process.quiet or process.json
+    end_with_study()
+    workers, quiet = process.workers or default_workers(process.device), process.quiet
+    threads = process.threads or (1 if workers > 1 else None)
+    device, quiet = prepare_process(process.device, threads), quiet or process.json
     if process.join is not None:
         place = SearchFolder.open(process.join)
     else:
-        chosen = recipe.config()
-        base = run_config(MethodOptions().config(method), seed, out, faces, network, chosen)
-        after = chosen.epochs // 2 if options.prune_after is None else options.prune_after
-        space = options.vary or DEFAULT_SPACE
-        wanted = Search(base, space, options.trials, options.sampler, after)
-        place = SearchFolder.create(out, wanted)
+        base = run_config(
+            MethodOptions().config(method), seed, out, faces, network, recipe.config()
+        )
+        place = SearchFolder.create(out, options.search(base))
     read = read_faces(place.search.base.dataset, quiet, noted=not quiet)
-    Worker(place, read, device).work(lambda title: _shown(title, quiet))
-    trials = write_outcome(place, place.study())
-    _tell(place.folder, vars(best_of(trials)), process)
+    worker = Worker(place, read, device)
+    with helped_by(place.folder, workers - 1, process.device, threads or 1):
+        worker.work(lambda title: _shown(title, quiet))
+    worker.work(lambda title: _shown(title, quiet))  # what a process left behind that was killed
+    best = write_outcome(place, place.study(), read).best
+    _tell(place.folder, vars(best), process)
 
 
 @contextlib.contextmanager
@@ -123,6 +146,7 @@ def _tell(folder: Path, best: dict[str, object], process: TakingPart) -> None:
     elif not process.quiet:
         terminal.facts(
             {
+                "report": str(folder / "report" / "index.html"),
                 "best trial": best["number"],
                 "validation accuracy": terminal.share(float(str(best["accuracy"])), 2),
                 "to train it": f"ferturb train --config {folder / 'best.json'} --out runs",

@@ -11,16 +11,9 @@ page. Runs that are planned but not finished are listed; those that are finished
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from itertools import product
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from ferturb.base.checks import require_kind, require_path
 from ferturb.base.storage import write_text
@@ -32,7 +25,7 @@ from ferturb.report.accuracy import section as accuracy
 from ferturb.report.clusters import section as clusters
 from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.files import write_items
-from ferturb.report.form.small import small
+from ferturb.report.form.page import rendered
 from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Table
 from ferturb.report.masks import section as masks
@@ -56,8 +49,6 @@ STORIES = (
     trainings.runs,
 )
 """What the page tells, in order; each makes its section of the results, or None."""
-LONG_TABLE = 100
-"""A table with more rows than this is given as files only."""
 
 
 def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
@@ -80,24 +71,6 @@ def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     return folder / "index.html"
 
 
-def item_labels(sections: Sequence[Section]) -> dict[str, str]:
-    """Key -> label in print: the paper's number, or the next free letter.
-
-    >>> table = Table("emotions", "Accuracy per emotion", (), ())
-    >>> item_labels([Section("a", "A", (Table("table2", "Accuracy", (), ()), table))])
-    {'table2': 'Table 2', 'emotions': 'Table A'}
-    """
-    letters = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
-    free = {"Table": iter(letters), "Figure": iter(letters)}
-    labels = {}
-    for item in (item for section in sections for item in section.everything):
-        word = "Table" if isinstance(item, Table) else "Figure"
-        numbered = item.key.startswith(word.lower())
-        place = item.key.removeprefix(word.lower()) if numbered else next(free[word])
-        labels[item.key] = f"{word} {place}"
-    return labels
-
-
 def leading(sections: Sequence[Section]) -> tuple[Picture, ...]:
     """The pictures that open the page, two at most: those of the first section that has some."""
     found = ([i for i in section.items if isinstance(i, Picture)] for section in sections)
@@ -110,11 +83,9 @@ def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
     data, main = results.data, results.main
     items = [item for section in sections for item in section.everything]
     captions = [item.caption for item in items if isinstance(item, Picture)]
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    template = resources.files("ferturb.report").joinpath("page.html.j2").read_text("utf-8")
-    return environment.from_string(template).render(
+    return rendered(
+        "page.html.j2",
+        sections,
         results=results,
         main=main,
         data=data,
@@ -131,15 +102,10 @@ def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
             *(text for g in results.masks for text in sentences.mask_sentences(g.pairs, g.phrases)),
         ],
         caveats=[*sentences.caveats(results), *results.warnings],
-        sections=sections,
         lead=leading(sections),
-        labels=item_labels(sections),
         resamples=RESAMPLES,
-        long_table=LONG_TABLE,
         paper=published,
         private=PRIVATE if any(PRIVATE.lower() in caption.lower() for caption in captions) else "",
-        table_html=lambda table: Markup(table.to_html()),
-        data_uri=lambda png: "data:image/png;base64," + base64.b64encode(small(png)).decode(),
     )
 
 

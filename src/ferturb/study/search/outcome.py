@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_json, write_rows
+from ferturb.data.faces import Faces
+from ferturb.report.search.build import build_search_report
+from ferturb.report.search.results import SearchResults, Trial
 from ferturb.runs.run import Run
 from ferturb.study.search.plan import RUNS, SearchFolder
 from ferturb.study.search.trials import counted
 
-TABLE, BEST = "trials.csv", "best.json"
+TABLE, BEST, REPORT = "trials.csv", "best.json", "report"
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One trial of a search."""
-
-    number: int
-    """From 1, in the order of their beginnings."""
-    state: str
-    """complete, stopped early, failed or running."""
-    accuracy: float | None
-    """On the validation split, of the kept epoch; of the best one of a trial that ended early."""
-    epochs: int
-    seconds: float
-    values: dict[str, Any]
-    run: str
-    by_epoch: tuple[float, ...] = field(repr=False)
-    """Accuracy on the validation split after each epoch."""
-    error: str = ""
-
-    def row(self, epochs: int) -> dict[str, object]:
-        """The trial as a row of trials.csv, with a column for each of so many epochs."""
-        own = [f"{a:.4f}" for a in self.by_epoch]
-        return {
-            "trial": self.number,
-            "state": self.state,
-            "validation_accuracy": "" if self.accuracy is None else f"{self.accuracy:.4f}",
-            "epochs": self.epochs,
-            "seconds": f"{self.seconds:.1f}",
-            **self.values,
-            "run": self.run,
-            "error": self.error,
-            **{f"epoch_{i + 1}": own[i] if i < len(own) else "" for i in range(epochs)},
-        }
+def row_of(trial: Trial, epochs: int) -> dict[str, object]:
+    """A trial as a row of trials.csv, with a column for each of so many epochs."""
+    own = [f"{a:.4f}" for a in trial.by_epoch]
+    return {
+        "trial": trial.number,
+        "state": trial.state,
+        "validation_accuracy": "" if trial.accuracy is None else f"{trial.accuracy:.4f}",
+        "epochs": trial.epochs,
+        "seconds": f"{trial.seconds:.1f}",
+        **trial.values,
+        "run": trial.run,
+        "error": trial.error,
+        **{f"epoch_{i + 1}": own[i] if i < len(own) else "" for i in range(epochs)},
+    }
 
 
 def read_trials(place: SearchFolder, study: optuna.Study) -> list[Trial]:
     """The trials of a search's budget, as far as they are."""
     return [_trial(place, number, t) for number, t in enumerate(counted(study), 1)]
-
-
-def best_of(trials: list[Trial]) -> Trial:
-    """The trial with the highest accuracy that came to its end, the earliest of several alike."""
-    ended = [t for t in trials if t.state == "complete" and t.accuracy is not None]
-    if not ended:
-        why = next((f": {t.error}" for t in trials if t.error), "")
-        raise FerturbError(f"no trial of the search came to its end{why}")
-    return max(ended, key=lambda t: (t.accuracy, -t.number))
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
@@ -73,13 +45,28 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return optuna.importance.get_param_importances(study)
 
 
-def write_outcome(place: SearchFolder, study: optuna.Study) -> list[Trial]:
-    """Write trials.csv and, if there is one, best.json; the trials."""
-    trials, search = read_trials(place, study), place.search
-    write_rows(place.folder / TABLE, [t.row(search.base.recipe.epochs) for t in trials])
-    if any(t.state == "complete" for t in trials):
-        write_json(place.folder / BEST, search.best_config(best_of(trials).values).to_dict())
-    return trials
+def write_outcome(place: SearchFolder, study: optuna.Study, faces: Faces) -> SearchResults:
+    """Write trials.csv and, as soon as a trial has come to its end, best.json and the report."""
+    search, trials = place.search, read_trials(place, study)
+    epochs = search.base.recipe.epochs
+    found = SearchResults(
+        trials,
+        search.trials,
+        epochs,
+        search.sampler,
+        search.prune_after,
+        search.first_values(),
+        tuple(d.field for d in search.dimensions if d.log),
+        importances(study),
+        search.base.model.name,
+        faces.source,
+        len(faces.split("validation")),
+    )
+    write_rows(place.folder / TABLE, [row_of(trial, epochs) for trial in trials])
+    if any(trial.state == "complete" for trial in trials):
+        write_json(place.folder / BEST, search.best_config(dict(found.best.values)).to_dict())
+        build_search_report(place.folder / REPORT, found)
+    return found
 
 
 def _trial(place: SearchFolder, number: int, frozen: FrozenTrial) -> Trial:

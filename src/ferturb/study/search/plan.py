@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import optuna
 
-from ferturb.base.config import RunConfig
+from ferturb.base.config import RecipeConfig, RunConfig
 from ferturb.base.config.fields import build, in_range, require_types
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import is_there
@@ -18,6 +18,7 @@ from ferturb.base.storage import read_object, write_json
 from ferturb.runs.execute import check_config
 from ferturb.study.plan import chain
 from ferturb.study.search.space import DEFAULT_SPACE, Dimension, changed, parse_all, value_of
+from ferturb.training.loop import training_size
 
 STORAGE = "trials.sqlite3"
 PLAN = "search.json"
@@ -98,6 +99,18 @@ class Search:
         if not self.prune_after:
             return optuna.pruners.NopPruner()
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=self.prune_after)
+
+
+def first_comparable(recipe: RecipeConfig) -> int:
+    """The epoch from which trials may be compared: half of them, or the first one on faces of full
+    size, since the validation split shows those to networks that have trained on smaller ones.
+
+    >>> from ferturb.base.config import FAST, FULL_SIZE
+    >>> first_comparable(FAST), first_comparable(FULL_SIZE)
+    (9, 6)
+    """
+    small = [e for e in range(1, recipe.epochs) if training_size(recipe, e, 0)]
+    return max(1, recipe.epochs // 2, *(e + 1 for e in small))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a search for hyperparameters found, as a page."""
