@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ferturb.base.config import RunConfig
     from ferturb.data.faces import Faces
     from ferturb.runs.run import Run
+    from ferturb.training.loop import Step
 
 
 def train(
@@ -98,10 +99,18 @@ def _stored_config(path: Path, seed: int | None) -> RunConfig:
 def _train(run: Run, faces: Faces, device: torch.device, process: ProcessOptions) -> None:
     from ferturb.cli import terminal
     from ferturb.runs.execute import execute_run
+    from ferturb.runs.tracking import Tracking
 
+    tracking = Tracking(run, process.track)
     with terminal.training(run.name, process.quiet) as on_step:
         accepted = process.accept_changed_faces
-        execute_run(run, faces, device, on_step, accept_changed_faces=accepted)
+
+        def shown(step: Step) -> None:
+            on_step(step)
+            tracking.step(step)
+
+        execute_run(run, faces, device, shown, accept_changed_faces=accepted)
+    tracking.end()
     if process.quiet:
         return
     record = run.record()

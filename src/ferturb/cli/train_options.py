@@ -160,6 +160,10 @@ class ProcessOptions:
     device: Device = "cpu"
     accept_changed_faces: bool = False
     """Go on although the faces are not those that the run was begun on; the run notes it."""
+    track: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    """Show the history in TensorBoard (RUN/tensorboard) or MLflow (mlflow.db beside the run, or
+    what MLFLOW_TRACKING_URI names); needs the extra of that name. With --resume, a finished run's
+    too."""
     quiet: bool = False
     """Say nothing but errors."""
 
