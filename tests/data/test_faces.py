@@ -64,7 +64,7 @@ CHANGES = {
     "labels=torch.full((3,), 7)": "labels go from 0 to 6",
     "labels=torch.full((3,), -1)": "labels go from 0 to 6",
     "splits=torch.full((3,), 3, dtype=torch.uint8)": "splits go from 0 to 2",
-    "images=torch.zeros(3, 48, 48)": "must be uint8 (n, height, width), 0 … 255 grey, got float32",
+    "images=torch.zeros(3, 48, 48)": "0 … 255 grey, or (n, 3, height, width) RGB, got float32",
     "images=torch.zeros(3, 1, 4, 4, dtype=torch.uint8)": "got uint8 (3, 1, 4, 4)",
     "labels=[0, 1, 2]": "labels must be a tensor or a NumPy array, got list",
     "images=numpy.zeros((3, 4, 4), 'uint8')": "Tensor",

@@ -23,13 +23,13 @@ from PIL import Image, UnidentifiedImageError
 
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.image_formats import START, readable_formats, unread
+from ferturb.base.raster import FACE_SIZE as FACE_SIZE
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.base.shrinking import decoded_bytes, plain
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-FACE_SIZE = 48
-"""Side of a face in pixels."""
 LONGEST = 3000
 """A picture's longer side after decoding, in pixels, at most."""
 
@@ -118,20 +118,21 @@ def upright(image: Image.Image, size: tuple[int, int]) -> Picture:
     return Picture(shown, size)
 
 
-def face_of(image: Image.Image) -> UInt8[np.ndarray, "48 48"]:
-    """A picture that is one face: its central square at 48×48, so that no face is distorted.
+def face_of(image: Image.Image, raster: Raster = PLAIN) -> UInt8[np.ndarray, "*c s s"]:
+    """A picture that is one face: its central square on a raster, so that no face is distorted.
 
-    Luma (ITU-R 601-2), pixel for pixel where the square has that size, else resized with Pillow's
-    antialiased bicubic filter.
+    Grey is luma (ITU-R 601-2), colour (3, side, side). Pixel for pixel where the square has that
+    side, else resized with Pillow's antialiased bicubic filter.
     """
-    grey = image if image.mode == "L" else image.convert("L")
-    if grey.size == (FACE_SIZE, FACE_SIZE):
-        return np.asarray(grey)
-    left, top, side = central_square(grey.size)
-    box = (left, top, left + side, top + side)
-    if side == FACE_SIZE:
-        return np.asarray(grey.crop(box))
-    return np.asarray(grey.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BICUBIC, box=box))
+    mode, size = "L" if raster.channels == 1 else "RGB", (raster.side, raster.side)
+    plain = image if image.mode == mode else image.convert(mode)
+    if plain.size != size:
+        left, top, side = central_square(plain.size)
+        box = (left, top, left + side, top + side)
+        same = side == raster.side
+        plain = plain.crop(box) if same else plain.resize(size, Image.Resampling.BICUBIC, box=box)
+    pixels = np.asarray(plain)
+    return pixels if raster.channels == 1 else pixels.transpose(2, 0, 1)
 
 
 def central_square(size: tuple[int, int]) -> tuple[int, int, int]:

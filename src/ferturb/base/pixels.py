@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 
-def as_input(images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n 1 h w"]:
-    """Faces as networks take them: one channel, float in [0, 1].
+def as_input(images: UInt8[Tensor, "n *c h w"]) -> Float[Tensor, "n k h w"]:
+    """Faces, grey (n, h, w) or RGB (n, 3, h, w), as networks take them: float in [0, 1].
 
     >>> as_input(torch.full((1, 2, 2), 255, dtype=torch.uint8)).shape
     torch.Size([1, 1, 2, 2])
     """
-    return images.unsqueeze(1).float().div_(255)
+    return (images if images.ndim == 4 else images.unsqueeze(1)).float().div_(255)
+
+
+def as_images(faces: Float[Tensor, "n k h w"]) -> UInt8[Tensor, "n *c h w"]:
+    """The inverse of `as_input`: to the nearest of 256 levels, grey without its channel."""
+    return as_bytes(faces[:, 0] if faces.shape[1] == 1 else faces)
+
+
+def luma(images: UInt8[Tensor, "n *c h w"]) -> UInt8[Tensor, "n h w"]:
+    """Faces in grey, as Pillow makes it of RGB (ITU-R 601-2 in 16 bits); grey ones as they are.
+
+    >>> luma(torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1)).item()
+    76
+    """
+    if images.ndim == 3:
+        return images
+    red, green, blue = images.int().unbind(1)
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).to(torch.uint8)
+
+
+def over(region: Shaped[Tensor, "n h w"], images: Tensor) -> Shaped[Tensor, "n *one h w"]:
+    """A map a face, ready to meet its grey or coloured pixels.
+
+    >>> over(torch.zeros(1, 4, 4), torch.zeros(1, 3, 4, 4)).shape
+    torch.Size([1, 1, 4, 4])
+    """
+    return region.unsqueeze(1) if images.ndim == 4 else region
 
 
 def as_bytes(grey: Float[Tensor, "*s h w"]) -> UInt8[Tensor, "*s h w"]:

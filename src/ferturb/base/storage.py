@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,19 @@ def read_arrays(path: Path, advice: str) -> dict[str, NDArray[np.generic]]:
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("it holds something that is not an array")
         return arrays
+
+
+def cache_folder() -> Path:
+    """``$FERTURB_CACHE``, or the platform's folder for a user's caches."""
+    own = os.environ.get("FERTURB_CACHE")
+    if own:
+        return Path(own).expanduser()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ferturb"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "ferturb"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ferturb"
 
 
 def sources_version(*names: str) -> str:

@@ -9,6 +9,7 @@ different people. So the count is one of sure cases: too low rather than too hig
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ferturb.base.checks import require_kind
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.pixels import luma
 from ferturb.data.faces import SPLITS, Faces
 
 NEAR_CORRELATION = 0.97
@@ -161,12 +163,13 @@ def copied(faces: Faces) -> Bool[Tensor, " n"]:
     return found
 
 
-def exact_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
+def exact_groups(images: UInt8[Tensor, "n *c h w"]) -> list[list[int]]:
     """Positions of faces with the same pixels, groups of two and more, in order."""
-    return _repeated(image.tobytes() for image in images.contiguous().numpy())
+    faces = images.contiguous().numpy()
+    return _repeated(hashlib.blake2b(image, digest_size=16).digest() for image in faces)
 
 
-def near_groups(images: UInt8[Tensor, "n h w"]) -> list[list[int]]:
+def near_groups(images: UInt8[Tensor, "n *c h w"]) -> list[list[int]]:
     """Positions of near duplicates: connected groups of two and more, in order."""
     features = _features(images)
     found = [torch.zeros(0, 2, dtype=torch.int64)]
@@ -187,7 +190,7 @@ def _repeated(keys: Iterable[Hashable]) -> list[list[int]]:
     return [group for group in positions.values() if len(group) > 1]
 
 
-def blank_faces(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
+def blank_faces(images: UInt8[Tensor, "n *c h w"]) -> Bool[Tensor, " n"]:
     """True where a face's pixels are (nearly) all the same."""
     if not len(images):
         return torch.zeros(0, dtype=torch.bool)
@@ -195,9 +198,9 @@ def blank_faces(images: UInt8[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
     return torch.cat([b.flatten(1).float().std(1, correction=0) for b in blocks]) < BLANK_STD
 
 
-def _features(images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n 144"]:
-    blocks = torch.split(images[:, None], _BLOCK)
-    small = torch.cat([adaptive_avg_pool2d(b.float(), NEAR_SIDE).flatten(1) for b in blocks])
+def _features(images: UInt8[Tensor, "n *c h w"]) -> Float[Tensor, "n 144"]:
+    blocks = (luma(block)[:, None].float() for block in torch.split(images, _BLOCK))
+    small = torch.cat([adaptive_avg_pool2d(block, NEAR_SIDE).flatten(1) for block in blocks])
     small = small - small.mean(1, keepdim=True)
     unit: Tensor = small / torch.linalg.vector_norm(small, dim=1, keepdim=True).clamp_min(1e-6)
     return unit

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.image_formats import readable_formats
+from ferturb.base.storage import cache_folder as cache_folder
 from ferturb.base.storage import sources_version
 from ferturb.data.faces import Faces
 from ferturb.data.readers.source_tree import walk_files
@@ -27,25 +26,13 @@ READ_BY = (
     "ferturb.base.emotions",
     "ferturb.base.image_formats",
     "ferturb.data.faces",
+    "ferturb.data.memory",
     "ferturb.data.readers",
     "ferturb.data.splits",
     "ferturb.data.vocabulary",
 )
 """The programs that turn a source into faces."""
 _KEY = "cache"
-
-
-def cache_folder() -> Path:
-    """``$FERTURB_CACHE``, or the platform's folder for a user's caches."""
-    own = os.environ.get("FERTURB_CACHE")
-    if own:
-        return Path(own).expanduser()
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ferturb"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "ferturb"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ferturb"
 
 
 def signature(path: Path) -> str:

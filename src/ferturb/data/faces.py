@@ -11,26 +11,31 @@ from typing import Any, TypedDict
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
+from PIL import Image
 from torch import Tensor
 
 from ferturb.base.checks import require_kind, require_path
 from ferturb.base.config.fields import require_form
+from ferturb.base.decode import face_of
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.raster import FACE_SIZE, Raster
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors, save_tensors
+from ferturb.data.memory import room, selected
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""
 FORMAT = "ferturb-faces-1"
 _TENSORS = ("images", "labels", "splits")
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Face crops with their emotion labels, in memory as one tensor.
+    """Face crops with their emotion labels, as one tensor of all their pixels.
 
-    - ``images``: uint8 (n, height, width), 0 … 255 grayscale.
+    - ``images``: uint8, 0 … 255: grey (n, height, width), or in colour (n, 3, height, width).
     - ``labels``: int64 (n,), 0 … 6 in the order of `EMOTIONS`.
     - ``splits``: uint8 (n,), index into `SPLITS`.
     - ``names``: one name per face: its path inside the source, unique, with forward slashes.
@@ -40,7 +45,7 @@ class Faces:
     - ``notes``: one line for each thing a reader should know (a split made by us, files left out).
     """
 
-    images: UInt8[Tensor, "n h w"]
+    images: UInt8[Tensor, "n *c h w"]
     labels: Int64[Tensor, " n"]
     splits: UInt8[Tensor, " n"]
     names: tuple[str, ...]
@@ -62,11 +67,7 @@ class Faces:
                 raise FerturbError(
                     f"Faces.{name} must be a tensor or a NumPy array, got {type(value).__name__}"
                 )
-        if self.images.ndim != 3 or self.images.dtype != torch.uint8:
-            raise FerturbError(
-                "Faces.images must be uint8 (n, height, width), 0 … 255 grey, got "
-                f"{str(self.images.dtype).removeprefix('torch.')} {tuple(self.images.shape)}"
-            )
+        require_images(self.images, "Faces.images")
         object.__setattr__(self, "names", _as_tuple(self.names))
         require_kind("Faces.names", self.names, tuple)
         require_kind("Faces.source", self.source, str)
@@ -92,6 +93,40 @@ class Faces:
     def __len__(self) -> int:
         return int(self.images.shape[0])
 
+    @property
+    def raster(self) -> Raster:
+        """Their side in pixels (the width's, where they aren't square) and their channels."""
+        return Raster(int(self.images.shape[-1]), self.images.shape[1] if self.coloured else 1)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether they are RGB."""
+        return self.images.ndim == 4
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return (int(self.images.shape[-2]), int(self.images.shape[-1]))
+
+    def view(self, side: int = FACE_SIZE, channels: int = 1) -> Faces:
+        """These faces at another side and in grey or colour, each as a picture of it is read.
+
+        Itself where they are that already. A grey face in colour has three channels alike.
+
+        >>> labels = torch.zeros(1, dtype=torch.int64)
+        >>> faces = Faces(torch.zeros(1, 48, 48, dtype=torch.uint8), labels, labels.byte(), "a", "")
+        >>> faces.view(100, 3).images.shape
+        torch.Size([1, 3, 100, 100])
+        """
+        raster = Raster(side, channels).checked()
+        if self.size == (side, side) and self.raster == raster:
+            return self
+        images = room((len(self), *raster.shape))
+        for i, face in enumerate(self.images.numpy()):
+            picture = Image.fromarray(face.transpose(1, 2, 0) if self.coloured else face)
+            images[i] = face_of(picture, raster)
+        return replace(self, images=torch.from_numpy(images))
+
     def split(self, name: str) -> Faces:
         """The faces of one split: "train", "validation" or "test"."""
         if name not in SPLITS:
@@ -107,7 +142,7 @@ class Faces:
         index = self._positions(index)
         return replace(
             self,
-            images=self.images[index],
+            images=selected(self.images, index),
             labels=self.labels[index],
             splits=self.splits[index],
             names=tuple(self.names[i] for i in index.tolist()),
@@ -146,8 +181,9 @@ class Faces:
 
     def grey(self) -> tuple[float, float]:
         """Mean and standard deviation of the training pixels, as shares of white."""
-        pixels = self.images[self.splits == SPLITS.index("train")].flatten()
-        counts = torch.bincount(pixels, minlength=256).double()
+        counts = torch.zeros(256, dtype=torch.float64)
+        for images in self.split("train").images.split(_CHUNK):  # type: ignore[no-untyped-call]
+            counts += torch.bincount(images.flatten(), minlength=256)
         levels = torch.arange(256, dtype=torch.float64) / 255
         total = counts.sum().clamp_min(1)
         mean = float((counts * levels).sum() / total)
@@ -208,7 +244,7 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
     with reading(path, "a file of faces", "write it again"):
         require_form(_Words, dict(meta), "it")
         images, labels, splits = (tensors[name] for name in _TENSORS)
-        if images.dtype != torch.uint8 or images.ndim != 3:
+        if not _are_images(images):
             raise ValueError(f"its images are {images.dtype} {tuple(images.shape)}")
         for codes, known in ((labels, EMOTIONS), (splits, SPLITS)):
             if codes.is_floating_point() or codes.shape != images.shape[:1]:
@@ -218,6 +254,20 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
         votes = tensors.get("votes")
         if votes is not None and (votes.dtype, votes.shape) != (torch.uint8, (len(images), 10)):
             raise ValueError(f"its votes are {votes.dtype} {tuple(votes.shape)}")
+
+
+def require_images(images: Tensor, name: str = "images") -> None:
+    """Raise `FerturbError` for what can't be the pixels of faces."""
+    if not _are_images(images):
+        raise FerturbError(
+            f"{name} must be uint8 (n, height, width), 0 … 255 grey, or (n, 3, height, width) RGB, "
+            f"got {str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+        )
+
+
+def _are_images(images: Tensor) -> bool:
+    sound = images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 3)
+    return sound and images.dtype == torch.uint8
 
 
 def _as_tuple(names: Any) -> Any:

@@ -196,6 +196,7 @@ def _rows_by_pixels(faces: Faces, rows: Faces, path: Path) -> Int64[np.ndarray, 
             f"can't match images to the rows of {path.name}: expected the faces of fer2013.csv, "
             f"got {rows.source}"
         )
+    faces, rows = faces.view(), rows.view()
     row_number = torch.tensor([int(name.rpartition("_")[2]) for name in rows.names])
     result = torch.full((len(faces),), -1, dtype=torch.int64)
     mine, theirs = (some.splits.long() * 7 + some.labels for some in (faces, rows))

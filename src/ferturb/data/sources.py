@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.base.reading import is_there
 from ferturb.base.storage import sources_version
 from ferturb.data import vocabulary as words
@@ -17,11 +18,17 @@ from ferturb.data.cache import cached, signature
 from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus, with_votes
 from ferturb.data.readers import csv_tables, folders, parquet
+from ferturb.data.readers.full_size import full_raster_of
 from ferturb.data.readers.images import Progress
 from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
 
 SYNTHETIC = "synthetic"
-DRAWN_BY = ("ferturb.data.drawn", "ferturb.data.faces")
+DRAWN_BY = (
+    "ferturb.base.decode",
+    "ferturb.data.drawn",
+    "ferturb.data.faces",
+    "ferturb.data.memory",
+)
 """The programs that drawn faces come from."""
 
 
@@ -34,9 +41,14 @@ class Reader(Protocol):
         """Whether a tree has this form."""
 
     def read(
-        self, tree: SourceTree, progress: Progress | None, order: Mapping[int, str] | None, /
+        self,
+        tree: SourceTree,
+        progress: Progress | None,
+        order: Mapping[int, str] | None,
+        raster: Raster,
+        /,
     ) -> Faces:
-        """The tree's faces."""
+        """The tree's faces, on a raster."""
 
 
 READERS: tuple[Reader, ...] = (parquet, csv_tables, folders)
@@ -63,14 +75,17 @@ def load_faces(
 
 
 def load_source(
-    source: str | Path, progress: Progress | None = None, label_order: str | None = None
+    source: str | Path,
+    progress: Progress | None = None,
+    label_order: str | None = None,
+    raster: Raster = PLAIN,
 ) -> Faces:
     """Read a source anew, whatever its form: zip, folder, CSV, parquet, or "synthetic".
 
     `label_order` says what numbered labels mean (`ferturb.data.vocabulary.label_order`).
     """
     if _source(source) == SYNTHETIC:
-        return _synthetic(DatasetConfig().synthetic_faces)
+        return _synthetic(DatasetConfig().synthetic_faces, raster)
     order = None if label_order is None else words.label_order(label_order)
     with open_tree(Path(source).expanduser()) as tree:
         matching: list[Reader] = []
@@ -81,9 +96,20 @@ def load_source(
         if not matching:
             raise FerturbError(_nothing_found(tree))
         reader, *others = matching
-        faces = reader.read(tree, progress, order)
+        faces = reader.read(tree, progress, order, raster)
         passed = tuple(f"{o.FORM} in this source not read: {reader.FORM} is" for o in others)
         return replace(faces, notes=(*tree.notes, *passed, *faces.notes))
+
+
+def full_raster(source: str | Path) -> Raster:
+    """The side and the channels at which a source's pictures lose nothing, within 48 … 224.
+
+    48×48 in grey for drawn faces and for pixels in a table.
+    """
+    if _source(source) == SYNTHETIC:
+        return PLAIN
+    with open_tree(Path(source).expanduser()) as tree, parsing(str(tree.path), "a dataset"):
+        return full_raster_of(tree)
 
 
 def _source(source: object) -> str:
@@ -96,28 +122,30 @@ def _source(source: object) -> str:
 
 
 def _load(config: DatasetConfig, cache: bool, progress: Progress | None) -> Faces:
-    n, order = config.synthetic_faces, config.label_order
+    n, order, raster = config.synthetic_faces, config.label_order, config.raster
+    on = "" if raster == PLAIN else f" {raster}"
     if config.source == SYNTHETIC:
         if not cache:
-            return _synthetic(n)
-        return cached(f"{SYNTHETIC}-{n}", sources_version(*DRAWN_BY), lambda: _synthetic(n))
+            return _synthetic(n, raster)
+        key = sources_version(*DRAWN_BY) + on
+        return cached(f"{SYNTHETIC}-{n}{on}", key, lambda: _synthetic(n, raster))
     path = Path(config.source).expanduser()
     try:
         if not cache or not is_there(path):
-            return load_source(path, progress, order)
+            return load_source(path, progress, order, raster)
         name, key = str(path.resolve()), signature(path)
     except OSError as error:
         raise FerturbError(f"can't read {path}: {error.strerror or error}") from error
     if order is not None:
         words.label_order(order)
         name, key = f"{name} {order}", f"{key} {order}"
-    return cached(name, key, lambda: load_source(path, progress, order))
+    return cached(name + on, key + on, lambda: load_source(path, progress, order, raster))
 
 
-def _synthetic(n: int) -> Faces:
+def _synthetic(n: int, raster: Raster) -> Faces:
     from ferturb.data.drawn.synthetic import synthetic_faces
 
-    return synthetic_faces(n)
+    return synthetic_faces(n, size=raster.side).view(*raster)
 
 
 def _rows_beside(faces: Faces, votes: Path, cache: bool, progress: Progress | None) -> Faces | None:

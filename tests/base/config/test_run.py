@@ -99,6 +99,7 @@ SHARES = {
 }
 """Fields from 0 to 1."""
 NAMED: dict[str, object] = {
+    "channels": 3,
     "face_masks": "n95",
     "left_out": "mouth",
     "left_out_fill": "blur",

@@ -134,7 +134,7 @@ def test_damaged_data_is_an_error_of_one_line(data):
 
 def test_huge_images_are_refused_before_decoding():
     with pytest.raises(FerturbError, match=r"200×100 are 0.02 megapixels; at most 0.01"):
-        decode_face(encoded(Image.new("L", (200, 100))), Limits(pixels=10_000))
+        decode_face(encoded(Image.new("L", (200, 100))), limits=Limits(pixels=10_000))
 
 
 def test_many_in_order_with_threads_and_without(monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ferturb.base.config.fields import in_range, require_types, seed_in_range, unknown
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import Raster
 
 MASK_KINDS = ("surgical", "cloth", "n95", "mixed", "glasses", "hand", "random")
 """What faces can wear."""
@@ -51,12 +52,17 @@ class DatasetConfig:
     label_order: str | None = None
     """What numbered labels mean: `fer2013`, `alphabet`, `raf-db`, `affectnet`, `ck+`, `fer+`, the
     emotions in order from 0 (`neutral,happy,…`), or pairs (`1=sad,2=fear,…`)."""
+    side: int = 48
+    """Pixels a side that faces are read at, 48 … 224 (`ferturb data info`: what a source has)."""
+    channels: int = 1
+    """1: faces are read in grey; 3: in colour (RGB)."""
 
     def __post_init__(self) -> None:
         for path in ("source", "fer_plus", "votes"):
             if isinstance(getattr(self, path), Path):
                 object.__setattr__(self, path, str(getattr(self, path)))
         require_types(self)
+        self.raster.checked()
         seed_in_range(self.alteration_seed, "alteration_seed")
         seed_in_range(self.subset_seed, "subset_seed")
         if self.training_faces is not None:
@@ -73,6 +79,11 @@ class DatasetConfig:
                 "left_out_control puts a random region in the place of a facial feature; "
                 "give the feature as left_out"
             )
+
+    @property
+    def raster(self) -> Raster:
+        """The grid that faces are read on."""
+        return Raster(self.side, self.channels)
 
     @property
     def altered(self) -> bool:

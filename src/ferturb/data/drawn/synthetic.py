@@ -100,16 +100,16 @@ def draw_with(
     return _draw(action_units.float(), labels, seed, size, with_camera)
 
 
-def synthetic_faces(n: int, seed: int = 0) -> Faces:
+def synthetic_faces(n: int, seed: int = 0, size: int = 48) -> Faces:
     """n drawn faces as a dataset: seven equal classes, 80/10/10 into train, validation, test.
 
     Each emotion is divided in the same shares, at random by the seed. Names look like
     ``synthetic/train/happy_000123``, the number being the face's place in `draw(n, seed)`.
     """
-    _check(n, seed, 48)
+    _check(n, seed, size)
     labels = torch.arange(n) % len(EMOTIONS)
     rows = sample_units(labels, seed)
-    drawn = _draw(rows, labels, seed, 48, with_camera=True, with_regions=False)
+    drawn = _draw(rows, labels, seed, size, with_camera=True, with_regions=False)
     splits = _splits(drawn.labels, seed)
     names = tuple(
         f"synthetic/{SPLITS[split]}/{EMOTIONS[label]}_{i:06d}"

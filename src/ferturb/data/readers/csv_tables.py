@@ -24,10 +24,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
 from ferturb.base.storage import atomic_path
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers import fer2013
-from ferturb.data.readers.images import FACE_SIZE, Progress
+from ferturb.data.readers.images import Progress
 from ferturb.data.readers.pixels import parse_text, texts
 from ferturb.data.readers.rows import Pixels, Rows, Source, faces_of
 from ferturb.data.readers.source_tree import MAX_TABLE_BYTES, SourceTree, named, parsing
@@ -72,7 +73,10 @@ def matches(tree: SourceTree) -> bool:
 
 
 def read(
-    tree: SourceTree, progress: Progress | None = None, order: Mapping[int, str] | None = None
+    tree: SourceTree,
+    progress: Progress | None = None,
+    order: Mapping[int, str] | None = None,
+    raster: Raster = PLAIN,
 ) -> Faces:
     """The CSV form of FER2013 in this tree as `Faces`; names are ``<Usage>_<row>``.
 
@@ -90,7 +94,7 @@ def read(
     if not chosen:
         raise FerturbError(_missing(tree, tables))
     notes = [f"{table.name} {reason}" for table in tables if table not in chosen]
-    parts = [_Part(tree, table, progress) for table in chosen]
+    parts = [_Part(tree, table, progress, raster) for table in chosen]
     notes += [note for part in parts for note in part.notes]
     rows = Rows(
         _unique(parts),
@@ -105,10 +109,9 @@ def read(
 
 def write_csv(faces: Faces, path: str | Path, *, icml: bool = False) -> None:
     """Write faces as ``fer2013.csv`` (or, with `icml`, as ``icml_face_data.csv``), atomically."""
-    if faces.images.shape[1:] != (FACE_SIZE, FACE_SIZE):
+    if faces.raster != PLAIN or faces.size != (FACE_SIZE, FACE_SIZE):
         raise FerturbError(
-            f"fer2013.csv holds {FACE_SIZE}×{FACE_SIZE} faces, got "
-            f"{faces.images.shape[2]}×{faces.images.shape[1]}; resize them first"
+            f"fer2013.csv holds {PLAIN} faces, got {faces.raster}; resize them first (faces.view())"
         )
     words = [str(value) for value in range(256)]
     rows = zip(faces.images.flatten(1), faces.labels.tolist(), faces.splits.tolist(), strict=True)
@@ -126,7 +129,9 @@ def write_csv(faces: Faces, path: str | Path, *, icml: bool = False) -> None:
 class _Part:
     """The rows of one table, blank ones left out."""
 
-    def __init__(self, tree: SourceTree, table: Table, progress: Progress | None) -> None:
+    def __init__(
+        self, tree: SourceTree, table: Table, progress: Progress | None, raster: Raster
+    ) -> None:
         self.where = (
             table.name if table.name == tree.path.name else f"{tree.path.name} ({table.name})"
         )
@@ -142,7 +147,7 @@ class _Part:
         for batch in _batches(tree, table, self.where, torn):
             columns = {role: batch.column(place) for role, place in table.roles.items()}
             kept, columns = _filled(columns)
-            faces, ok, reasons = parse_text(columns["pixels"])
+            faces, ok, reasons = parse_text(columns["pixels"], raster)
             self.reasons |= {len(self.numbers) + i: reason for i, reason in reasons.items()}
             self.classes += [class_of(cell) for cell in texts(columns["label"])]
             splits = texts(columns["split"]) if "split" in columns else [""] * len(ok)

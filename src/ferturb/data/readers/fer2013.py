@@ -56,7 +56,8 @@ def write_folder(faces: Faces, folder: Path) -> None:
         for image, name in zip(faces.images.numpy(), archive_names(faces), strict=True):
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(path, format="PNG", compress_level=1)
+            picture = Image.fromarray(image.transpose(1, 2, 0) if faces.coloured else image)
+            picture.save(path, format="PNG", compress_level=1)
 
 
 def archive_names(faces: Faces) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
+from PIL import Image
 
+from ferturb.base.decode import face_of
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import SPLITS
 from ferturb.data.readers.fer2013_sample import SAMPLE
@@ -65,21 +67,29 @@ class Recognition:
         return meaning if clear and len(set(meaning)) == len(EMOTIONS) else None
 
 
-def recognise(images: UInt8[np.ndarray, "n h w"]) -> Recognition:
-    """Look for FER2013's sample among faces, uint8 (n, 48, 48); of any other size none is found."""
+def recognise(images: UInt8[np.ndarray, "n *c h w"]) -> Recognition:
+    """Look for FER2013's sample among faces, uint8 (n, 48, 48); others are made small for it."""
     known, labels, splits = sample()
     places = np.full(len(labels), -1, np.int64)
     nearest = np.full(len(labels), FARTHEST + 1)
-    if images.shape[1:] == (48, 48):
-        signs = known.astype(np.float32) * 2 - 1
-        for start in range(0, len(images), _CHUNK):
-            own = fingerprints(images[start : start + _CHUNK]).astype(np.float32) * 2 - 1
-            apart = (known.shape[1] - own @ signs.T) / 2
-            best = apart.argmin(0)
-            least = apart[best, np.arange(len(labels))]
-            closer = least < nearest
-            places[closer], nearest[closer] = best[closer] + start, least[closer]
+    signs = known.astype(np.float32) * 2 - 1
+    for start in range(0, len(images), _CHUNK):
+        own = fingerprints(_small(images[start : start + _CHUNK])).astype(np.float32) * 2 - 1
+        apart = (known.shape[1] - own @ signs.T) / 2
+        best = apart.argmin(0)
+        least = apart[best, np.arange(len(labels))]
+        closer = least < nearest
+        places[closer], nearest[closer] = best[closer] + start, least[closer]
     return Recognition(places, labels, splits)
+
+
+def _small(images: UInt8[np.ndarray, "n *c h w"]) -> UInt8[np.ndarray, "n 48 48"]:
+    """Faces at 48×48 in grey."""
+    if images.shape[1:] == (48, 48):
+        return images
+    coloured = images.ndim == 4
+    faces = images.transpose(0, 2, 3, 1) if coloured else images
+    return np.stack([face_of(Image.fromarray(face)) for face in faces])
 
 
 def fingerprints(images: UInt8[np.ndarray, "n 48 48"]) -> Bool[np.ndarray, "n 112"]:

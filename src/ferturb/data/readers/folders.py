@@ -22,6 +22,7 @@ from jaxtyping import Int64
 from ferturb.base.emotions import EMOTIONS, emotion_label
 from ferturb.base.errors import FerturbError
 from ferturb.base.image_formats import START, SUFFIXES, format_of, is_image
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers.fer2013 import USAGES, altered
 from ferturb.data.readers.images import MAX_IMAGE_BYTES, Progress, decode_faces
@@ -44,7 +45,10 @@ def matches(tree: SourceTree) -> bool:
 
 
 def read(
-    tree: SourceTree, progress: Progress | None = None, order: Mapping[int, str] | None = None
+    tree: SourceTree,
+    progress: Progress | None = None,
+    order: Mapping[int, str] | None = None,
+    raster: Raster = PLAIN,
 ) -> Faces:
     """A tree of face images as `Faces`, by the rules of `ferturb.data.readers.rows`."""
     notes = [named("{n} empty class folder(s)", _empty_classes(tree))]
@@ -58,7 +62,7 @@ def read(
     below = [name for name in found if _below_emotion(name) is not None]
     notes.append(named("{n} image(s) in folders below their emotion's, read as its own", below))
     splits = _split_words(found, [split for _, split in places], notes)
-    rows = Rows(found, [cls for cls, _ in places], splits, _decoder(tree, found, progress))
+    rows = Rows(found, [cls for cls, _ in places], splits, _decoder(tree, found, progress, raster))
     archive = any(_official(name) is not None for name in found)
     form, said = "image archive" if archive else FORM, [note for note in notes if note]
     source = Source(str(tree.path), form, order, False, said, {"form": "images"})
@@ -141,11 +145,12 @@ def _official(name: str) -> int | None:
 
 
 def _decoder(
-    tree: SourceTree, names: Sequence[str], progress: Progress | None
+    tree: SourceTree, names: Sequence[str], progress: Progress | None, raster: Raster
 ) -> Callable[[Int64[np.ndarray, " m"]], Pixels]:
     def decoded(chosen: Int64[np.ndarray, " m"]) -> Pixels:
         sizes = {names[i]: tree.members[names[i]] for i in chosen.tolist()}
-        return decode_faces(lambda name: tree.read(name, MAX_IMAGE_BYTES), sizes, progress)
+        own = lambda name: tree.read(name, MAX_IMAGE_BYTES)  # noqa: E731
+        return decode_faces(own, sizes, progress, raster=raster)
 
     return decoded
 

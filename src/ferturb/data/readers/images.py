@@ -1,8 +1,8 @@
-"""Image files to faces: any mode and size to 48×48 grayscale.
+"""Image files to faces: any mode and size to a raster, 48×48 in grey unless said otherwise.
 
-A 48×48 8-bit grayscale file is taken as it is, pixel for pixel. Everything else is read as a photo
-is for prediction (`ferturb.base.decode`): upright, on grey where it is transparent, as luma, its
-central square resized.
+A file of that size and mode is taken as it is, pixel for pixel. Everything else is read as a photo
+is for prediction (`ferturb.base.decode`): upright, on grey where it is transparent, as luma (or
+RGB), its central square resized.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from ferturb.base.decode import FACE_SIZE as FACE_SIZE
 from ferturb.base.decode import Limits, decode, face_of
 from ferturb.base.errors import first_line
+from ferturb.base.raster import FACE_SIZE as FACE_SIZE
+from ferturb.base.raster import PLAIN, Raster
+from ferturb.data.memory import room
 
 LIMITS = Limits(frames=1)
 MAX_IMAGE_BYTES = LIMITS.bytes
@@ -30,17 +32,20 @@ _CHUNK = 256
 _THREADS_FROM_BYTES = 10_000
 
 
-def decode_face(data: bytes, limits: Limits = LIMITS) -> UInt8[np.ndarray, "48 48"]:
+def decode_face(
+    data: bytes, raster: Raster = PLAIN, limits: Limits = LIMITS
+) -> UInt8[np.ndarray, "*c s s"]:
     """One image file's bytes as a face, 0 … 255. What can't be decoded raises `FerturbError`."""
-    return face_of(next(decode(data, limits)).image)
+    return face_of(next(decode(data, limits)).image, raster)
 
 
 def decode_faces(
     read: Callable[[str], Any],
     sizes: Mapping[str, int],
     progress: Progress | None = None,
-    face: Callable[[Any], UInt8[np.ndarray, "48 48"]] = decode_face,
-) -> tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], tuple[dict[str, str], ...]]:
+    face: Callable[[Any, Raster], UInt8[np.ndarray, "*c s s"]] = decode_face,
+    raster: Raster = PLAIN,
+) -> tuple[UInt8[np.ndarray, "n *c s s"], Bool[np.ndarray, " n"], tuple[dict[str, str], ...]]:
     """Read and decode many images: (faces, which could be read, what could not and why).
 
     `sizes` gives the names and their size in bytes; `read` gives the bytes of one name (or
@@ -49,7 +54,7 @@ def decode_faces(
     second result, and ``{"name", "reason"}`` in the third.
     """
     names = tuple(sizes)
-    faces = np.zeros((len(names), FACE_SIZE, FACE_SIZE), np.uint8)
+    faces = room((len(names), *raster.shape))
     readable = np.ones(len(names), bool)
     unreadable: list[dict[str, str]] = []
 
@@ -57,7 +62,7 @@ def decode_faces(
         failed = []
         for i in range(start, min(start + _CHUNK, len(names))):
             try:
-                faces[i] = face(read(names[i]))
+                faces[i] = face(read(names[i]), raster)
             except Exception as error:  # the rest of the files must still be read
                 readable[i] = False
                 failed.append({"name": names[i], "reason": first_line(error)})

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.data.readers.images import Progress, decode_faces
 from ferturb.data.readers.pixels import face, parse_text
@@ -37,7 +38,10 @@ def matches(tree: SourceTree) -> bool:
 
 
 def read(
-    tree: SourceTree, progress: Progress | None = None, order: Mapping[int, str] | None = None
+    tree: SourceTree,
+    progress: Progress | None = None,
+    order: Mapping[int, str] | None = None,
+    raster: Raster = PLAIN,
 ) -> Faces:
     """The parquet files of a tree as `Faces`, by the rules of `ferturb.data.readers.rows`; names
     are ``<file>#<row>``.
@@ -49,7 +53,7 @@ def read(
         [f"{part.name}#{row}" for part in parts for row in range(len(part.classes))],
         [c for part in parts for c in part.classes],
         [s for part in parts for s in part.splits],
-        lambda chosen: _pixels(parts, chosen, progress),
+        lambda chosen: _pixels(parts, chosen, progress, raster),
     )
     own = all(part.as_fer2013 for part in parts)
     return faces_of(rows, Source(str(tree.path), FORM, order, own, (), {"form": "parquet"}))
@@ -75,31 +79,35 @@ class _Part:
         self.classes = [_class(value, meant) for value in classes]
         self.splits = _split_words(splits, name)
 
-    def faces(self, chosen: Int64[np.ndarray, " m"], progress: Progress | None) -> Pixels:
+    def faces(
+        self, chosen: Int64[np.ndarray, " m"], progress: Progress | None, raster: Raster
+    ) -> Pixels:
         """The faces of some rows."""
         import pyarrow as pa
 
         images = self.images.take(chosen) if len(chosen) < len(self.images) else self.images
         names = [f"{self.name}#{row}" for row in chosen.tolist()]
         if pa.types.is_string(images.type) or pa.types.is_large_string(images.type):
-            pixels, readable, reasons = parse_text(images)
+            pixels, readable, reasons = parse_text(images, raster)
             return pixels, readable, [{"name": names[i], "reason": reasons[i]} for i in reasons]
         if isinstance(images, pa.ExtensionArray):
             images = images.storage
         with parsing(self.name, FORM):  # a text in a cell may be no UTF-8
             cells = dict(zip(names, images.to_pylist(), strict=True))
         sizes = {name: images.nbytes // len(names) for name in names}
-        return decode_faces(cells.__getitem__, sizes, progress, face)
+        return decode_faces(cells.__getitem__, sizes, progress, face, raster)
 
 
 def _pixels(
-    parts: list[_Part], chosen: Int64[np.ndarray, " m"], progress: Progress | None
+    parts: list[_Part], chosen: Int64[np.ndarray, " m"], progress: Progress | None, raster: Raster
 ) -> Pixels:
     found: list[Pixels] = []
     start = 0
     for part in parts:
         end = start + len(part.classes)
-        found.append(part.faces(chosen[(chosen >= start) & (chosen < end)] - start, progress))
+        found.append(
+            part.faces(chosen[(chosen >= start) & (chosen < end)] - start, progress, raster)
+        )
         start = end
     images, readable = (np.concatenate([pixels[i] for pixels in found]) for i in (0, 1))
     return images, readable, [row for pixels in found for row in pixels[2]]

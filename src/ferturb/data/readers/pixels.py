@@ -1,7 +1,8 @@
 """Columns of pixels to faces, whatever the type: text, lists, arrays, bytes, image files.
 
 One rule for all of them: a face is a square of grey levels from 0 to 255, row by row (or of
-colours, the channel first or last), and one of another size than 48×48 is made 48×48 as a photo is.
+colours, the channel first or last), and one of another size than asked for is resized as a photo
+is.
 What is not gives the reason for its row and hinders no other.
 """
 
@@ -19,16 +20,18 @@ from PIL import Image
 from ferturb.base.decode import face_of
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.image_formats import START, format_of
-from ferturb.data.readers.images import FACE_SIZE, MAX_IMAGE_BYTES, decode_face
+from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
+from ferturb.data.memory import room
+from ferturb.data.readers.images import MAX_IMAGE_BYTES, decode_face
 
 PIXELS = FACE_SIZE * FACE_SIZE
 _BETWEEN = re.compile(r"[\s,;\[\]()]+")
 
-Parsed = tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], dict[int, str]]
+Parsed = tuple[UInt8[np.ndarray, "n *c s s"], Bool[np.ndarray, " n"], dict[int, str]]
 """Faces, which rows could be read, and why the others could not, by row."""
 
 
-def parse_text(column: Any) -> Parsed:
+def parse_text(column: Any, raster: Raster = PLAIN) -> Parsed:
     """An Arrow column of text: 48 × 48 numbers a row, with spaces (or commas) between.
 
     The ordinary case is split and cast by Arrow; where a row is spaced otherwise, or wrong, they
@@ -40,18 +43,19 @@ def parse_text(column: Any) -> Parsed:
     trimmed = pc.ascii_trim_whitespace(pc.fill_null(column, ""))
     words = pc.split_pattern(trimmed, " ")
     try:
-        if pc.all(pc.equal(pc.list_value_length(words), PIXELS)).as_py():
+        as_they_are = pc.all(pc.equal(pc.list_value_length(words), PIXELS)).as_py()
+        if as_they_are and raster == PLAIN:
             flat = pc.list_flatten(words).cast(pa.uint8())
             images = np.asarray(flat).reshape(len(column), FACE_SIZE, FACE_SIZE)
             return images, np.ones(len(column), bool), {}
     except pa.ArrowInvalid:
         pass
     rows = texts(trimmed)
-    images = np.zeros((len(rows), FACE_SIZE, FACE_SIZE), np.uint8)
+    images = room((len(rows), *raster.shape))
     readable, reasons = np.ones(len(rows), bool), {}
     for i, row in enumerate(rows):
         try:
-            images[i] = face(row)
+            images[i] = face(row, raster)
         except Exception as error:  # a row that is no face hinders no other
             readable[i], reasons[i] = False, first_line(error)
     return images, readable, reasons
@@ -64,7 +68,7 @@ def texts(column: Any) -> list[str]:
     return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
 
 
-def face(value: Any) -> UInt8[np.ndarray, "48 48"]:
+def face(value: Any, raster: Raster = PLAIN) -> UInt8[np.ndarray, "*c s s"]:
     """One cell as a face; what is none raises `FerturbError` with the reason."""
     if isinstance(value, Mapping):  # as Hugging Face's `datasets` keeps an image
         path = value.get("path")
@@ -75,11 +79,11 @@ def face(value: Any) -> UInt8[np.ndarray, "48 48"]:
         data = bytes(value)
         side = math.isqrt(len(data))
         if side > 1 and side * side == len(data) and format_of(data[:START]) is None:
-            return _square(np.frombuffer(data, np.uint8))
-        return decode_face(data if len(data) <= MAX_IMAGE_BYTES else b"")
+            return _square(np.frombuffer(data, np.uint8), raster)
+        return decode_face(data if len(data) <= MAX_IMAGE_BYTES else b"", raster)
     if isinstance(value, str):
-        return _square(_numbers(value))
-    return _square(np.array([] if value is None else value))
+        return _square(_numbers(value), raster)
+    return _square(np.array([] if value is None else value), raster)
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -92,7 +96,7 @@ def _numbers(text: str) -> np.ndarray:
     return np.array(words, np.int64)
 
 
-def _square(values: np.ndarray) -> UInt8[np.ndarray, "48 48"]:
+def _square(values: np.ndarray, raster: Raster) -> UInt8[np.ndarray, "*c s s"]:
     """A square of grey levels, or of colours, as a face."""
     if values.dtype.kind not in "uifb" or not np.isfinite(values).all():
         raise FerturbError("expected pixels from 0 to 255, got something else than numbers")
@@ -109,4 +113,4 @@ def _square(values: np.ndarray) -> UInt8[np.ndarray, "48 48"]:
     if grey.min() < 0 or grey.max() > 255:
         worst = grey.min() if grey.min() < 0 else grey.max()
         raise FerturbError(f"expected pixels from 0 to 255, got {worst:g}")
-    return face_of(Image.fromarray(grey.round().astype(np.uint8)))
+    return face_of(Image.fromarray(grey.round().astype(np.uint8)), raster)

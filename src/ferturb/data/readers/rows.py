@@ -25,6 +25,7 @@ from jaxtyping import Bool, Int64, UInt8
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import SPLITS, Faces
+from ferturb.data.memory import readable_ones
 from ferturb.data.readers.fer2013_content import ENOUGH, Recognition, recognise
 from ferturb.data.readers.images import unreadable_note
 from ferturb.data.splits import complete_splits
@@ -33,7 +34,7 @@ from ferturb.data.vocabulary import ORDERS, Class, labels_of, split_code
 SIZES: tuple[int, ...] = (28_709, 3_589, 3_589)
 """FER2013's faces per split."""
 
-Pixels = tuple[UInt8[np.ndarray, "n 48 48"], Bool[np.ndarray, " n"], Sequence[dict[str, str]]]
+Pixels = tuple[UInt8[np.ndarray, "n *c s s"], Bool[np.ndarray, " n"], Sequence[dict[str, str]]]
 """Faces, which of them could be read, and the names and reasons of the others."""
 
 
@@ -88,8 +89,7 @@ def faces_of(rows: Rows, source: Source) -> Faces:
         raise _order_error(source.where, given[kept], splits[kept])
     images, readable, unreadable = rows.pixels(kept)
     _require_readable(source.where, given[kept], splits[kept], readable, unreadable)
-    images = images if readable.all() else images[readable]
-    kept = kept[readable]
+    images, kept = readable_ones(images, readable), kept[readable]
     if unreadable:
         notes.append(unreadable_note(unreadable))
     found = recognise(images)
