@@ -19,6 +19,7 @@ from ferturb.base.config.fields import require_form
 from ferturb.base.decode import face_of
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.pixels import are_images, require_images
 from ferturb.base.raster import FACE_SIZE, Raster
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors, save_tensors
@@ -244,7 +245,7 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
     with reading(path, "a file of faces", "write it again"):
         require_form(_Words, dict(meta), "it")
         images, labels, splits = (tensors[name] for name in _TENSORS)
-        if not _are_images(images):
+        if not are_images(images):
             raise ValueError(f"its images are {images.dtype} {tuple(images.shape)}")
         for codes, known in ((labels, EMOTIONS), (splits, SPLITS)):
             if codes.is_floating_point() or codes.shape != images.shape[:1]:
@@ -254,20 +255,6 @@ def _require_sound(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
         votes = tensors.get("votes")
         if votes is not None and (votes.dtype, votes.shape) != (torch.uint8, (len(images), 10)):
             raise ValueError(f"its votes are {votes.dtype} {tuple(votes.shape)}")
-
-
-def require_images(images: Tensor, name: str = "images") -> None:
-    """Raise `FerturbError` for what can't be the pixels of faces."""
-    if not _are_images(images):
-        raise FerturbError(
-            f"{name} must be uint8 (n, height, width), 0 … 255 grey, or (n, 3, height, width) RGB, "
-            f"got {str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
-        )
-
-
-def _are_images(images: Tensor) -> bool:
-    sound = images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 3)
-    return sound and images.dtype == torch.uint8
 
 
 def _as_tuple(names: Any) -> Any:

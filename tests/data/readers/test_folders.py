@@ -187,3 +187,19 @@ def test_a_folder_below_an_emotions_is_a_persons(folder, cls, split, files, writ
         and folder.count("S010") + folder.count("7") == 1
         and not folder.endswith("happy")
     )
+
+
+def test_jaffes_own_files_say_their_emotion(write_tree, as_png):
+    generator = np.random.default_rng(3)
+    codes = ("AN", "DI", "FE", "HA", "SA", "SU", "NE")
+    flat = {
+        f"jaffe/KA.{code}{i}.{i}9.tiff": as_png(generator.integers(0, 256, (64, 64), np.uint8))
+        for code in codes
+        for i in range(1, 4)
+    }
+    faces = load_source(write_tree(flat))
+    assert len(faces) == 21
+    for name, label in zip(faces.names, faces.labels.tolist(), strict=True):
+        assert codes.index(name.split(".")[1][:2]) == label
+    moved = {f"happy/{name.rpartition('/')[2]}": data for name, data in flat.items()}
+    assert set(load_source(write_tree(moved, "moved")).labels.tolist()) == {3}

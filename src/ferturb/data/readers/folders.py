@@ -5,6 +5,8 @@ the split; any folders above these do not matter. An emotion's folder may hold o
 (``<emotion>/S010/*``), which is no class then. Files are images by suffix, and in a folder named
 after an emotion by content too; what lies there and is none is named in the notes.
 
+JAFFE's own files (``KA.HA1.29.tiff``) say their emotion where their folder says none.
+
 FER2013's image archive keeps its splits in its file names (``test/<emotion>/PublicTest_123.jpg``).
 Such a name tells validation from test where no folder is called validation, and the split where
 no folder does. Each image goes by itself; where its folder and its name contradict each other the
@@ -34,6 +36,8 @@ FORM = "folders of images"
 EXPECTED = "expected <split>/<emotion>/* or <emotion>/*"
 
 _OFFICIAL = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
+_JAFFE = re.compile(r"[a-z]{2}\.(an|di|fe|ha|ne|sa|su)\d\.\d+\.\w+", re.IGNORECASE)
+_OF_JAFFE = dict(zip(("AN", "DI", "FE", "HA", "SA", "SU", "NE"), EMOTIONS, strict=True))
 _OF_USAGE = {usage: code for code, usage in enumerate(USAGES)}
 
 
@@ -91,7 +95,11 @@ def _doubtful(tree: SourceTree) -> list[str]:
 
 def _place(name: str) -> tuple[str | int | None, int | None]:
     """The class and the split that an image's folders give."""
-    return _below_emotion(name) or _class_and_split(name.split("/")[:-1])
+    cls, split = _below_emotion(name) or _class_and_split(name.split("/")[:-1])
+    named = _JAFFE.fullmatch(name.rpartition("/")[2])
+    if named is not None and emotion_label(str(cls)) is None:
+        return _OF_JAFFE[named[1].upper()], split
+    return cls, split
 
 
 def _below_emotion(name: str) -> tuple[str | int | None, int | None] | None:
