@@ -18,6 +18,7 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import Raster
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import (
@@ -438,3 +439,24 @@ def test_views_are_resized_like_the_face(attention: Classifier) -> None:
     small = F.interpolate(FACES, (8, 8), mode="bilinear", antialias=True)
     every = views_of(small, views.cluster_map[None], 3)
     torch.testing.assert_close(shown(views, 1, size=8), every.flatten(0, 1))
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_trains_and_tests_in_colour(name: str, tiny: str) -> None:
+    """Of three channels alike its inputs are those of one, and its model takes colours."""
+    torch.manual_seed(0)
+    grey = Classifier(ModelConfig(tiny, attention=True)).eval()
+    torch.manual_seed(0)
+    coloured = Classifier(ModelConfig(tiny, attention=True), Raster(SIDE + 32, 3)).eval()
+    config = replace(METHOD_PRESETS[name], attention_faces=24)
+    alike = IMAGES[:, None].repeat(1, 3, 1, 1)
+    seen = []
+    for images, attention in ((IMAGES, grey), (alike, coloured)):
+        inputs = training_inputs(config, faces_of(images), attention)
+        inputs.start_epoch(1, rng(1), 0.5)
+        seen.append(shown(inputs, 2, images))
+        network = inputs.at_test_time(attention)
+    assert seen[1].shape[1] == 3
+    assert torch.allclose(seen[1], seen[0].expand_as(seen[1]), atol=2 / 255)
+    with torch.no_grad():
+        assert network(alike[:2].float() / 255).shape == (2, 7)

@@ -285,3 +285,25 @@ def test_five_crops_without_a_side_are_refused() -> None:
         AugmentConfig(crops="five")
     with pytest.raises(FerturbError, match=r"crop must be 1 to 24 pixels.*got 25"):
         augment(random_images(), AugmentConfig(crops="five", crop=25), rng())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FAST.augment,
+        AugmentConfig(crop=20, rotate=10, erase=1.0, brightness=0.2, contrast=0.2),
+        AugmentConfig(crop=20, crops="five"),
+        AugmentConfig(cut=(0.5, 1.0), outside="black", gain=0.2, chance=0.5),
+    ],
+)
+def test_three_channels_alike_are_changed_as_one_is(config: AugmentConfig) -> None:
+    images = random_images()
+    grey = augment(images, config, rng(1), 16 if config.crop is None else None)
+    coloured = images[:, None].repeat(1, 3, 1, 1)
+    found = augment(coloured, config, rng(1), 16 if config.crop is None else None)
+    assert found.shape[1] == 3
+    assert torch.allclose(found, grey.expand_as(found), atol=1e-6)
+    red = coloured.clone()
+    red[:, 1:] = 0
+    if not config.erase:
+        assert not augment(red, config, rng(1))[:, 1:].any()

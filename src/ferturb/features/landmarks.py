@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_input
+from ferturb.base.pixels import as_input, luma, require_images
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors
 from ferturb.features.landmark_network import SIDE, LandmarkNetwork
@@ -102,27 +102,25 @@ class Found(NamedTuple):
 
 
 def find_landmarks(
-    images: UInt8[Tensor, "n h w"], model: Model | None = None, device: torch.device | None = None
+    images: UInt8[Tensor, "n *c h w"],
+    model: Model | None = None,
+    device: torch.device | None = None,
 ) -> Landmarks:
     """The landmarks of every face; none is dropped.
 
-    Faces that are not 48×48 are resized for the network, and the points are given in the pixels
-    of the faces as they came. `model` None takes the one in the package; an array of NumPy will do
-    as well as a tensor.
+    Faces that are not 48×48 in grey are made so for the network, and the points are given in the
+    pixels of the faces as they came. `model` None takes the one in the package; an array of NumPy
+    will do as well as a tensor.
 
     >>> find_landmarks(torch.zeros(1, 48, 48, dtype=torch.uint8)).source
     ('mean shape',)
     """
     model, images = model or shipped_model(), torch.as_tensor(images)
-    if images.ndim != 3 or images.dtype != torch.uint8:
-        raise FerturbError(
-            "find_landmarks takes grayscale faces as uint8 (n, height, width), got "
-            f"{images.dtype} {tuple(images.shape)}; convert them first"
-        )
-    h, w = images.shape[1:]
+    require_images(images, "the faces of find_landmarks")
+    h, w = images.shape[-2:]
     found = look(model.network, images, device)
     confidence = confidence_of(found, model.calibration)
-    lost = (confidence < model.calibration.least) | blank(images.cpu())
+    lost = (confidence < model.calibration.least) | blank(luma(images.cpu()))
     lost |= ~found.points.isfinite().flatten(1).all(1)
     points = torch.where(lost[:, None, None], model.mean_shape, found.points)
     scale = points.new_tensor([w / SIDE, h / SIDE])
@@ -135,7 +133,7 @@ def find_landmarks(
 
 @torch.no_grad()
 def look(
-    network: LandmarkNetwork, images: UInt8[Tensor, "n h w"], device: torch.device | None = None
+    network: LandmarkNetwork, images: UInt8[Tensor, "n *c h w"], device: torch.device | None = None
 ) -> Found:
     """What a network in evaluation mode sees in faces, each as it is and mirrored."""
     device = device or torch.device("cpu")
@@ -143,7 +141,7 @@ def look(
     inner = list(INNER)
     parts = []
     for batch in images.split(_BATCH):  # type: ignore[no-untyped-call]
-        faces = as_input(batch.to(device))
+        faces = as_input(luma(batch.to(device)))
         if faces.shape[2:] != (SIDE, SIDE):
             faces = F.interpolate(faces, (SIDE, SIDE), mode="bilinear", antialias=True)
         both = torch.cat([faces, faces.flip(3)]).contiguous(memory_format=torch.channels_last)

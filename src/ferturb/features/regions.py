@@ -30,6 +30,7 @@ from torch.nn.functional import normalize
 
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import FACE_SIZE
 from ferturb.features.hulls import DIRECTIONS, NORMALS
 from ferturb.features.landmarks import complete
 from ferturb.features.points import COUNT, GROUPS, IBUG, OUTLINE
@@ -191,7 +192,8 @@ def regions(
             f"{IBUG} of iBUG, got {tuple(points.shape)}"
         )
     found: dict[str, list[Tensor]] = {name: [] for name in names}
-    for part in points.float().split(_BATCH):  # type: ignore[no-untyped-call]
+    step = max(1, min(_BATCH, _BATCH * FACE_SIZE**2 // (size[0] * size[1] or 1)))
+    for part in points.float().split(step):  # type: ignore[no-untyped-call]
         geometry = Geometry(part, size)
         for name in names:
             found[name].append(FEATURES[name](geometry))

@@ -10,7 +10,8 @@ is kept becomes the same mid grey whatever it was (black where the fill is black
   eighth of the face's width (6 px of 48, wider than an eye is high); normalised, so that left-out
   pixels count nothing (normalised convolution: Knutsson and Westin, CVPR 1993). It hides a
   feature of any size, as the weights shrink alike with distance from what is kept.
-- ``noise``: Gaussian noise with the mean and standard deviation of the kept pixels.
+- ``noise``: Gaussian noise with the mean and standard deviation of the kept pixels; in coloured
+  faces, whose channels are filled one by one, the same draw in each.
 - ``inpaint``: the smoothest continuation of what surrounds it: Laplace's equation with the kept
   pixels as border (no flow across the image's edge).
 """
@@ -28,7 +29,8 @@ from torch import Tensor
 
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_bytes, as_input
+from ferturb.base.pixels import as_images, as_input, at_once, over
+from ferturb.base.raster import FACE_SIZE
 from ferturb.data.faces import Faces
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
@@ -36,7 +38,7 @@ from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import region, regions
 
 Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
-"""(faces (b, 1, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, 1, h, w)
+"""(faces (b, c, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, c, h, w)
 or anything that broadcasts to it."""
 
 _GREY = 0.5
@@ -47,12 +49,14 @@ _BATCH = 512
 
 
 def remove(
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     keep: Bool[Tensor, "b h w"],
     fill: str,
     generator: torch.Generator | None = None,
-) -> Float[Tensor, "b 1 h w"]:
+) -> Float[Tensor, "b c h w"]:
     """Faces in [0, 1] with everything outside `keep` filled; kept pixels are bit-identical.
+
+    Each channel of coloured faces is filled by itself.
 
     `generator` feeds the noise (None: one seeded with 0). Raises `FerturbError` for an unknown
     fill.
@@ -66,14 +70,14 @@ def remove(
 
 
 def without(
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     region: Bool[Tensor, "n h w"],
     fill: str,
     generator: torch.Generator | None = None,
-) -> UInt8[Tensor, "n h w"]:
+) -> UInt8[Tensor, "n *c h w"]:
     """Faces as bytes with the pixels of `region` filled (see `remove`); the others stay."""
-    filled = as_bytes(remove(as_input(images), ~region, fill, generator)[:, 0])
-    return torch.where(region, filled, images)
+    filled = as_images(remove(as_input(images), ~region, fill, generator))
+    return torch.where(over(region, images), filled, images)
 
 
 def leave_out(
@@ -92,7 +96,7 @@ def leave_out(
     Raises `FerturbError` for an unknown feature or fill.
     """
     choose("fill", fill, FILLS)
-    size = (faces.images.shape[1], faces.images.shape[2])
+    size = faces.size
     region(torch.zeros(0, COUNT, 2), feature, size)  # an unknown feature fails at once
     landmarks = landmarks or find_landmarks(faces.images)
     if len(landmarks) != len(faces):
@@ -102,8 +106,9 @@ def leave_out(
         )
     generator = torch.Generator().manual_seed(seed)
     images = faces.images.clone()
-    for number, start in enumerate(range(0, len(faces), _BATCH)):
-        some = slice(start, start + _BATCH)
+    step = at_once(_BATCH, faces.images)
+    for number, start in enumerate(range(0, len(faces), step)):
+        some = slice(start, start + step)
         found = regions(landmarks.points[some], size, (feature, "face") if control else (feature,))
         hidden = found[feature]
         if control:
@@ -127,15 +132,16 @@ def leave_out(
 
 def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
     count = keep.sum((1, 2, 3), keepdim=True)
-    mean = faces.sum((1, 2, 3), keepdim=True) / count.clamp_min(1)
+    mean = faces.sum((2, 3), keepdim=True) / count.clamp_min(1)
     return torch.where(count > 0, mean, _GREY)
 
 
 def _noise(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
     mean = _mean(faces, keep, generator)
-    squares = ((faces - mean) * keep).square().sum((1, 2, 3), keepdim=True)
+    squares = ((faces - mean) * keep).square().sum((2, 3), keepdim=True)
     deviation = (squares / keep.sum((1, 2, 3), keepdim=True).clamp_min(1)).sqrt()
-    return mean + deviation * torch.randn(faces.shape, generator=generator).to(faces)
+    noise = torch.randn(len(faces), 1, *faces.shape[2:], generator=generator)
+    return mean + deviation * noise.to(faces)
 
 
 def _blur(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
@@ -156,21 +162,22 @@ def _gaussian(side: int, width: int, device: torch.device) -> Float[Tensor, "s s
 
 
 def _inpaint(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
-    """Conjugate gradients from the blurred fill; a face stops when its own residual is small."""
+    """Conjugate gradients from the blurred fill; a face (each of its colours)
+    stops when its own residual is small."""
     free = 1 - keep
     degree = _neighbours(torch.ones_like(faces))
     x = torch.where(keep > 0, faces, _blur(faces, keep, generator).to(faces))
     residual = free * (_neighbours(x) - degree * x)
-    step, size = residual, residual.square().sum((1, 2, 3), keepdim=True)
-    for _ in range(_STEPS):
+    step, size = residual, residual.square().sum((2, 3), keepdim=True)
+    for _ in range(_STEPS * max(1, faces.shape[-1] // FACE_SIZE)):
         unfinished = size > _SMALL
         if not bool(unfinished.any()):
             break
         image = free * (degree * step - _neighbours(step))
-        along = (step * image).sum((1, 2, 3), keepdim=True)
+        along = (step * image).sum((2, 3), keepdim=True)
         far = torch.where(unfinished, size / along.clamp_min(1e-30), 0.0)
         x, residual = x + far * step, residual - far * image
-        new = residual.square().sum((1, 2, 3), keepdim=True)
+        new = residual.square().sum((2, 3), keepdim=True)
         step, size = residual + new / size.clamp_min(1e-30) * step, new
     return x
 

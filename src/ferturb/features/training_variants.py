@@ -39,8 +39,8 @@ VARIANTS: tuple[dict[str, Any], ...] = (*_WORN, *_LEFT_OUT)
 """What is changed of the `DatasetConfig` for each variant."""
 
 
-def training_variants(faces: Faces) -> UInt8[Tensor, "c n h w"]:
-    """Every variant of the n training faces, c = len(VARIANTS), from the cache where there is one.
+def training_variants(faces: Faces) -> UInt8[Tensor, "v n *c h w"]:
+    """Every variant of the n training faces, v = len(VARIANTS), from the cache where there is one.
 
     All splits are altered together, so that a face's variants are those of the altered data sets.
     `FerturbError` for faces that are altered already.

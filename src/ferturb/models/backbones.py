@@ -9,7 +9,8 @@ Names that end in `-half` (half the channels everywhere) and `-pool` (a max pool
 published, so that the maps are half the size) are our own reductions for CPUs, with the depth of
 the published network; tables name them so.
 
-Every backbone takes (b, 1, h, w) with h, w from 32 up, so faces of 36, 40 and 48 pixels all fit.
+Every backbone takes (b, 1, h, w), or (b, 3, h, w) where it was built for colour, with h, w from 32
+up, so faces of 36, 40 and 48 pixels all fit, and those of 100 or 224.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from timm.models.vgg import VGG, cfgs
 from torch import Tensor, nn
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.models.compact import compact, compact_tiny, compact_wide
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking
@@ -35,14 +37,30 @@ from ferturb.models.timm_stages import timm_backbone
 STAGE_NAMES = ("layer1", "layer2", "layer3", "layer4")
 
 
-def build_backbone(name: str) -> Staged:
-    """The untrained backbone of this name: one of `BACKBONES`, or any timm name.
+def build_backbone(name: str, raster: Raster = PLAIN) -> Staged:
+    """The untrained backbone of this name for faces on a raster: one of `BACKBONES`, or any timm
+    name.
 
     The same `torch.manual_seed` gives the same weights. An unknown name raises `FerturbError`
     with the nearest names.
     """
     check_backbone(name)
-    return BACKBONES[name]() if name in BACKBONES else timm_backbone(name)
+    if name in BACKBONES:
+        return in_colour(BACKBONES[name]()) if raster.channels == 3 else BACKBONES[name]()
+    return timm_backbone(name, raster)
+
+
+def in_colour(network: Staged) -> Staged:
+    """A network for grey faces that takes RGB: its first convolution looks at their mean.
+
+    So it starts with the answers that the grey network has for grey faces in three channels; the
+    channels' weights part in training. (timm makes RGB weights of grey ones in the same way.)
+    """
+    convolutions = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    first = next(layer for layer in convolutions if layer.in_channels == 1)
+    first.weight = nn.Parameter(first.weight.detach().repeat(1, 3, 1, 1) / 3)
+    first.in_channels = 3
+    return network
 
 
 def check_backbone(name: str) -> None:

@@ -14,6 +14,7 @@ from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
@@ -31,11 +32,14 @@ class Classifier(nn.Module):
     (`answering`).
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        """A fresh network; its weights come from torch's global generator."""
+    raster: Raster = PLAIN
+    """The faces it was made for."""
+
+    def __init__(self, config: ModelConfig, raster: Raster = PLAIN) -> None:
+        """A fresh network for faces on a raster; weights come from torch's global generator."""
         super().__init__()
-        self.config = require_kind("config", config, ModelConfig)
-        self.backbone = build_backbone(config.name)
+        self.config, self.raster = require_kind("config", config, ModelConfig), raster
+        self.backbone = build_backbone(config.name, raster)
         count = len(self.backbone.stages) - (config.attention_at == "between")
         if config.attention and config.attention_at != "input" and count < 1:
             raise FerturbError(
@@ -72,27 +76,27 @@ class Classifier(nn.Module):
         self._shown = None if places == list(range(k * len(own))) else places
         return self
 
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+    def forward(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e"]:
         """Logits in the order of `EMOTIONS`, of each head that answers."""
-        return self._run(_batch(faces))[0]
+        return self._run(self._batch(faces))[0]
 
-    def attention_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
+    def attention_maps(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
         """Where the network looks, in [0, 1], at the face's size.
 
         With gates between the stages it is the last one, averaged over the face and its mirror
         image, since a network is trained on both and may still prefer one side. With gates behind
         every stage it is their mean, else the one gate on the input.
         """
-        size = (_batch(faces).shape[-2], faces.shape[-1])
+        size = (self._batch(faces).shape[-2], faces.shape[-1])
         if self.config.attention_at != "between":
             return mean_of_gates(self._gates_of(faces), size)
         own = mean_of_gates(self._gates_of(faces)[-1:], size)
         mirrored = mean_of_gates(self._gates_of(faces.flip(-1))[-1:], size)
         return (own + mirrored.flip(-1)) / 2
 
-    def gate_maps(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "g b h w"]:
+    def gate_maps(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "g b h w"]:
         """Each gate on its own, in [0, 1], at the face's size, from the input to the head."""
-        size = (_batch(faces).shape[-2], faces.shape[-1])
+        size = (self._batch(faces).shape[-2], faces.shape[-1])
         return torch.stack([mean_of_gates([gate], size) for gate in self._gates_of(faces)])
 
     def _gates_of(self, faces: Tensor) -> list[Tensor]:
@@ -125,6 +129,17 @@ class Classifier(nn.Module):
         logits = self.head(self.dropout(x))
         return logits if self._shown is None else logits[:, self._shown], gates
 
+    def _batch(self, faces: Tensor) -> Tensor:
+        """These faces, if they are a batch of what the network takes; else `FerturbError`."""
+        channels = self.raster.channels
+        if not isinstance(faces, Tensor) or faces.ndim != 4 or faces.shape[1] != channels:
+            came = f"{tuple(faces.shape)}" if isinstance(faces, Tensor) else type(faces).__name__
+            raise FerturbError(
+                f"a network for {self.raster} faces takes a tensor of them (b, {channels}, h, w) "
+                f"in [0, 1], got {came}"
+            )
+        return faces
+
     @property
     def parameter_count(self) -> int:
         """Number of trained numbers."""
@@ -133,6 +148,8 @@ class Classifier(nn.Module):
     def save(self, path: Path) -> None:
         """Write weights and config into one safetensors file, atomically."""
         meta = {"format": "ferturb-classifier-1", "model": dataclasses.asdict(self.config)}
+        if self.raster != PLAIN:
+            meta["raster"] = self.raster._asdict()
         save_tensors(require_path("path", path), self.state_dict(), meta)
 
     @staticmethod
@@ -146,16 +163,9 @@ class Classifier(nn.Module):
                 "give a model.safetensors that ferturb wrote"
             )
         with reading(path, "a classifier of this ferturb", "give another model.safetensors"):
-            classifier = Classifier(build(ModelConfig, meta["model"]))
+            raster = Raster(**meta.get("raster", {}))
+            classifier = Classifier(build(ModelConfig, meta["model"]), raster)
         return restore(classifier, tensors, path)
-
-
-def _batch(faces: Tensor) -> Tensor:
-    """These faces, if they are a batch of them; else `FerturbError`."""
-    if not isinstance(faces, Tensor) or faces.ndim != 4:
-        came = f"{tuple(faces.shape)}" if isinstance(faces, Tensor) else type(faces).__name__
-        raise FerturbError(f"a network takes a tensor of faces (b, 1, h, w) in [0, 1], got {came}")
-    return faces
 
 
 def restore(classifier: Classifier, tensors: dict[str, Tensor], origin: Path) -> Classifier:

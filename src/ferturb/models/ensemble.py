@@ -48,7 +48,7 @@ class Ensemble(nn.Module):
             raise FerturbError("an ensemble needs at least one member, got none")
         self.members = nn.ModuleList(members)
 
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+    def forward(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e"]:
         """Logits in the order of `EMOTIONS`, summed over the members."""
         return sum_logits([member(faces) for member in self.members])
 

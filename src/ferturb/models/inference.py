@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
-from ferturb.base.pixels import as_input
+from ferturb.base.pixels import as_input, at_once
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
@@ -46,7 +46,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 @torch.no_grad()
 def logits_of(
     model: nn.Module,
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     batch_size: int | None = None,
     precision: str = "float32",
     device: torch.device | None = None,
@@ -54,13 +54,13 @@ def logits_of(
 ) -> Float[Tensor, "n e"]:
     """Float32 logits on the CPU, one row a face, computed in evaluation mode.
 
-    `batch_size` None is 256, and 1,024 on a GPU. `variants` makes of the faces those whose logits
-    are averaged.
+    `batch_size` None is 256 faces of 48×48, and 1,024 on a GPU; of larger ones as many pixels.
+    `variants` makes of the faces those whose logits are averaged.
     """
     if not len(images):
         return torch.empty(0, len(EMOTIONS))
     device = device or torch.device("cpu")
-    batch_size = batch_size or (256 if device.type == "cpu" else 1024)
+    batch_size = batch_size or at_once(256 if device.type == "cpu" else 1024, images)
     training = model.training
     model.eval()
     rows = []

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Staged(nn.Module):
-    """A backbone as a stem, stages and a tail: (b, 1, h, w) -> (b, features, h', w')."""
+    """A backbone as a stem, stages and a tail: (b, c, h, w) -> (b, features, h', w')."""
 
     def __init__(
         self, stem: nn.Module, stages: Sequence[nn.Module], tail: nn.Module, features: int
@@ -20,7 +20,7 @@ class Staged(nn.Module):
         self.tail = tail
         self.features = features
 
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b f u v"]:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f u v"]:
         """Feature maps of normalised faces."""
         x = self.stem(x)
         for stage in self.stages:

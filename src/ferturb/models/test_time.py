@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ferturb.base.checks import require_kind, require_whole
 from ferturb.base.config import choose
-from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import require_images
 from ferturb.models.inference import logits_of
 
 
@@ -30,7 +30,7 @@ def _mirrored_too(views: list[Tensor]) -> list[Tensor]:
     return views + [view.flip(-1) for view in views]
 
 
-def five_crops(faces: Float[Tensor, "b 1 h w"], ch: int, cw: int) -> list[Tensor]:
+def five_crops(faces: Float[Tensor, "b c h w"], ch: int, cw: int) -> list[Tensor]:
     """The four corners and the middle of each face, `ch` × `cw` pixels."""
     low, right = faces.shape[-2] - ch, faces.shape[-1] - cw
     corners = [(0, 0), (0, right), (low, 0), (low, right), (low // 2, right // 2)]
@@ -66,12 +66,12 @@ AUGMENTATIONS: dict[str, Callable[[Tensor], list[Tensor]]] = {
     "ten-crop": _ten_crop,
     "zoom": _zoom,
 }
-"""Name -> the variants of (b, 1, h, w) faces whose logits are averaged."""
+"""Name -> the variants of (b, c, h, w) faces whose logits are averaged."""
 
 
 def predict_logits(
     model: nn.Module,
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     augmentation: str = "none",
     batch_size: int | None = None,
     precision: str = "float32",
@@ -86,9 +86,7 @@ def predict_logits(
     given: Any = images
     if isinstance(given, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(given))
-    if require_kind("images", images, Tensor).dtype != torch.uint8 or images.ndim != 3:
-        came = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
-        raise FerturbError(f"images must be uint8 (n, height, width), 0 … 255 grey, got {came}")
+    require_images(require_kind("images", images, Tensor))
     if batch_size is not None:
         batch_size = require_whole("batch_size", batch_size, 1)
     choose("precision", precision, dict.fromkeys(("float32", "bfloat16", "auto")))

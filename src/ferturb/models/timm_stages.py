@@ -1,6 +1,6 @@
 """Any network of timm as a backbone, cut into stages where it can be.
 
-The network is taken as published, untrained, for one channel and without a head; nothing in it is
+The network is taken as published, untrained, for grey or RGB and without a head; nothing in it is
 fitted to small faces, so a network that halves its maps five times ends on 2x2 pixels. The cut
 is made at the modules that timm's `feature_info` names, and is kept only if the cut network gives
 the same output, bit for bit, as the whole one. Then attention can sit behind those modules.
@@ -19,25 +19,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN, Raster
 from ferturb.models.stages import Staged
 
 SIDES = (36, 40, 48)
-"""Sides in pixels that a backbone must take."""
+"""Sides in pixels that a backbone for 48×48 faces must take; one for larger ones, theirs alone."""
 
 STAGES = 4
 """How many stages a network is cut into, at most; what comes before them is the stem."""
 
-_OPTIONS: tuple[tuple[dict[str, Any], tuple[int, int] | None], ...] = (
-    ({}, None),
-    ({"img_size": 48, "dynamic_img_size": True, "dynamic_img_pad": True}, None),
-    ({"img_size": 48}, (48, 48)),
-)
-"""(options, size that faces are resized to), tried in this order until the network takes small
-faces: convolutional ones do as they are, transformers must be told the size."""
+
+def _options(side: int) -> tuple[tuple[dict[str, Any], tuple[int, int] | None], ...]:
+    """(options, size that faces are resized to), tried in this order until the network takes faces
+    of a side: convolutional ones do as they are, transformers must be told the size."""
+    return (
+        ({}, None),
+        ({"img_size": side, "dynamic_img_size": True, "dynamic_img_pad": True}, None),
+        ({"img_size": side}, (side, side)),
+    )
 
 
-def timm_backbone(name: str) -> Staged:
-    """The untrained timm network `name`: (b, 1, h, w) -> (b, features, h', w').
+def timm_backbone(name: str, raster: Raster = PLAIN) -> Staged:
+    """The untrained timm network `name`: (b, channels, h, w) -> (b, features, h', w').
 
     Cut into stages, it takes attention. A network whose modules don't run one after the other
     on (b, c, h, w) maps (transformers, some multi-branch networks) has no stages and takes none.
@@ -45,17 +48,17 @@ def timm_backbone(name: str) -> Staged:
     that pooling averages them. A network of fixed or larger input size gets the faces resized.
     One that gives neither maps nor tokens raises `FerturbError`.
     """
-    net, size = _fitting(name)
-    cut = _cut(net) if size is None else None
+    net, size = _fitting(name, raster)
+    cut = _cut(net, raster) if size is None else None
     if cut is not None:
         return cut
     whole = Whole(net, size)
     try:
-        features = int(_probe(whole, SIDES[-1]).shape[1])
+        features = int(_probe(whole, raster).shape[1])
     except Exception as error:  # anything may come out of a network of another task
         raise FerturbError(
             f"model {name!r} can't be a backbone: expected maps (b, c, h, w) or tokens (b, n, c) "
-            f"from one gray image, got {type(error).__name__}; choose another timm name"
+            f"from one image, got {type(error).__name__}; choose another timm name"
         ) from error
     return Staged(nn.Identity(), [], whole, features)
 
@@ -69,7 +72,7 @@ class Whole(nn.Module):
         self.size = size
         self.channels_last = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
 
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b f u v"]:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f u v"]:
         """Maps, or tokens as maps one pixel wide."""
         if self.size is not None and x.shape[-2:] != self.size:
             x = F.interpolate(x, self.size, mode="bilinear", align_corners=False)
@@ -79,29 +82,30 @@ class Whole(nn.Module):
         return out.mT[..., None] if out.ndim == 3 else out[..., None, None]
 
 
-def _fitting(name: str) -> tuple[nn.Module, tuple[int, int] | None]:
+def _fitting(name: str, raster: Raster) -> tuple[nn.Module, tuple[int, int] | None]:
     """The network, and the size its faces must be resized to (None: as they are)."""
-    for options, size in _OPTIONS:
+    sides = SIDES if raster.side == SIDES[-1] else (raster.side,)
+    for options, size in _options(raster.side):
         try:
-            net = _create(name, **options)
-            for side in SIDES if size is None else size[:1]:
-                _probe(net, side)
+            net = _create(name, raster.channels, **options)
+            for side in sides if size is None else size[:1]:
+                _probe(net, Raster(side, raster.channels))
         except Exception:  # timm's networks refuse options and sizes in many ways
             continue
         return net, size
     try:
-        net = _create(name)
+        net = _create(name, raster.channels)
     except Exception as error:
         raise FerturbError(
-            f"timm can't build {name!r} for one gray channel ({type(error).__name__}); "
+            f"timm can't build {name!r} for {raster} faces ({type(error).__name__}); "
             "choose another timm name"
         ) from error
     published: tuple[int, ...] = net.default_cfg["input_size"]
     return net, (published[-2], published[-1])
 
 
-def _create(name: str, **options: Any) -> Any:
-    options |= {"pretrained": False, "in_chans": 1, "num_classes": 0}
+def _create(name: str, channels: int, **options: Any) -> Any:
+    options |= {"pretrained": False, "in_chans": channels, "num_classes": 0}
     try:
         return timm.create_model(name, global_pool="", **options)
     except Exception:  # some heads need their own pooling
@@ -109,16 +113,18 @@ def _create(name: str, **options: Any) -> Any:
 
 
 @torch.no_grad()
-def _probe(net: nn.Module, side: int) -> Any:
+def _probe(net: nn.Module, raster: Raster) -> Any:
     """The output for one fixed random face, in eval mode; the global generator is left alone."""
-    face = torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0))
+    face = torch.rand(
+        1, raster.channels, raster.side, raster.side, generator=torch.Generator().manual_seed(0)
+    )
     training = net.training
     out = net.eval()(face)
     net.train(training)
     return out
 
 
-def _cut(net: nn.Module) -> Staged | None:
+def _cut(net: nn.Module, raster: Raster) -> Staged | None:
     """The network as stem, stages and tail, or None where that isn't the same network.
 
     Weights that start at zero would hide a difference, so the comparison is made on a copy
@@ -130,10 +136,10 @@ def _cut(net: nn.Module) -> Staged | None:
         for parameter in trial.parameters():
             if not parameter.any():
                 parameter.uniform_(0.1, 1.0, generator=generator)
-    whole = _probe(trial, SIDES[-1])
+    whole = _probe(trial, raster)
     maps = isinstance(whole, Tensor) and whole.ndim == 4
     parts = _parts(trial)
-    if not maps or len(parts) < 2 or not _same(_staged(parts, 0), whole):
+    if not maps or len(parts) < 2 or not _same(_staged(parts, 0), whole, raster):
         return None
     return _staged(_parts(net), int(whole.shape[1]))
 
@@ -166,7 +172,7 @@ def _parts(net: nn.Module) -> list[nn.Sequential]:
     return parts
 
 
-def _same(staged: Staged, whole: Tensor) -> bool:
+def _same(staged: Staged, whole: Tensor, raster: Raster) -> bool:
     """Whether the stages give maps (b, c, h, w), none larger than the last, and the end `whole`."""
     shapes: list[tuple[int, ...]] = []
 
@@ -176,7 +182,7 @@ def _same(staged: Staged, whole: Tensor) -> bool:
     for stage in staged.stages:
         stage.register_forward_hook(note)
     try:
-        out = _probe(staged, SIDES[-1])
+        out = _probe(staged, raster)
     except Exception:  # not a chain of modules
         return False
     maps = all(len(shape) == 4 for shape in shapes)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_bytes, as_input
+from ferturb.base.pixels import as_grey, as_images, as_input
 from ferturb.models.attention import SpatialGate
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
@@ -77,26 +77,26 @@ class MapSource(nn.Module, ABC):
         return cls.by_face(config) or config.scope == "batch"
 
     @abstractmethod
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+    def find_reference(self, images: UInt8[Tensor, "n *c h w"]) -> tuple[Tensor, int]:
         """The reference map (h, w), from training faces, and 1 if their attention carried no
         information, else 0."""
 
     def shared(
-        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+        self, images: UInt8[Tensor, "n *c h w"], generator: torch.Generator
     ) -> tuple[Tensor, int]:
         """The map of an epoch, likewise, from training faces that `generator` draws."""
         return self.find_reference(images)
 
     def of_batch(
-        self, faces: Float[Tensor, "b 1 h w"], generator: torch.Generator
+        self, faces: Float[Tensor, "b c h w"], generator: torch.Generator
     ) -> Int64[Tensor, "h w"]:
         """The one map of these faces in [0, 1], as views use it."""
         with torch.autocast(faces.device.type, enabled=False):
-            shared, _ = self.shared(as_bytes(faces[:, 0].float()), generator)
+            shared, _ = self.shared(as_images(faces.float()), generator)
         return self.redrawn(shared[None], generator)[0]
 
     @abstractmethod
-    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+    def of_faces(self, faces: Float[Tensor, "b c h w"]) -> FaceMaps:
         """A map for each face in [0, 1], at its size."""
 
     def redrawn(
@@ -106,7 +106,7 @@ class MapSource(nn.Module, ABC):
         return maps
 
     @torch.no_grad()
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Int64[Tensor, "m h w"]:
+    def forward(self, faces: Float[Tensor, "b c h w"]) -> Int64[Tensor, "m h w"]:
         """The maps of new faces, as views use them; one for all of them with scope `batch`."""
         if self.config.scope == "batch" and not self.by_face(self.config):
             return self.of_batch(faces, face_draws())[None]
@@ -133,18 +133,19 @@ class AttentionClusters(MapSource):
         if self.attention is not None and config.gate_statistics == "batch":
             self.attention = with_batch_statistics(self.attention)
 
-    def intensity(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b h w"]:
+    def intensity(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
         """I of Equation 1 for faces in [0, 1]; 0 where it doesn't count."""
         if self.attention is not None:
             return self.attention.attention_maps(faces)
-        return faces[:, 0] if self.config.intensity_weight else torch.zeros_like(faces[:, 0])
+        grey = as_grey(faces)
+        return grey if self.config.intensity_weight else torch.zeros_like(grey)
 
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+    def find_reference(self, images: UInt8[Tensor, "n *c h w"]) -> tuple[Tensor, int]:
         """The clusters of a fixed draw of training faces."""
         return self.shared(images, face_draws())
 
     def shared(
-        self, images: UInt8[Tensor, "n h w"], generator: torch.Generator
+        self, images: UInt8[Tensor, "n *c h w"], generator: torch.Generator
     ) -> tuple[Tensor, int]:
         """The clusters of the mean attention of `attention_faces` faces."""
         order = torch.randperm(len(images), generator=generator)
@@ -157,7 +158,7 @@ class AttentionClusters(MapSource):
         return maps[0], int(found.uninformative.sum())
 
     @torch.no_grad()
-    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+    def of_faces(self, faces: Float[Tensor, "b c h w"]) -> FaceMaps:
         """The clusters of each face, computed in float32; needs the reference."""
         with torch.autocast(faces.device.type, enabled=False):
             return self.of_values(self.intensity(faces.float()))
@@ -240,20 +241,21 @@ def clustered(
 
 @torch.no_grad()
 def mean_attention(
-    intensity: Callable[[Tensor], Tensor], images: UInt8[Tensor, "n h w"], batch_size: int = 256
+    intensity: Callable[[Tensor], Tensor], images: UInt8[Tensor, "n *c h w"], batch_size: int = 256
 ) -> Float[Tensor, "h w"]:
     """The attention map averaged over faces, float64 sums, float32 result."""
-    total = torch.zeros(images.shape[1:], dtype=torch.float64)
+    total = torch.zeros(images.shape[-2:], dtype=torch.float64)
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
         total += intensity(as_input(batch)).double().sum(0).cpu()
     return (total / len(images)).float()
 
 
 def maps_of_faces(
-    source: MapSource, images: UInt8[Tensor, "n h w"], batch_size: int = 256
+    source: MapSource, images: UInt8[Tensor, "n *c h w"], batch_size: int = 256
 ) -> tuple[UInt8[Tensor, "n h w"], int]:
     """The cluster map of every face (uint8: K is at most 64), and how many were uninformative."""
-    maps, count = torch.empty(images.shape, dtype=torch.uint8), 0
+    size = (len(images), *images.shape[-2:])
+    maps, count = torch.empty(size, dtype=torch.uint8), 0
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
         found = source.of_faces(as_input(images[some]))

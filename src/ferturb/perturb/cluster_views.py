@@ -40,7 +40,7 @@ class ClusterViews(TrainingInputs):
     """
 
     def __init__(
-        self, config: MethodConfig, source: MapSource, training_images: UInt8[Tensor, "n h w"]
+        self, config: MethodConfig, source: MapSource, training_images: UInt8[Tensor, "n *c h w"]
     ) -> None:
         self.config = config
         self.source = source
@@ -77,7 +77,7 @@ class ClusterViews(TrainingInputs):
         else:
             self._map = source.redrawn(reference[None], face_draws())[0]
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """All K+1 views of each face, or one drawn at random, or one beside the whole face.
 
         What is drawn repeats with the batch's augmentation.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_images
 from ferturb.features.landmark_network import SIDE
 from ferturb.features.landmarks import find_landmarks, shipped_model
 from ferturb.features.points import GROUPS
@@ -125,17 +126,17 @@ class LandmarkCells(MapSource):
         """Always."""
         return True
 
-    def find_reference(self, images: UInt8[Tensor, "n h w"]) -> tuple[Tensor, int]:
+    def find_reference(self, images: UInt8[Tensor, "n *c h w"]) -> tuple[Tensor, int]:
         """The map of the mean face."""
-        size = (images.shape[1], images.shape[2])
+        size = (images.shape[-2], images.shape[-1])
         scale = torch.tensor([size[1] / SIDE, size[0] / SIDE])
         mean = shipped_model().mean_shape * scale + (scale - 1) / 2
         return self._cells(mean[None], size)[0], 0
 
     @torch.no_grad()
-    def of_faces(self, faces: Float[Tensor, "b 1 h w"]) -> FaceMaps:
+    def of_faces(self, faces: Float[Tensor, "b c h w"]) -> FaceMaps:
         """The cells of each face; a face without landmarks gets the mean face's."""
-        images = (faces[:, 0] * 255).round().clamp(0, 255).to(torch.uint8)
+        images = as_images(faces.clamp(0, 1))
         with torch.autocast(faces.device.type, enabled=False):
             found = find_landmarks(images, device=faces.device)
         maps = self._cells(found.points, (faces.shape[2], faces.shape[3]))

@@ -37,7 +37,7 @@ class ErasingConsistency(TrainingInputs):
         self._gap: Tensor | None = None
         self._mirrored = False
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """Faces, some without a rectangle; each beside its mirror image where that has a label."""
         c, faces, draws = self.config, batch.augmented(), batch.generator
         b, _, h, w = faces.shape

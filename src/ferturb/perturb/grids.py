@@ -67,7 +67,7 @@ class HideAndSeek(TrainingInputs):
     def __init__(self, config: MethodConfig) -> None:
         self.config = config
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "b 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "b c h w"]:
         """Faces without what is hidden."""
         faces, draws = batch.augmented(), batch.generator
         hidden = self.hidden(len(faces), faces.shape[2], faces.shape[3], draws)

@@ -23,24 +23,24 @@ class HiddenVariants(TrainingInputs):
 
     def __init__(
         self,
-        images: UInt8[Tensor, "n h w"],
-        variants: UInt8[Tensor, "c n h w"],
+        images: UInt8[Tensor, "n *c h w"],
+        variants: UInt8[Tensor, "v n *c h w"],
         probability: float,
     ) -> None:
         """`images` are all training faces; `probability` is that of a variant, 0 … 1."""
         if variants.shape[1:] != images.shape or not len(variants):
             raise FerturbError(
-                f"this method needs variants of all training faces (c, {len(images)}, h, w), got "
+                f"this method needs variants of all training faces {('v', *images.shape)}, got "
                 f"{tuple(variants.shape)}"
             )
         self.variants = variants
         self.probability = probability
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """One input a face; which variant it shows differs in every epoch."""
         b = len(batch.index)
         altered = torch.rand(b, generator=generator) < self.probability
         which = torch.randint(len(self.variants), (b,), generator=generator)
         variants = self.variants[which, batch.index].to(batch.images.device)
-        chosen = altered.to(variants.device)[:, None, None]
+        chosen = altered.to(variants.device).view(b, *(1,) * (variants.ndim - 1))
         return batch.augmented(torch.where(chosen, variants, batch.images))

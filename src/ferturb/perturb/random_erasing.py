@@ -21,7 +21,7 @@ class RandomErasing(TrainingInputs):
     def __init__(self, config: MethodConfig) -> None:
         self.config = config
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """Faces without a rectangle, drawn anew for every view, or whole (one view in K+1)."""
         c, n, draws = self.config, self.config.views_per_face, batch.generator
         faces = batch.augmented()

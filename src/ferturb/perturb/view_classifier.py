@@ -29,7 +29,7 @@ class ViewClassifier(nn.Module):
         self.source = source
         self.register_buffer("cluster_map", cluster_map.long())
 
-    def forward(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+    def forward(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e"]:
         """Summed logits."""
         c = self.config
         maps = self.cluster_map[None] if self.source is None else self.source(faces)

@@ -31,27 +31,27 @@ def masks_of(
 
 
 def views_of(
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     cluster_map: Int64[Tensor, "m i j"],
     k: int,
     shows: Shows = "leave-one-out",
     fill: str = "black",
     generator: torch.Generator | None = None,
     drawn: Int64[Tensor, "b n"] | None = None,
-) -> Float[Tensor, "b n 1 h w"]:
+) -> Float[Tensor, "b n c h w"]:
     """The views `drawn` (0 … K) of each face; None for all K+1, the face itself last.
 
     `cluster_map` is one map for all faces (m = 1) or one per face (m = b); a map of another
     size is brought to the faces' by nearest neighbour. `fill` is one of
     `ferturb.features.removal.FILLS`; `generator` feeds the noise (None: seeded with 0).
     """
-    b, _, h, w = faces.shape
+    b, c, h, w = faces.shape
     drawn = torch.arange(k + 1)[None] if drawn is None else drawn
     n = drawn.shape[1]
     masks = masks_of(resized(cluster_map, (h, w)), drawn.to(cluster_map.device), k, shows)
-    many = faces.expand(b, n, h, w).reshape(-1, 1, h, w)
+    many = faces[:, None].expand(b, n, c, h, w).reshape(-1, c, h, w)
     keep = masks.expand(b, n, h, w).reshape(-1, h, w)
-    return remove(many, keep, fill, generator).view(b, n, 1, h, w)
+    return remove(many, keep, fill, generator).view(b, n, c, h, w)
 
 
 def resized(cluster_map: Int64[Tensor, "m i j"], size: tuple[int, int]) -> Int64[Tensor, "m h w"]:

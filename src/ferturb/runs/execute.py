@@ -147,7 +147,7 @@ def new_classifier(config: RunConfig) -> Classifier:
     """A fresh network whose weights follow from the run's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.seed, "weights"))
-        return Classifier(config.model)
+        return Classifier(config.model, config.dataset.raster)
 
 
 def _first_classifier(run: Run) -> Classifier:
@@ -156,10 +156,11 @@ def _first_classifier(run: Run) -> Classifier:
     if earlier is None:
         return classifier
     trained = earlier.load_classifier()
-    if trained.config != run.config.model:
+    if (trained.config, trained.raster) != (classifier.config, classifier.raster):
         raise FerturbError(
-            f"{run.name} trains {run.config.model}, but {earlier.name} holds {trained.config}; "
-            "start from a run of the same network"
+            f"{run.name} trains {classifier.config} for {classifier.raster} faces, but "
+            f"{earlier.name} holds {trained.config} for {trained.raster} faces; start from a run "
+            "of the same network"
         )
     classifier.load_state_dict(trained.state_dict())
     return classifier

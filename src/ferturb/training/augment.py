@@ -22,27 +22,27 @@ from ferturb.models.test_time import five_crops
 
 
 def augment(
-    images: UInt8[Tensor, "b h w"],
+    images: UInt8[Tensor, "b *c h w"],
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
-) -> Float[Tensor, "v 1 s t"]:
-    """Faces as the network sees them in one step: float in [0, 1], (b, 1, size, size).
+) -> Float[Tensor, "v c s t"]:
+    """Faces as the network sees them in one step: float in [0, 1], (b, channels, size, size).
 
     Flip, affine and resize are one bilinear resampling; then brightness and contrast; then
-    erasing. `size` None keeps the side. Five crops are (5·b, 1, crop, crop), those of a face
+    erasing. `size` None keeps the side. Five crops are (5·b, channels, crop, crop), those of a face
     together.
     """
     return augment_with_maps(images, None, config, generator, size)[0]
 
 
 def augment_with_maps(
-    images: UInt8[Tensor, "b h w"],
+    images: UInt8[Tensor, "b *c h w"],
     maps: UInt8[Tensor, "b h w"] | None,
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
-) -> tuple[Float[Tensor, "v 1 s t"], Int64[Tensor, "v s t"] | None]:
+) -> tuple[Float[Tensor, "v c s t"], Int64[Tensor, "v s t"] | None]:
     """`augment`, and labels of pixels (cluster maps) that move with their faces.
 
     The faces are the same bits with maps and without. Labels take the nearest pixel's.
@@ -79,8 +79,8 @@ def same_draws(generator: torch.Generator) -> torch.Generator:
 
 
 def random_crop(
-    faces: Float[Tensor, "b 1 h w"], side: int, generator: torch.Generator
-) -> Float[Tensor, "b 1 s s"]:
+    faces: Float[Tensor, "b c h w"], side: int, generator: torch.Generator
+) -> Float[Tensor, "b c s s"]:
     """A square of `side` pixels from a random place of each face."""
     b, _, h, w = faces.shape
     _fitting(side, faces)
@@ -88,10 +88,11 @@ def random_crop(
     columns = torch.randint(w - side + 1, (b, 1), generator=generator) + torch.arange(side)
     batch = torch.arange(b)[:, None, None]
     place = (batch, rows[:, :, None], columns[:, None, :])
-    return faces[:, 0][tuple(p.to(faces.device) for p in place)].unsqueeze(1)
+    cut = faces.movedim(1, -1)[tuple(p.to(faces.device) for p in place)]
+    return cut.movedim(-1, 1).contiguous()
 
 
-def _fitting(side: int, faces: Float[Tensor, "b 1 h w"]) -> int:
+def _fitting(side: int, faces: Float[Tensor, "b c h w"]) -> int:
     """A crop's side, if it fits into the faces."""
     h, w = faces.shape[2:]
     if not 1 <= side <= min(h, w):
@@ -103,12 +104,12 @@ def _fitting(side: int, faces: Float[Tensor, "b 1 h w"]) -> int:
 
 
 def random_affine(
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     config: AugmentConfig,
     generator: torch.Generator,
     size: int | None = None,
     nearest: bool = False,
-) -> Float[Tensor, "b 1 s t"]:
+) -> Float[Tensor, "b c s t"]:
     """A random cut of each face, its flip, rotation, zoom, shift and shear, and the change to
     `size`.
 
@@ -185,8 +186,8 @@ def _sometimes(b: int, chance: float, generator: torch.Generator) -> Float[Tenso
 
 
 def random_light(
-    faces: Float[Tensor, "b 1 h w"], config: AugmentConfig, generator: torch.Generator
-) -> Float[Tensor, "b 1 h w"]:
+    faces: Float[Tensor, "b c h w"], config: AugmentConfig, generator: torch.Generator
+) -> Float[Tensor, "b c h w"]:
     """gain · face, then contrast · (face − mean) + mean + brightness; clamped to [0, 1]."""
     if not (config.brightness or config.contrast or config.gain):
         return faces
@@ -203,8 +204,8 @@ def random_light(
 
 
 def random_erase(
-    faces: Float[Tensor, "b 1 h w"], config: AugmentConfig, generator: torch.Generator
-) -> Float[Tensor, "b 1 h w"]:
+    faces: Float[Tensor, "b c h w"], config: AugmentConfig, generator: torch.Generator
+) -> Float[Tensor, "b c h w"]:
     """One rectangle of uniform noise, or black, in each face, with the config's probability."""
     if not config.erase:
         return faces

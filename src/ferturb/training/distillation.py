@@ -47,7 +47,7 @@ class Teacher:
         self._answers: dict[tuple[int, int], Tensor] = {}
 
     def answer(
-        self, batch: tuple[int, int], faces: Callable[[], Float[Tensor, "b 1 h w"]]
+        self, batch: tuple[int, int], faces: Callable[[], Float[Tensor, "b c h w"]]
     ) -> Float[Tensor, "b e"]:
         """The logits of a batch's faces, which are made only if their logits aren't remembered.
 
@@ -61,7 +61,7 @@ class Teacher:
         return logits
 
     @torch.no_grad()
-    def logits(self, faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b e"]:
+    def logits(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e"]:
         """The mean of the teachers' logits, float32."""
         with autocast(self.precision, self.device):
             return torch.stack([model(faces).float() for model in self.models]).mean(0)

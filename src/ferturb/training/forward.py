@@ -33,7 +33,7 @@ class Forward:
         wanted = device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
         self.uses_graphs = wanted and not _hooked(model)  # a graph would replay the first step's
 
-    def __call__(self, inputs: Float[Tensor, "v 1 h w"]) -> Float[Tensor, "v e"]:
+    def __call__(self, inputs: Float[Tensor, "v c h w"]) -> Float[Tensor, "v e"]:
         """The logits of all heads side by side, with gradients to the network's weights."""
         if not self.uses_graphs:
             with autocast(self.precision, self.device):

@@ -23,7 +23,7 @@ class Batch:
 
     index: Int64[Tensor, " b"]
     """Their places among the training faces."""
-    images: UInt8[Tensor, "b h w"]
+    images: UInt8[Tensor, "b *c h w"]
     config: AugmentConfig
     generator: torch.Generator
     """Draws the augmentation, and then what goes with it: the same where that is repeated."""
@@ -34,7 +34,9 @@ class Batch:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_before", same_draws(self.generator))
 
-    def augmented(self, images: UInt8[Tensor, "b h w"] | None = None) -> Float[Tensor, "v 1 s t"]:
+    def augmented(
+        self, images: UInt8[Tensor, "b *c h w"] | None = None
+    ) -> Float[Tensor, "v c s t"]:
         """The faces, or other images in their place, augmented: float in [0, 1]; v = b, or 5·b
         where five crops are made of each."""
         shown = self.images if images is None else images.to(self.images.device)
@@ -42,14 +44,14 @@ class Batch:
 
     def augmented_with(
         self, maps: UInt8[Tensor, "b h w"]
-    ) -> tuple[Float[Tensor, "v 1 s t"], Int64[Tensor, "v s t"]]:
+    ) -> tuple[Float[Tensor, "v c s t"], Int64[Tensor, "v s t"]]:
         """The same faces as of `augmented`, and cluster maps that move with them."""
         maps = maps.to(self.images.device)
         faces, moved = augment_with_maps(self.images, maps, self.config, self.generator, self.size)
         assert moved is not None
         return faces, moved
 
-    def at_full_size(self) -> Float[Tensor, "b 1 s t"]:
+    def at_full_size(self) -> Float[Tensor, "b c s t"]:
         """The whole faces as a teacher is shown them: augmented alike, never resized."""
         return augment(self.images, self.config, same_draws(self._before))
 
@@ -66,7 +68,7 @@ class TrainingInputs:
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Prepare an epoch (from 1); `progress` is the share of the training done, 0 … 1."""
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v 1 h w"]:
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """Network inputs, v = b · (inputs a face); those of a face together, the whole face last.
 
         `generator` differs in every epoch, the batch's repeats with its augmentation.

@@ -32,7 +32,7 @@ class Mixing(NamedTuple):
     box: tuple[float, float, float, float] | None
     """Top, bottom, left, right of the rectangle, as shares of the sides; None for mixup."""
 
-    def faces(self, faces: Float[Tensor, "v 1 h w"]) -> Float[Tensor, "v 1 h w"]:
+    def faces(self, faces: Float[Tensor, "v c h w"]) -> Float[Tensor, "v c h w"]:
         """The inputs; v may be a multiple of b: the views of a face stand together, and each is
         mixed with its like."""
         other = _of_partner(faces, self.partner)

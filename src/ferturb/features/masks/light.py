@@ -41,10 +41,13 @@ class Light:
     """Standard deviation of the noise."""
     blur: Scalar
     """0: as sharp as pixels allow; 1: smooth over three pixels or more."""
+    dye: Scalar | float = 1.0
+    """Of a coloured face, seen in one of its channels: how much of it dyed cloth reflects there,
+    relative to its albedo."""
 
     def grey(self, albedo: Plane | Scalar) -> Plane | Scalar:
         """Brightness of a surface that reflects this share of the light."""
-        return self.black + (self.white - self.black) * albedo
+        return self.black + (self.white - self.black) * (albedo * self.dye)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ warped onto the landmarks of faces that a detector found. Here the mask is drawn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -19,8 +19,10 @@ from torch import Tensor
 
 from ferturb.base.config import unknown
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import luma
 from ferturb.features.masks import occluders
-from ferturb.features.masks.frame import Plane
+from ferturb.features.masks.dyes import dyes_of
+from ferturb.features.masks.frame import Plane, Scalar
 from ferturb.features.masks.geometry import Cut, Place, Seat, place, seat
 from ferturb.features.masks.keyed_random import Draws, KeyedRandom, draw_uniform, index_keys
 from ferturb.features.masks.light import Layer, Light, lay_over, measure
@@ -46,12 +48,12 @@ Drawer = Callable[[Place, Light, KeyedRandom], tuple[Layer, ...]]
 class Worn:
     """Faces that wear something.
 
-    - ``images``: uint8 (n, h, w).
+    - ``images``: uint8 (n, h, w), or (n, 3, h, w) of coloured faces.
     - ``kept``: bool (n, h, w), True where the face is still visible.
     - ``kinds``: what each face wears, a key of `KINDS`; never "mixed".
     """
 
-    images: UInt8[Tensor, "n h w"]
+    images: UInt8[Tensor, "n *c h w"]
     kept: Bool[Tensor, "n h w"]
     kinds: tuple[str, ...]
 
@@ -108,7 +110,7 @@ _CHUNK_PIXELS = 48 * 48 * 24
 
 
 def wear(
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     points: Float[Tensor, "n p 2"],
     kind: str,
     seed: int,
@@ -124,11 +126,11 @@ def wear(
     `FerturbError` for an unknown kind, a negative seed or other points.
     """
     _check(images, points, kind, seed)
-    n, h, w = images.shape
+    n, h, w = len(images), images.shape[-2], images.shape[-1]
     keys = index_keys(n, seed) if keys is None else keys
     kinds = _kinds(keys.cpu(), kind)
     keys, points = keys.to(images.device), points.to(images.device)
-    out, kept = images.clone(), torch.ones_like(images, dtype=torch.bool)
+    out, kept = images.clone(), torch.ones(n, h, w, dtype=torch.bool, device=images.device)
     step, done = max(1, _CHUNK_PIXELS // max(1, h * w)), 0
     for name in dict.fromkeys(kinds):
         drawer = KINDS[name]
@@ -136,7 +138,8 @@ def wear(
         members = torch.tensor([i for i, k in enumerate(kinds) if k == name], device=images.device)
         for part in torch.split(members, step):
             random = KeyedRandom(keys[part])
-            out[part], kept[part] = put_on(images[part], points[part], drawer, random)
+            dyes = dyes_of(name, images[part], random)
+            out[part], kept[part] = put_on(images[part], points[part], drawer, random, dyes)
             done += len(part)
             if progress is not None:
                 progress(done, n)
@@ -144,15 +147,27 @@ def wear(
 
 
 def put_on(
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     points: Float[Tensor, "n p 2"],
     drawer: Drawer,
     random: KeyedRandom,
-) -> tuple[UInt8[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
-    """The faces with what a drawer draws on them, and which of their pixels are still visible."""
-    face = place(points.float(), images.shape[1], images.shape[2])
-    light = measure(images, face)
-    return lay_over(images, drawer(face, light, random), light, face, random)
+    dyes: Sequence[Scalar | float] = (1.0, 1.0, 1.0),
+) -> tuple[UInt8[Tensor, "n *c h w"], Bool[Tensor, "n h w"]]:
+    """The faces with what a drawer draws on them, and which of their pixels are still visible.
+
+    Each channel of coloured faces is a photograph of its own: the same thing is drawn into it, in
+    that channel's light and by its dye; white cloth is as bright in all of them.
+    """
+    h, w = images.shape[-2:]
+    face = place(points.float(), h, w)
+    if images.ndim == 3:
+        light = measure(images, face)
+        return lay_over(images, drawer(face, light, random), light, face, random)
+    drawn, white = [], measure(luma(images), face).white
+    for channel, dye in zip(images.unbind(1), dyes, strict=True):
+        light = replace(measure(channel, face), dye=dye, white=white)
+        drawn.append(lay_over(channel, drawer(face, light, random), light, face, random))
+    return torch.stack([image for image, _ in drawn], 1), drawn[0][1]
 
 
 def _kinds(keys: Int64[Tensor, " n"], kind: str) -> tuple[str, ...]:
