@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.config.fields import in_range, seed_in_range
-from ferturb.cli.options import Json, LabelOrder, Source, read_faces
+from ferturb.base.raster import Raster
+from ferturb.cli.options import Channels, Classes, Json, Side, Source, read_faces
 
 
 def info(
@@ -19,7 +20,9 @@ def info(
     *,
     json: Json = False,
     clean: bool = False,
-    label_order: LabelOrder = None,
+    label_order: Classes = None,
+    side: Side = 48,
+    channels: Channels = 1,
 ) -> None:
     """Count the faces of a source, by split and emotion.
 
@@ -35,8 +38,10 @@ def info(
     """
     from ferturb.cli import terminal
     from ferturb.data.readers.rows import OrderError
+    from ferturb.data.sources import full_raster
 
-    config = DatasetConfig(source, clean=clean, label_order=label_order)
+    how: dict[str, Any] = {"label_order": label_order, "side": side, "channels": channels}
+    config = DatasetConfig(source, clean=clean, **how)
     try:
         faces = read_faces(config, quiet=json, noted=False)
     except OrderError as error:
@@ -48,7 +53,7 @@ def info(
         else:
             _show_counts(source, error.counts, [str(error)])
         return
-    counts = faces.counts()
+    counts, full = faces.counts(), full_raster(source)
     if json:
         mean, std = faces.grey()
         terminal.print_json(
@@ -56,7 +61,9 @@ def info(
                 "source": faces.source,
                 "kind": faces.kind,
                 "faces": len(faces),
-                "size": list(faces.images.shape[1:]),
+                "size": list(faces.size),
+                "channels": faces.raster.channels,
+                "pictures": full._asdict(),
                 "counts": counts,
                 "mean": mean,
                 "std": std,
@@ -65,7 +72,15 @@ def info(
             }
         )
         return
-    _show_counts(faces.source, counts, faces.notes)
+    _show_counts(faces.source, counts, [*faces.notes, *_more_in(full, faces.raster)])
+
+
+def _more_in(full: Raster, read: Raster) -> list[str]:
+    """What to say of pictures that hold more than was read of them."""
+    if full.side <= read.side and full.channels <= read.channels:
+        return []
+    options = f"--side {full.side} --channels {full.channels}"
+    return [f"its pictures are {full}, read at {read}; {options} reads them in full"]
 
 
 def _show_counts(title: str, counts: Mapping[str, Mapping[str, int]], notes: Sequence[str]) -> None:
@@ -87,7 +102,7 @@ def audit(
     *,
     json: Json = False,
     write_clean: Path | None = None,
-    label_order: LabelOrder = None,
+    label_order: Classes = None,
 ) -> None:
     """Find duplicates, leaks between splits, conflicting labels, blank and unreadable images.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tyro.conf import Positional
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.config.fields import seed_in_range
-from ferturb.cli.options import LabelOrder, Source, read_faces
+from ferturb.cli.options import Channels, Classes, Side, Source, read_faces
 
 
 def leave_out(
@@ -19,7 +20,9 @@ def leave_out(
     out: Path,
     fill: str = "mean",
     seed: int = 0,
-    label_order: LabelOrder = None,
+    label_order: Classes = None,
+    side: Side = 48,
+    channels: Channels = 1,
 ) -> None:
     """Write a dataset with one facial feature left out of every face.
 
@@ -44,7 +47,8 @@ def leave_out(
 
     seed_in_range(seed)
     require_new(out)
-    read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
+    how: dict[str, Any] = {"label_order": label_order, "side": side, "channels": channels}
+    read = read_faces(DatasetConfig(source, **how), noted=False)
     faces = left_out(read, feature, fill, seed=seed)
     write_folder(faces, out)
     write_json(out / "left_out.json", {**faces.info["left_out"], "names": archive_names(faces)})
@@ -59,7 +63,9 @@ def mask(
     out: Path,
     kind: str = "mixed",
     seed: int = 0,
-    label_order: LabelOrder = None,
+    label_order: Classes = None,
+    side: Side = 48,
+    channels: Channels = 1,
 ) -> None:
     """Write MaskFer: a dataset whose faces wear face masks, and a record of what each wears.
 
@@ -80,7 +86,8 @@ def mask(
 
     seed_in_range(seed)
     require_new(out)
-    read = read_faces(DatasetConfig(source, label_order=label_order), noted=False)
+    how: dict[str, Any] = {"label_order": label_order, "side": side, "channels": channels}
+    read = read_faces(DatasetConfig(source, **how), noted=False)
     faces, records = mask_faces(read, kind, seed)
     write_mask_fer(faces, records, out)
     terminal.facts({"faces": len(faces), "folder": str(out)})

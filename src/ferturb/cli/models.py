@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from ferturb.base.config import SIDES, DatasetConfig
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
 from ferturb.cli.options import other_faces
 
 if TYPE_CHECKING:
@@ -103,17 +104,35 @@ def _is_own(text: str) -> bool:
     return text in NAMES or (path.is_dir() and not is_hub_folder(path))
 
 
+def raster_of(model: Run | Wrapped, source: str) -> Raster:
+    """The grid on which a model is shown a source's faces: a run's own.
+
+    For any other it is what the model takes, or what the source has where that is less: the model
+    enlarges faces itself, after something was left out of them.
+    """
+    from ferturb.data.sources import full_raster
+    from ferturb.runs.run import Run
+
+    if isinstance(model, Run):
+        return model.config.dataset.raster
+    side, channels = max(model.form.side, FACE_SIZE), model.form.channels
+    if (side, channels) == PLAIN:
+        return PLAIN
+    full = full_raster(source)
+    return Raster(min(side, full.side), min(channels, full.channels))
+
+
 def faces_for(
     models: Sequence[Run | Wrapped], data: str | None, label_order: str | None
 ) -> DatasetConfig:
-    """The faces that --data names, else those of the first run.
+    """The faces that --data names, as the first model takes them, else those of the first run.
 
     `FerturbError` where neither is there.
     """
     from ferturb.runs.run import Run
 
     if data is not None:
-        return other_faces(data, label_order)
+        return other_faces(data, label_order, raster_of(models[0], data))
     for model in models:
         if isinstance(model, Run):
             return model.config.dataset

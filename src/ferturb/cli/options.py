@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.raster import PLAIN, Raster
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,14 @@ LabelOrder = Annotated[
     ),
 ]
 
+Classes = Annotated[LabelOrder, arg(aliases=["--classes"])]
+"""`LabelOrder`, for verbs that take no model, whose classes are others."""
+
+Side = Annotated[
+    int, arg(help="Pixels a side that faces are read at, 48 … 224 (`data info`: what they have).")
+]
+Channels = Annotated[Literal[1, 3], arg(help="1: faces are read in grey; 3: in colour (RGB).")]
+
 Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
 
 
@@ -51,9 +60,10 @@ def absolute(source: str) -> str:
     return source if source == "synthetic" else str(Path(source).expanduser().resolve())
 
 
-def other_faces(data: str, label_order: str | None) -> DatasetConfig:
+def other_faces(data: str, label_order: str | None, raster: Raster = PLAIN) -> DatasetConfig:
     """The faces that a verb's --data names in place of a run's own."""
-    return DatasetConfig(absolute(data), label_order=label_order)
+    named = DatasetConfig(absolute(data), label_order=label_order)
+    return replace(named, **raster._asdict())
 
 
 def read_faces(config: DatasetConfig, quiet: bool = False, noted: bool = True) -> Faces:

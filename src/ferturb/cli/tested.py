@@ -11,6 +11,7 @@ import numpy as np
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.cli.models import raster_of
 from ferturb.cli.options import read_faces
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Tests:
         if options.data is None and options.face_masks is None:
             return model.config.dataset if isinstance(model, Run) else self.first
         masks = None if options.face_masks == "none" else options.face_masks
-        return replace(self.first, face_masks=masks)
+        raster = raster_of(model, self.first.source)
+        return replace(self.first, face_masks=masks, **raster._asdict())
 
     def tested_faces(self, model: Run | Wrapped) -> Faces:
         """The faces that `pair` is of, with votes where --votes or the run has them."""

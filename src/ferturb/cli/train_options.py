@@ -19,7 +19,7 @@ from ferturb.base.config import (
     choose,
 )
 from ferturb.base.config.fields import in_range
-from ferturb.cli.options import Device, LabelOrder, absolute
+from ferturb.cli.options import Channels, Classes, Device, Side, absolute
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class FacesOptions:
 
     data: str = "synthetic"
     """A path, or `synthetic`."""
-    label_order: LabelOrder = None
+    label_order: Classes = None
+    side: Side = 48
+    channels: Channels = 1
     clean: bool = False
     """Leave out validation and test faces that have an exact copy in training."""
     fer_plus: Path | None = None

@@ -11,6 +11,7 @@ from torch import nn
 from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors
 from ferturb.export.calibrated import (
@@ -72,6 +73,12 @@ def _of_weights(path: Path) -> tuple[Calibrated, About]:
 
 def _of_run(folder: Path) -> tuple[Calibrated, About]:
     run = Run.open(folder).require_done()
+    if run.config.dataset.raster != PLAIN:
+        raise FerturbError(
+            f"{run.folder} takes {run.config.dataset.raster} faces; exported files and photos take "
+            f"{PLAIN}: train without --side and --channels, or use the run itself "
+            "(evaluate, ablate, explain)"
+        )
     augmentation = "flip" if "flip" in run.augmentations() else "none"
     about = about_run(run, run.name, augmentation)
     return calibrated(run.load_model(*about.heads), about), about

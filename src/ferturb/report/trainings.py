@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.raster import PLAIN
 from ferturb.report.form import style
 from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table, plain_columns
 from ferturb.report.results import Planned, StudyResults
-from ferturb.report.run_results import RunResult, alteration, describe
+from ferturb.report.run_results import Configured, RunResult, alteration, describe
 from ferturb.report.section import Section, section_of
 
 IN_CSV = ("model", "method", "finished", "commit", "data_hash")
@@ -75,13 +76,19 @@ def _curve(shown: Sequence[RunResult], quantity: str) -> Picture:
     return Picture(f"training_{quantity}", f"Training curves: {quantity}", caption, alt, prints)
 
 
+def _faces_of(run: Configured) -> str:
+    """What is done to a run's faces, and how large they are where that isn't FER2013's size."""
+    raster = run.config.dataset.raster
+    return describe(alteration(run)) + ("" if raster == PLAIN else f", {raster}")
+
+
 def _run_row(plan: Planned) -> tuple[Cell, ...]:
     run = plan.result
     if run is None:
         return (plan.name, plan.state, *(None,) * 13)
     c = run.config
     head: list[Cell] = [plan.name, plan.state, c.model.name, c.method.name]
-    head += [describe(alteration(run)), c.recipe.name, str(c.seed), c.recipe.epochs]
+    head += [_faces_of(run), c.recipe.name, str(c.seed), c.recipe.epochs]
     if not run.done:
         return (*head, *(None,) * 7)
     record = run.record

@@ -19,12 +19,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int8, Int32, Int64, UInt8
+from jaxtyping import Float32, Int8, Int32, Int64, UInt8
 from scipy import special
 from torch import Tensor, nn
 
 from ferturb.base.config import AblationOptions, choose
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import at_once
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import landmarks_at, name_of
@@ -32,7 +33,7 @@ from ferturb.features.altered import landmarks_of
 from ferturb.features.landmarks import Landmarks
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import FEATURES, regions
-from ferturb.features.removal import FILLS, remove
+from ferturb.features.removal import FILLS, without
 from ferturb.models.test_time import AUGMENTATIONS, predict_logits
 from ferturb.runs.analyses import Stored
 from ferturb.runs.provenance import describe_analysis
@@ -81,7 +82,7 @@ class Ablation(Stored):
 
 def ablate(
     model: nn.Module,
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     labels: Int64[Tensor, " n"],
     landmarks: Landmarks,
     options: AblationOptions = AblationOptions(),
@@ -109,7 +110,7 @@ def ablate(
     area = np.zeros((len(features), n), np.int32)
     total = n * (1 + len(features) * variants)
 
-    def ask(faces: UInt8[Tensor, "m h w"], some: slice) -> Outcomes:
+    def ask(faces: UInt8[Tensor, "m *c h w"], some: slice) -> Outcomes:
         logits = predict_logits(
             model, faces, options.augmentation, precision=options.precision, device=device
         )
@@ -117,8 +118,9 @@ def ablate(
 
     whole = ask(images, slice(None))
     on_progress(n, total)
-    for start in range(0, n, _CHUNK):
-        some = slice(start, min(start + _CHUNK, n))
+    step = at_once(_CHUNK, images)
+    for start in range(0, n, step):
+        some = slice(start, min(start + step, n))
         chunk = _variants(images[some], landmarks.points[some], features, start, options)
         for i, (shown, pixels) in enumerate(chunk):
             answer = ask(shown, some)
@@ -200,17 +202,17 @@ def outcomes(labels: Int64[Array, " n"], logits: Float32[Array, "n 7"]) -> Outco
 
 
 def _variants(
-    images: UInt8[Tensor, "b h w"],
+    images: UInt8[Tensor, "b *c h w"],
     points: Float32[Tensor, "b p 2"],
     features: tuple[str, ...],
     start: int,
     options: AblationOptions,
-) -> Iterator[tuple[UInt8[Tensor, "vb h w"], Int64[Array, " b"]]]:
+) -> Iterator[tuple[UInt8[Tensor, "vb *c h w"], Int64[Array, " b"]]]:
     """For each feature the faces without it, then without each control; and its pixels a face.
 
     `start` is the place of the first face, from which its random numbers follow.
     """
-    size = (images.shape[1], images.shape[2])
+    size = (images.shape[-2], images.shape[-1])
     found = regions(points, size, dict.fromkeys((*features, "face")))
     for name in features:
         region, key = found[name], (options.seed, name, start)
@@ -219,20 +221,10 @@ def _variants(
             for j in range(options.controls)
         )
         shown = [
-            _leave_out(images, one, options.fill, generator_of(*key, j, "fill"))
+            without(images, one, options.fill, generator_of(*key, j, "fill"))
             for j, one in enumerate((region, *controls))
         ]
         yield torch.cat(shown), region.flatten(1).sum(1).numpy()
-
-
-def _leave_out(
-    images: UInt8[Tensor, "b h w"],
-    left_out: Bool[Tensor, "b h w"],
-    fill: str,
-    generator: torch.Generator,
-) -> UInt8[Tensor, "b h w"]:
-    faces = remove(images.unsqueeze(1).float().div(255), ~left_out, fill, generator)
-    return (faces[:, 0] * 255).round().to(torch.uint8)
 
 
 def _checked(options: AblationOptions) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferturb.base.config import FaithfulnessOptions, choose
+from ferturb.base.pixels import as_input
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import chosen_faces, landmarks_at, name_of, stratified
 from ferturb.evaluation.saliency.faithfulness import (
@@ -111,7 +112,7 @@ class MethodScore:
 class Subjects:
     """The faces that maps are scored on."""
 
-    images: UInt8[Tensor, "n h w"]
+    images: UInt8[Tensor, "n *c h w"]
     labels: Int64[Tensor, " n"]
     """The emotions that are explained."""
     parts: Int64[Tensor, "n h w"]
@@ -145,7 +146,7 @@ def benchmark_methods(
     model = model.to(device or torch.device("cpu"))
     some = stratified(chosen.labels, SANITY_FACES, options.seed)
     learnt = bool(networks_of(model))
-    fresh = randomised(model, _as_input(chosen.images[some]), options.seed) if learnt else None
+    fresh = randomised(model, as_input(chosen.images[some]), options.seed) if learnt else None
     rows = []
     for done, name in enumerate(methods):
         on_progress(done, len(methods))
@@ -238,7 +239,7 @@ def score_maps(
 ) -> dict[str, NDArray[Any]]:
     """Maps of any source that add up to one each, scored by a model: ``share``, ``deletion``,
     ``insertion``, ``pointed`` and ``named`` as in `Benchmark`, without its first axis."""
-    faces, target, parts = _as_input(subjects.images), subjects.labels, subjects.parts
+    faces, target, parts = as_input(subjects.images), subjects.labels, subjects.parts
     share = share_of_parts(maps, parts)
     area = share_of_parts(as_mass(torch.ones_like(maps)), parts)
     order = ranked(maps, seed)
@@ -268,7 +269,7 @@ def _row(
     images, target, seed = subjects.images, subjects.labels, options.seed
     correlation = similarity = np.full(len(some), np.nan)
     if name in BASELINES:
-        maps = as_mass(BASELINES[name](_as_input(images), seed))
+        maps = as_mass(BASELINES[name](as_input(images), seed))
     else:
         maps = as_mass(saliency_maps(model, images, target, name, seed))
     if name not in BASELINES and fresh is not None:
@@ -277,10 +278,6 @@ def _row(
         similarity = structural_similarity(maps[some], again)
     scores = score_maps(maps, model, subjects, options.fill, seed, precision)
     return scores | {"correlation": correlation, "similarity": similarity}
-
-
-def _as_input(images: UInt8[Tensor, "n h w"]) -> Float32[Tensor, "n 1 h w"]:
-    return images.unsqueeze(1).float().div(255)
 
 
 def _area(curve: Float32[Array, "n s"]) -> Float[Array, " n"]:

@@ -38,7 +38,7 @@ BLOBS = 6
 
 def deletion(
     model: nn.Module,
-    faces: Float[Tensor, "n 1 h w"],
+    faces: Float[Tensor, "n c h w"],
     target: Int64[Tensor, " n"],
     order: Int64[Tensor, "n hw"],
     fill: str = "mean",
@@ -51,7 +51,7 @@ def deletion(
 
 def insertion(
     model: nn.Module,
-    faces: Float[Tensor, "n 1 h w"],
+    faces: Float[Tensor, "n c h w"],
     target: Int64[Tensor, " n"],
     order: Int64[Tensor, "n hw"],
     fill: str = "mean",
@@ -63,7 +63,7 @@ def insertion(
 
 
 def _first(
-    order: Int64[Tensor, "n hw"], faces: Float[Tensor, "n 1 h w"], steps: int
+    order: Int64[Tensor, "n hw"], faces: Float[Tensor, "n c h w"], steps: int
 ) -> Bool[Tensor, "s n h w"]:
     """Which pixels are among the first 0, 1/steps, …, all of each order."""
     n, pixels = order.shape
@@ -74,7 +74,7 @@ def _first(
 
 def _curve(
     model: nn.Module,
-    faces: Float[Tensor, "n 1 h w"],
+    faces: Float[Tensor, "n c h w"],
     target: Int64[Tensor, " n"],
     keep: Bool[Tensor, "s n h w"],
     fill: str,
@@ -132,7 +132,7 @@ def planted(faces: Faces) -> Bool[np.ndarray, "7 p"] | None:
 
 
 def random_maps(
-    faces: Float[Tensor, "n 1 h w"], seed: int = 0, blobs: int = BLOBS
+    faces: Float[Tensor, "n c h w"], seed: int = 0, blobs: int = BLOBS
 ) -> Float[Tensor, "n h w"]:
     """Smooth random maps: uniform numbers on a grid of 6×6, enlarged. They know nothing."""
     generator = torch.Generator().manual_seed(seed)
@@ -141,7 +141,7 @@ def random_maps(
     return F.interpolate(grid, size, mode="bilinear", align_corners=False)[:, 0]
 
 
-def centre_maps(faces: Float[Tensor, "n 1 h w"], seed: int = 0) -> Float[Tensor, "n h w"]:
+def centre_maps(faces: Float[Tensor, "n c h w"], seed: int = 0) -> Float[Tensor, "n h w"]:
     """A Gaussian in the middle of the image, its standard deviation a quarter of the side."""
     sides = [torch.linspace(-2, 2, side) for side in faces.shape[-2:]]
     bells = [torch.exp(-side.square() / 2) for side in sides]

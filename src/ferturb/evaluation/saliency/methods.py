@@ -39,6 +39,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import SALIENCY, choose
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_grey, as_input, at_once
 from ferturb.evaluation.saliency.guided import GuidedReLUs
 from ferturb.evaluation.saliency.networks import layers_of, require_explainable
 from ferturb.evaluation.saliency.probability import (
@@ -62,7 +63,7 @@ NOISE, NOISY_COPIES = 0.1, 16
 
 def saliency(
     model: nn.Module,
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     target: Int64[Tensor, " b"],
     method: str = SALIENCY,
     seed: int = 0,
@@ -79,7 +80,7 @@ def saliency(
 
 def raw_saliency(
     model: nn.Module,
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     target: Int64[Tensor, " b"],
     method: str = SALIENCY,
     seed: int = 0,
@@ -93,7 +94,7 @@ def raw_saliency(
             f"{len(target)} targets"
         )
     if not len(faces):
-        return faces[:, 0]
+        return as_grey(faces)
     device = device_of(model)
     with evaluating(model), torch.inference_mode(mode=False), torch.enable_grad():
         ready = faces.detach().to(device).clone().requires_grad_()
@@ -103,7 +104,7 @@ def raw_saliency(
 
 def saliency_maps(
     model: nn.Module,
-    images: UInt8[Tensor, "n h w"],
+    images: UInt8[Tensor, "n *c h w"],
     target: Int64[Tensor, " n"],
     method: str = SALIENCY,
     seed: int = 0,
@@ -116,11 +117,11 @@ def saliency_maps(
     Arrays of NumPy will do as well.
     """
     images, target = torch.as_tensor(images), torch.as_tensor(target)
-    batch_size = batch_size or min(32, at_a_time(model))
-    parts = [torch.zeros(0, *images.shape[1:])]
+    batch_size = batch_size or min(at_once(32, images), at_a_time(model))
+    parts = [torch.zeros(0, *images.shape[-2:])]
     for start in range(0, len(images), batch_size):
         some = slice(start, start + batch_size)
-        faces = images[some].unsqueeze(1).float().div(255)
+        faces = as_input(images[some])
         parts.append(raw_saliency(model, faces, target[some], method, seed).float())
         on_progress(min(start + batch_size, len(images)), len(images))
     return torch.cat(parts)
@@ -213,13 +214,13 @@ def occlusion(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) ->
     with torch.no_grad():
         found = Occlusion(probabilities(model)).attribute(
             faces.detach(),
-            sliding_window_shapes=(1, side, side),
-            strides=(1, side // 2, side // 2),
+            sliding_window_shapes=(faces.shape[1], side, side),
+            strides=(faces.shape[1], side // 2, side // 2),
             baselines=MEAN,
             target=target,
-            perturbations_per_eval=max(1, BATCH // len(faces)),
+            perturbations_per_eval=max(1, at_once(BATCH, faces) // len(faces)),
         )
-    return _map(found).clamp_min(0)
+    return _map(found / faces.shape[1]).clamp_min(0)
 
 
 METHODS: dict[str, Method] = {
@@ -255,4 +256,5 @@ def _cam(model: nn.Module, faces: Tensor, target: Tensor, least: int) -> Tensor:
 
 
 def _map(attribution: Tensor) -> Tensor:
-    return attribution.detach()[:, 0]
+    """What a pixel's channels say together."""
+    return attribution.detach().sum(1)

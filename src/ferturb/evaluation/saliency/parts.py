@@ -20,8 +20,7 @@ _FIRST: tuple[str, ...] = ("eyes", "brows", "mouth", "nose", "cheeks", "forehead
 def parts_of(faces: Faces, landmarks: Landmarks | None = None) -> Int64[Tensor, "n h w"]:
     """Which of `PARTS` each pixel of each face belongs to; `landmarks` None finds them."""
     landmarks = landmarks or find_landmarks(faces.images)
-    size = (faces.images.shape[1], faces.images.shape[2])
-    return partition(landmarks.points, size)
+    return partition(landmarks.points, faces.size)
 
 
 def partition(

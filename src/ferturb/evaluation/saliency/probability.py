@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from ferturb.base.pixels import at_once
 from ferturb.models.ensemble import Ensemble
 from ferturb.models.inference import autocast
 from ferturb.models.wrapped import Wrapped
@@ -27,7 +28,7 @@ def probabilities(model: nn.Module) -> Callable[[Tensor], Tensor]:
     """
     count = how_many_summed(model)
 
-    def of(faces: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 7"]:
+    def of(faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 7"]:
         logits: Tensor = model(faces)
         if logits.dtype != faces.dtype:  # computed in fewer digits
             logits = logits.float()
@@ -55,14 +56,14 @@ def at_a_time(model: nn.Module) -> int:
 @torch.no_grad()
 def probability_of(
     model: nn.Module,
-    faces: Float[Tensor, "n 1 h w"],
+    faces: Float[Tensor, "n c h w"],
     target: Int64[Tensor, " n"],
     precision: str = "float32",
 ) -> Float[Tensor, " n"]:
     """The probability of each face's target emotion, in batches, on the CPU."""
     of, device = probabilities(model), device_of(model)
     parts = []
-    for part in faces.split(BATCH):  # type: ignore[no-untyped-call]
+    for part in faces.split(at_once(BATCH, faces)):  # type: ignore[no-untyped-call]
         with autocast(precision, device):
             parts.append(of(part.to(device)).cpu())
     return torch.cat(parts).gather(1, target.cpu()[:, None])[:, 0]

@@ -32,7 +32,7 @@ WINDOW = 7
 
 
 def randomised(
-    model: nn.Module, faces: Float[Tensor, "b 1 h w"], seed: int = 0, share: float = 1.0
+    model: nn.Module, faces: Float[Tensor, "b c h w"], seed: int = 0, share: float = 1.0
 ) -> nn.Module:
     """A copy of a model whose last `share` of the layers (rounded up) has shuffled weights.
 
@@ -58,7 +58,7 @@ def _shuffle(parameter: nn.Parameter, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def _take_statistics(model: nn.Module, faces: Float[Tensor, "b 1 h w"]) -> None:
+def _take_statistics(model: nn.Module, faces: Float[Tensor, "b c h w"]) -> None:
     norms = [
         module
         for network in networks_of(model)

@@ -25,6 +25,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ferturb.base.pixels import at_once
 from ferturb.evaluation.saliency.probability import BATCH, probabilities
 from ferturb.models.classifier import MEAN
 
@@ -36,7 +37,7 @@ SHOWN = 0.5
 @torch.no_grad()
 def rise(
     model: nn.Module,
-    faces: Float[Tensor, "b 1 h w"],
+    faces: Float[Tensor, "b c h w"],
     target: Int64[Tensor, " b"],
     seed: int = 0,
     masks: int = MASKS,
@@ -45,7 +46,7 @@ def rise(
     b, _, h, w = faces.shape
     of, shown = probabilities(model), rise_masks(masks, (h, w), seed).to(faces)
     scores = faces.new_zeros(b, masks)
-    at_a_time = max(1, BATCH // b)
+    at_a_time = max(1, at_once(BATCH, faces) // b)
     for start in range(0, masks, at_a_time):
         some = shown[start : start + at_a_time]
         seen = MEAN + (faces - MEAN)[:, None] * some[None, :, None]

@@ -13,6 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ferturb.base.pixels import as_input
 from ferturb.evaluation import metrics
 from ferturb.perturb.clusters import intensity
 from ferturb.perturb.views import views_of
@@ -22,7 +23,7 @@ from ferturb.report.model_results import ModelResult
 
 
 def clusters_left_out(
-    face: UInt8[Tensor, "h w"], maps: Mapping[str, Int64[np.ndarray, "h w"]], mark: str = ""
+    face: UInt8[Tensor, "*c h w"], maps: Mapping[str, Int64[np.ndarray, "h w"]], mark: str = ""
 ) -> Figure:
     """Figure 4: a face, the cluster map of each run over it, and its K+1 views.
 
@@ -34,8 +35,8 @@ def clusters_left_out(
     with style.new_figure(width, len(maps) * (width / columns + 0.3) + 0.1) as figure:
         grid = figure.subplots(len(maps), columns, squeeze=False)
         for row, (name, found) in zip(grid, maps.items(), strict=True):
-            batch = face.float().div(255)[None, None]
-            views = views_of(batch, torch.from_numpy(found)[None], ks[name])[0, :, 0].numpy()
+            batch, clusters = as_input(face[None]), torch.from_numpy(found)[None]
+            views = views_of(batch, clusters, ks[name])[0].numpy()
             style.draw_face(row[0], views[-1], "the face")
             style.draw_face(row[1], views[-1], "clusters")
             _overlay(row[1], found, ks[name])
@@ -51,7 +52,7 @@ def clusters_left_out(
 
 def maps_by_epoch(
     maps: Int64[Tensor, "epochs h w"],
-    face: UInt8[Tensor, "h w"] | None = None,
+    face: UInt8[Tensor, "*c h w"] | None = None,
     most: int = 12,
     mark: str = "",
 ) -> Figure:
@@ -77,7 +78,7 @@ def maps_by_epoch(
 
 
 def attention_by_stage(
-    faces: UInt8[Tensor, "n h w"],
+    faces: UInt8[Tensor, "n *c h w"],
     gates: Float[Tensor, "g n h w"],
     attention: Float[Tensor, "n h w"],
     threshold: float = 0.5,

@@ -159,9 +159,11 @@ def _best_map(run: RunResult) -> np.ndarray:
     return np.asarray(maps[min(run.best_epoch, len(maps)) - 1])
 
 
-def _example(faces: Faces | None, size: tuple[int, int]) -> tuple[UInt8[Tensor, "h w"], str, str]:
+def _example(
+    faces: Faces | None, size: tuple[int, int]
+) -> tuple[UInt8[Tensor, "*c h w"], str, str]:
     """The first test face labelled happy, else the first, its name and mark; grey without one."""
-    if faces is None or not len(faces) or tuple(faces.images.shape[1:]) != size:
+    if faces is None or not len(faces) or faces.size != size:
         return torch.full(size, 150, dtype=torch.uint8), "", ""
     test = faces.split("test")
     place = _first(test, "happy")

@@ -94,8 +94,10 @@ class Picture:
 
 
 def draw_face(axes: Axes, image: np.ndarray, title: str, frame: str = "") -> None:
-    """A grey face without axes, its title above it, in a frame of this colour if there is one."""
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    """A face, grey (h, w) or RGB (3, h, w), in [0, 1], without axes; its title above it, in a frame
+    of this colour if there is one."""
+    shown = image[0] if image.shape[:-2] == (1,) else np.moveaxis(image, range(-2, 0), (0, 1))
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(title, fontsize=8.5, fontweight="normal", loc="center")
     axes.set_xticks([])
     axes.set_yticks([])

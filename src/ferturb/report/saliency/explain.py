@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
@@ -84,7 +85,7 @@ def explain_figure(
     models = [run.cpu() if isinstance(run, Wrapped) else run.run.load_model() for run in runs]
     names = model_names(runs)
     shown = example_faces(runs, models, faces, split)
-    batch = shown.faces.images.unsqueeze(1).float().div(255)
+    batch = as_input(shown.faces.images)
     maps, notes = {}, {}
     for name, model, row in zip(names, models, shown.probability, strict=True):
         maps[name] = raw_saliency(model, batch, shown.faces.labels, method, seed)

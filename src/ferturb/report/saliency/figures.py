@@ -32,7 +32,7 @@ _MOST = 4.0
 
 
 def faces_and_saliency(
-    images: UInt8[Array, "k h w"],
+    images: UInt8[Array, "k *c h w"],
     titles: Sequence[str],
     maps: Mapping[str, Float[Array, "k h w"]],
     notes: Mapping[str, Sequence[str]],
