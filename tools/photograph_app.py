@@ -1,6 +1,6 @@
 """Photograph the web page: ``python tools/photograph_app.py``.
 
-Starts `ferturb app`, opens it in a headless Chromium and does what a visitor does with the first
+Starts `ferturb app`, opens it in a headless Chromium and does what a visitor does with a
 drawn face: leaves the mouth out and compares the models. Writes ``docs/img/app.png``
 (a desktop) and ``docs/img/app_phone.png`` (a phone, dark). `--all DIR` also writes the page's other
 states, to look at. `--python` names another environment's Python, a trimmed one for instance.
@@ -90,11 +90,11 @@ def main() -> None:
     with served(options.python) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = opened(browser, address, **DESKTOP)
-        choose(page, "happy")
+        choose(page, "sad")
         leave_out(page, "mouth", compare=True)
         photograph(page, options.out / "app.png")
         phone = opened(browser, address, color_scheme="dark", **PHONE)
-        choose(phone, "happy")
+        choose(phone, "sad")
         leave_out(phone, "mouth", compare=False)
         phone.evaluate("document.querySelector('#result').scrollIntoView()")
         small = options.out / "app_phone.png"

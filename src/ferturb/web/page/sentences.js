@@ -16,7 +16,7 @@ export function outcome(before, now) {
   if (was === null) return `it says ${is}; before, it didn’t know`;
   if (was !== is) return `it takes this face for ${is}, no longer for ${was}`;
   if (points <= -3) return `it still says ${is}, but is less sure`;
-  return points >= 3 ? `it still says ${is}, and is surer` : `it makes no difference: ${is}`;
+  return points >= 3 ? `it still says ${is}, and is surer` : `it says the same: ${is}`;
 }
 
 // Of the table of all changes: what the answer leans on most.
