@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import ferturb
 from made_photos import encoded, portrait
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -249,6 +250,15 @@ def test_the_pictures_of_the_readme_are_there() -> None:
         path = ROOT / picture
         assert path.is_file(), f"the README shows {picture}, which is not there"
         assert path.stat().st_size < 500_000
+
+
+def test_the_badges_say_what_is_so(tool: Any) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8").lower()
+    for path, svg in tool.badges().items():
+        said = re.search(r'aria-label="(\w+): ([^"]+)"', svg)
+        assert said is not None
+        assert f"![{said[1]} {said[2]}](docs/img/{path.name})".lower() in readme
+    assert f"![version {ferturb.__version__}]" in readme
 
 
 def test_the_links_of_the_readme_lead_somewhere() -> None:

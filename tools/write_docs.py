@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from write_docs_badges import badges
 from write_docs_commands import commands
 from write_docs_results import (
     baselines,
@@ -158,15 +159,15 @@ def filled(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Every page with marked parts, as it should be."""
+    """Every page with marked parts, and every badge, as it should be."""
     paths = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     texts = {path: path.read_text(encoding="utf-8") for path in paths}
-    return {path: filled(text) for path, text in texts.items() if PART.search(text)}
+    return {path: filled(text) for path, text in texts.items() if PART.search(text)} | badges()
 
 
 def main() -> None:
     for path, text in pages().items():
-        if path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
             sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
