@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from filelock import FileLock
 
 from ferturb.base.config import RecipeConfig, RunConfig
 from ferturb.base.config.fields import build, in_range, require_types
@@ -24,6 +25,8 @@ STORAGE = "trials.sqlite3"
 PLAN = "search.json"
 RUNS = "runs"
 _NAME = "search"
+PATIENCE = 60
+"""Seconds that a process waits for another to write into the storage."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -147,10 +150,19 @@ class SearchFolder:
 
     def study(self) -> optuna.Study:
         """Optuna's own record of the trials, in one SQLite file."""
-        return optuna.create_study(
-            storage=f"sqlite:///{self.folder.resolve() / STORAGE}",
-            study_name=_NAME,
-            direction="maximize",
-            pruner=self.search.pruner(),
-            load_if_exists=True,
-        )
+        place = f"sqlite:///{self.folder.resolve() / STORAGE}"
+        with self.alone():  # one process makes the tables
+            storage = optuna.storages.RDBStorage(
+                place, engine_kwargs={"connect_args": {"timeout": PATIENCE}}
+            )
+            return optuna.create_study(
+                storage=storage,
+                study_name=_NAME,
+                direction="maximize",
+                pruner=self.search.pruner(),
+                load_if_exists=True,
+            )
+
+    def alone(self) -> FileLock:
+        """Held by whoever takes the next trial."""
+        return FileLock(self.folder / ".next")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import optuna
 import torch
-from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from ferturb.base.errors import FerturbError
@@ -57,7 +56,7 @@ class Worker:
     def _next(self, study: optuna.Study, name: str) -> optuna.Trial | None:
         """The next trial with its values, and nobody else's; None when the budget is used."""
         search = self.place.search
-        with FileLock(self.place.folder / ".next"):
+        with self.place.alone():
             _take_up_again(study, self.place.folder)
             number = len(counted(study))
             if number >= search.trials:
