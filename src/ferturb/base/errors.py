@@ -23,6 +23,7 @@ _EXTRAS = {
     "kagglehub": "kaggle",
     "huggingface_hub": "hub",
     "optuna": "search",
+    "sqlalchemy": "search",
     "ray": "ray",
     "mlflow": "mlflow",
     "tensorboard": "tensorboard",

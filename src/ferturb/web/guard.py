@@ -23,6 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ferturb.base.threads import usable_cores
+
 HEADERS: dict[str, str] = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -37,9 +39,9 @@ HEADERS: dict[str, str] = {
     "Cache-Control": "no-store",
 }
 """On every answer."""
-AT_ONCE = 2
-"""Questions that are worked on at the same time."""
-SLOTS = 8
+AT_ONCE = max(2, usable_cores())
+"""Questions that are worked on at the same time; each takes about one core."""
+SLOTS = 4 * AT_ONCE
 """Questions that have arrived and wait their turn, at most; the others are told to come back."""
 PATIENCE = 60.0
 """Seconds a question may take to arrive."""
