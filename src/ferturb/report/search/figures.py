@@ -80,15 +80,13 @@ def slices(found: SearchResults) -> Figure:
 
 
 def _slice(axes: Axes, found: SearchResults, name: str) -> None:
-    values = [trial.values[name] for trial in found.trials]
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if numbers and len(set(values)) > 4:
+    if name in found.ranges:
         _dots(axes, found, lambda trial: float(trial.values[name]))
-        if name in found.logarithmic:
+        if found.ranges[name]:
             axes.set_xscale("log")
             axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        kinds = sorted(set(map(str, values)), key=lambda v: (len(v), v))
+        kinds = sorted({str(t.values[name]) for t in found.trials}, key=lambda v: (len(v), v))
         _dots(axes, found, lambda trial: float(kinds.index(str(trial.values[name]))))
         axes.set_xticks(range(len(kinds)), kinds)
         axes.set_xlim(-0.5, len(kinds) - 0.5)
@@ -99,7 +97,7 @@ def _dots(axes: Axes, found: SearchResults, place: object) -> None:
     """A dot for every trial that was measured: filled where it came to its end."""
     assert callable(place)
     for trial in found.trials:
-        if trial.accuracy is None:
+        if trial.accuracy is None or trial.state == "running":
             continue
         filled = trial.state == "complete"
         how = {"color": VERMILLION if trial is found.best else BLUE} if filled else _EARLY

@@ -44,9 +44,10 @@ class SearchResults:
     prune_after: int
     """The first epoch at whose end a trial could be ended; 0: none."""
     first: Mapping[str, Any] | None
-    """The recipe's own values, if they were the first trial's."""
-    logarithmic: tuple[str, ...]
-    """Fields that were drawn by their logarithm."""
+    """The recipe's own values, if a trial took them; its trial may not be the first to be counted,
+    where the first process was killed."""
+    ranges: Mapping[str, bool]
+    """Fields that were drawn from a range, and whether by their logarithm; others had choices."""
     importances: Mapping[str, float]
     """Field -> share of the accuracy's spread, if enough trials ended."""
     model: str
@@ -62,8 +63,8 @@ class SearchResults:
     @property
     def own(self) -> Trial | None:
         """The trial of the recipe as it is, if it came to its end."""
-        first = self.trials[0] if self.trials and self.first is not None else None
-        return first if first is not None and first.state == "complete" else None
+        own = (t for t in self.trials if t.values == self.first and t.state == "complete")
+        return next(own, None)
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:

@@ -91,8 +91,9 @@ def sentences(found: SearchResults) -> list[str]:
     if own is not None and own.accuracy is not None:
         margin = 1.96 * (own.accuracy * (1 - own.accuracy) / found.validation_faces) ** 0.5
         said.append(
-            f"The recipe as it is (trial 1) has {own.accuracy:.2%} there; one such accuracy alone "
-            f"is uncertain by ±{100 * margin:.1f} points (95 %, {found.validation_faces:,} faces)."
+            f"The recipe as it is (trial {own.number}) has {own.accuracy:.2%} there; one such "
+            f"accuracy alone is uncertain by ±{100 * margin:.1f} points (95 %, "
+            f"{found.validation_faces:,} faces)."
         )
     said.append(
         f"The best of {len(trials)} is chosen on the faces that it is measured on, so its accuracy "

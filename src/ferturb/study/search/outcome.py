@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -10,7 +12,7 @@ from ferturb.data.faces import Faces
 from ferturb.report.search.build import build_search_report
 from ferturb.report.search.results import SearchResults, Trial
 from ferturb.runs.run import Run
-from ferturb.study.search.plan import RUNS, SearchFolder
+from ferturb.study.search.plan import RUNS, Search, SearchFolder
 from ferturb.study.search.trials import counted
 
 TABLE, BEST, REPORT = "trials.csv", "best.json", "report"
@@ -55,8 +57,8 @@ def write_outcome(place: SearchFolder, study: optuna.Study, faces: Faces) -> Sea
         epochs,
         search.sampler,
         search.prune_after,
-        search.first_values(),
-        tuple(d.field for d in search.dimensions if d.log),
+        _own_values(search),
+        {d.field: d.log for d in search.dimensions if not d.choices},
         importances(study),
         search.base.model.name,
         faces.source,
@@ -67,6 +69,11 @@ def write_outcome(place: SearchFolder, study: optuna.Study, faces: Faces) -> Sea
         write_json(place.folder / BEST, search.best_config(dict(found.best.values)).to_dict())
         build_search_report(place.folder / REPORT, found)
     return found
+
+
+def _own_values(search: Search) -> dict[str, Any] | None:
+    first = search.first_values()
+    return None if first is None else {d.field: d.value(first[d.field]) for d in search.dimensions}
 
 
 def _trial(place: SearchFolder, number: int, frozen: FrozenTrial) -> Trial:
