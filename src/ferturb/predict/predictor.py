@@ -119,9 +119,9 @@ class Predictor:
     ) -> Iterator[PhotoPrediction]:
         for is_video, group in groupby(files, lambda p: p.suffix.lower() in VIDEOS):
             if not is_video:
-                files = (partial(self._read, path, reading, keep) for path in group)
+                looks = (partial(self._read, path, reading, keep) for path in group)
                 alone = reading.cropped or reading.frames  # frames come one by one
-                yield from self._classified(self._looked(files, alone))
+                yield from self._classified(self._looked(looks, alone))
                 continue
             for path in group:
                 try:

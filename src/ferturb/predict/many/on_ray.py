@@ -32,17 +32,18 @@ def on_ray(work: Work, pieces: Iterable[Piece], workers: int) -> Iterator[Counts
     """The counts of each piece as it is done by one of so many actors."""
     import ray
 
+    actor: Any = _Actor  # a class is what Ray Data keeps open
     rows = [asdict(piece) for piece in pieces]
     if not rows:
         return
     started = not ray.is_initialized()
     if started:
-        own = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers + 1}
+        own: dict[str, Any] = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers + 1}
         ray.init(include_dashboard=False, log_to_driver=False, **own)
     try:
         pieces_on_ray = ray.data.from_items(rows, override_num_blocks=len(rows))
         done = pieces_on_ray.map(
-            _Actor, fn_constructor_args=(work,), concurrency=workers, num_cpus=1
+            actor, fn_constructor_args=(work,), concurrency=workers, num_cpus=1
         )
         for row in done.iter_rows():
             yield row["photos"], row["failed"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +14,7 @@ from ferturb.report.form import style
 from ferturb.report.form.style import BLUE, DASHED, GREY, VERMILLION, new_figure, panels_on
 from ferturb.report.search.results import SearchResults, Trial, short
 
-_EARLY = {"color": GREY, "markerfacecolor": "white"}
+_EARLY: Any = {"color": GREY, "markerfacecolor": "white"}
 
 
 def history(found: SearchResults) -> Figure:
@@ -93,14 +95,13 @@ def _slice(axes: Axes, found: SearchResults, name: str) -> None:
     axes.set_title(short(name))
 
 
-def _dots(axes: Axes, found: SearchResults, place: object) -> None:
+def _dots(axes: Axes, found: SearchResults, place: Callable[[Trial], float]) -> None:
     """A dot for every trial that was measured: filled where it came to its end."""
-    assert callable(place)
     for trial in found.trials:
         if trial.accuracy is None or trial.state == "running":
             continue
         filled = trial.state == "complete"
-        how = {"color": VERMILLION if trial is found.best else BLUE} if filled else _EARLY
+        how: Any = {"color": VERMILLION if trial is found.best else BLUE} if filled else _EARLY
         axes.plot(place(trial), 100 * trial.accuracy, "o", markersize=4, **how)
     if axes.get_subplotspec() is None or axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         axes.set_ylabel("validation accuracy, %")
