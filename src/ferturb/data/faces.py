@@ -23,7 +23,7 @@ from ferturb.base.pixels import are_images, require_images
 from ferturb.base.raster import FACE_SIZE, Raster
 from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors, save_tensors
-from ferturb.data.memory import room, selected
+from ferturb.data.memory import LARGE, room, selected
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """FER2013's Training, PublicTest and PrivateTest. Index = split code."""
@@ -127,6 +127,10 @@ class Faces:
             picture = Image.fromarray(face.transpose(1, 2, 0) if self.coloured else face)
             images[i] = face_of(picture, raster)
         return replace(self, images=torch.from_numpy(images))
+
+    def images_on(self, device: torch.device) -> UInt8[Tensor, "n *c h w"]:
+        """The images on a device; those of over a gigabyte stay in the file that they lie in."""
+        return self.images if self.images.numel() >= LARGE else self.images.to(device)
 
     def split(self, name: str) -> Faces:
         """The faces of one split: "train", "validation" or "test"."""

@@ -39,6 +39,13 @@ def room(shape: tuple[int, ...]) -> UInt8[np.ndarray, "n *c s s"]:
             return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
+def black_like(images: UInt8[Tensor, "n *c h w"]) -> UInt8[Tensor, "n *c h w"]:
+    """Black images to write on, as many and as large as these."""
+    if images.device.type != "cpu":
+        return torch.zeros_like(images)
+    return torch.from_numpy(room(tuple(images.shape)))
+
+
 def readable_ones(
     faces: UInt8[np.ndarray, "n *c s s"], readable: Bool[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "m *c s s"]:

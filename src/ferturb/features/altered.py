@@ -24,6 +24,7 @@ import torch
 from ferturb.base.checks import require_kind
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import at_once
 from ferturb.base.storage import sources_version
 from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.data.cache import cache_folder, cached
@@ -131,11 +132,11 @@ def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = N
 
 def find_all_landmarks(faces: Faces, progress: Progress | None = None) -> Landmarks:
     """`find_landmarks` of many faces, telling how far it is."""
-    parts = []
-    for images in torch.split(faces.images, _CHUNK):
+    parts, chunk = [], at_once(_CHUNK // 32, faces.images) * 32
+    for images in torch.split(faces.images, chunk):
         parts.append(find_landmarks(images))
         if progress is not None:
-            progress(min(len(parts) * _CHUNK, len(faces)), len(faces))
+            progress(min(len(parts) * chunk, len(faces)), len(faces))
     return Landmarks(
         torch.cat([part.points for part in parts]),
         torch.cat([part.confidence for part in parts]),

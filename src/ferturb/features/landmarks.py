@@ -120,7 +120,8 @@ def find_landmarks(
     h, w = images.shape[-2:]
     found = look(model.network, images, device)
     confidence = confidence_of(found, model.calibration)
-    lost = (confidence < model.calibration.least) | blank(luma(images.cpu()))
+    blanks = [blank(luma(part.cpu())) for part in torch.split(images, _BATCH)]
+    lost = (confidence < model.calibration.least) | torch.cat(blanks)
     lost |= ~found.points.isfinite().flatten(1).all(1)
     points = torch.where(lost[:, None, None], model.mean_shape, found.points)
     scale = points.new_tensor([w / SIDE, h / SIDE])

@@ -32,6 +32,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_images, as_input, at_once, over
 from ferturb.base.raster import FACE_SIZE
 from ferturb.data.faces import Faces
+from ferturb.data.memory import black_like
 from ferturb.features.landmarks import Landmarks, find_landmarks
 from ferturb.features.points import COUNT
 from ferturb.features.random_regions import control_regions
@@ -105,7 +106,7 @@ def leave_out(
             f"{len(landmarks)} landmarks; pass those of these faces, or none"
         )
     generator = torch.Generator().manual_seed(seed)
-    images = faces.images.clone()
+    images = black_like(faces.images)
     step = at_once(_BATCH, faces.images)
     for number, start in enumerate(range(0, len(faces), step)):
         some = slice(start, start + step)
@@ -114,7 +115,7 @@ def leave_out(
         if control:
             draw = int(np.random.default_rng([seed, number]).integers(2**62))
             hidden = control_regions(hidden, found["face"], draw)
-        images[some] = without(images[some], hidden, fill, generator)
+        images[some] = without(faces.images[some], hidden, fill, generator)
     what = f"random regions of the area of {feature}" if control else feature
     record = {
         **{"feature": feature, "fill": fill, "control": control, "seed": seed},

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_grey, as_images, as_input
+from ferturb.base.pixels import as_grey, as_images, as_input, at_once
 from ferturb.models.attention import SpatialGate
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
@@ -245,7 +245,7 @@ def mean_attention(
 ) -> Float[Tensor, "h w"]:
     """The attention map averaged over faces, float64 sums, float32 result."""
     total = torch.zeros(images.shape[-2:], dtype=torch.float64)
-    for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
+    for batch in images.split(at_once(batch_size, images)):  # type: ignore[no-untyped-call]
         total += intensity(as_input(batch)).double().sum(0).cpu()
     return (total / len(images)).float()
 
@@ -256,8 +256,9 @@ def maps_of_faces(
     """The cluster map of every face (uint8: K is at most 64), and how many were uninformative."""
     size = (len(images), *images.shape[-2:])
     maps, count = torch.empty(size, dtype=torch.uint8), 0
-    for start in range(0, len(images), batch_size):
-        some = slice(start, start + batch_size)
+    step = at_once(batch_size, images)
+    for start in range(0, len(images), step):
+        some = slice(start, start + step)
         found = source.of_faces(as_input(images[some]))
         maps[some] = found.maps.to(torch.uint8).cpu()
         count += int(found.uninformative.sum())

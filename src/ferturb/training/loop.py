@@ -224,7 +224,7 @@ def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
         place = index.to(t.device)
         total = (epoch - 1) * count + number
         rate = learning_rate(recipe, total, count, past)
-        batch = Batch(index, loop.images[place], recipe.augment, generator, size)
+        batch = Batch(index, loop.images[index].to(t.device), recipe.augment, generator, size)
         heads = tuple(head.at(place) for head in loop.heads)
         yield _Planned(number, total, rate, batch, heads, draws)
 
@@ -302,4 +302,4 @@ def require_splits(faces: Faces) -> None:
 def _training_split(t: Training) -> tuple[Tensor, tuple[Head, ...]]:
     require_splits(t.faces)
     chosen = t.faces.split("train")
-    return chosen.images.to(t.device), tuple(head.to(t.device) for head in _heads(t, chosen))
+    return chosen.images_on(t.device), tuple(head.to(t.device) for head in _heads(t, chosen))

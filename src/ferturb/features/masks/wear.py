@@ -20,6 +20,7 @@ from torch import Tensor
 from ferturb.base.config import unknown
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import luma
+from ferturb.data.memory import black_like
 from ferturb.features.masks import occluders
 from ferturb.features.masks.dyes import dyes_of
 from ferturb.features.masks.frame import Plane, Scalar
@@ -130,7 +131,7 @@ def wear(
     keys = index_keys(n, seed) if keys is None else keys
     kinds = _kinds(keys.cpu(), kind)
     keys, points = keys.to(images.device), points.to(images.device)
-    out, kept = images.clone(), torch.ones(n, h, w, dtype=torch.bool, device=images.device)
+    out, kept = black_like(images), torch.ones(n, h, w, dtype=torch.bool, device=images.device)
     step, done = max(1, _CHUNK_PIXELS // max(1, h * w)), 0
     for name in dict.fromkeys(kinds):
         drawer = KINDS[name]
