@@ -23,7 +23,7 @@ LARGE = 2**30
 _CHUNK = 256
 
 
-def room(shape: tuple[int, ...]) -> UInt8[np.ndarray, "n *c s s"]:
+def room(shape: tuple[int, ...]) -> UInt8[np.ndarray, "n *c h w"]:
     """Black faces to write on: in memory, or from `LARGE` bytes on in a file that is mapped.
 
     The file has no name, and is gone as soon as nobody uses the faces.
@@ -47,8 +47,8 @@ def black_like(images: UInt8[Tensor, "n *c h w"]) -> UInt8[Tensor, "n *c h w"]:
 
 
 def readable_ones(
-    faces: UInt8[np.ndarray, "n *c s s"], readable: Bool[np.ndarray, " n"]
-) -> UInt8[np.ndarray, "m *c s s"]:
+    faces: UInt8[np.ndarray, "n *c h w"], readable: Bool[np.ndarray, " n"]
+) -> UInt8[np.ndarray, "m *c h w"]:
     """The faces that could be read, moved together in their own place."""
     places = np.flatnonzero(readable)
     if len(places) < len(faces):
