@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from ferturb.base.config import PAPER, RELEASED, ModelConfig, RecipeConfig
+from ferturb.base.config import EMONEXT, PAPER, RELEASED, ModelConfig, RecipeConfig
 from ferturb.models.classifier import Classifier
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,
     learning_rate,
-    momentum_state,
-    restore_momentum,
+    optimizer_state,
+    restore_optimizer,
     set_learning_rate,
+    update,
 )
 
 
@@ -117,20 +118,57 @@ def test_without_decay_the_average_is_the_model_itself() -> None:
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_momentum_goes_out_and_in() -> None:
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_what_an_optimizer_remembers_goes_out_and_in(name: str) -> None:
     torch.manual_seed(0)
-    model = nn.Linear(3, 2)
-    optimizer = build_optimizer(model, RecipeConfig())
-    assert momentum_state(optimizer) == [None, None]
-    model(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    kept = [m.clone() for m in momentum_state(optimizer) if m is not None]
-    other = build_optimizer(model, RecipeConfig())
-    restore_momentum(other, kept)
-    for mine, theirs in zip(kept, momentum_state(other), strict=True):
-        assert theirs is not None
-        assert torch.equal(mine, theirs)
-        assert mine.abs().sum() > 0
+    recipe = RecipeConfig(optimizer=name, learning_rate=0.1)  # type: ignore[arg-type]
+    nets = [nn.Linear(3, 2) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    first, other = (build_optimizer(net, recipe) for net in nets)
+    assert optimizer_state(first) == {}
+    for _ in range(3):
+        update(first, nets[0], nets[0](torch.ones(1, 3)).square().sum(), 0.1)
+    nets[1].load_state_dict(nets[0].state_dict())
+    kept = {k: v.clone() for k, v in optimizer_state(first).items()}
+    names = {"sgd": {"momentum"}}.get(name, {"exp_avg", "exp_avg_sq", "step"})
+    assert set(kept) == {f"{n}/{i}" for n in names for i in (0, 1)}
+    restore_optimizer(other, kept | {"model/weight": torch.zeros(1)})
+    for optimizer, net in zip((first, other), nets, strict=True):
+        update(optimizer, net, net(torch.ones(1, 3)).square().sum(), 0.1)
+    assert torch.equal(nets[0].weight, nets[1].weight)
+    assert torch.equal(nets[0].bias, nets[1].bias)
+
+
+def test_adam_by_hand_with_l2_and_apart() -> None:
+    """One step from nothing: the rate, and with AdamW the rate times the decay of the weight."""
+    for name, expected in (("adam", 2 - 0.1), ("adamw", 2 - 0.1 * 0.5 * 2 + 0.1)):
+        net = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(net.weight, 2.0)
+        recipe = RecipeConfig(optimizer=name, weight_decay=0.5)  # type: ignore[arg-type]
+        # the gradient is -0.4; L2 adds 0.5 · 2, so that Adam goes the other way
+        update(build_optimizer(net, recipe), net, -0.4 * net.weight.sum(), 0.1)
+        assert net.weight.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_gradient_is_clipped_to_its_norm() -> None:
+    net = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(net.weight)
+    recipe = RecipeConfig(momentum=0.0, weight_decay=0.0)
+    for clip, length in ((0.0, 5.0), (1.0, 1.0), (10.0, 5.0)):
+        nn.init.zeros_(net.weight)
+        loss = (net.weight * torch.tensor([[3.0, 4.0]])).sum()
+        update(build_optimizer(net, recipe), net, loss, 1.0, clip)
+        assert net.weight.norm().item() == pytest.approx(length, rel=1e-4)
+
+
+def test_restarts_at_known_points() -> None:
+    """The published scheduler counts from 1 and has a climb of 128 in rounds of 1,024 steps."""
+    rates = [learning_rate(EMONEXT, step, 449, []) for step in range(2048)]
+    assert rates[0] == pytest.approx(1e-3 / 128)
+    assert rates[127] == pytest.approx(1e-3)
+    assert rates[127 + 448] == pytest.approx(5e-4)
+    assert rates[1023] == 0.0
+    assert rates[1024:] == rates[:1024]
 
 
 def test_weight_decay_on_everything_if_the_recipe_says_so(tiny: str) -> None:

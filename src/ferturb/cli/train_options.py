@@ -99,7 +99,8 @@ class RecipeOptions:
     recipe: str = "fast"
     """`fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with mixup
     and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see what a method
-    adds), `paper` or `released` (that of the program released with the paper)."""
+    adds), `paper` or `released` (that of the program released with the paper), or that of a system
+    that it cites: `deep-emotion`, `emonext`."""
     epochs: int | None = None
     """In place of the recipe's."""
     learning_rate: float | None = None

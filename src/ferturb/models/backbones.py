@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
 from ferturb.models.compact import compact, compact_tiny, compact_wide
+from ferturb.models.deep_emotion import deep_emotion
 from ferturb.models.dpn import dpn26
 from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged, he_normal
@@ -245,5 +246,7 @@ BACKBONES: dict[str, Callable[[], Staged]] = {
     "resmasking": resmasking,
     "resmasking18": resmasking18,
     "resmasking18-half": resmasking18_half,
+    "deep-emotion": deep_emotion,
+    "deep-emotion-streams": partial(deep_emotion, streams=True),
 }
 """Every network by its name. Any other name is looked up in timm."""

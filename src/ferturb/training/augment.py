@@ -118,6 +118,9 @@ def random_affine(
     b, _, h, w = faces.shape
     target = (h, w) if size is None else (size, size)
     flips = torch.rand(b, generator=generator) < config.flip
+    if config.flip_vertical:
+        upside = torch.rand(b, generator=generator) < config.flip_vertical
+        faces = torch.where(upside[:, None, None, None].to(faces.device), faces.flip(-2), faces)
     if not (config.rotate or config.scale or config.shift or config.shear or config.cut):
         faces = torch.where(flips[:, None, None, None].to(faces.device), faces.flip(-1), faces)
         if target == (h, w):

@@ -20,8 +20,8 @@ from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.training.optimizer import (
     AveragedWeights,
     build_optimizer,
-    momentum_state,
-    restore_momentum,
+    optimizer_state,
+    restore_optimizer,
 )
 
 FORMAT = "ferturb-checkpoint-1"
@@ -49,7 +49,7 @@ class State:
 
     model: nn.Module
     average: AveragedWeights
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     history: list[Epoch]
 
     @staticmethod
@@ -64,9 +64,7 @@ def save_checkpoint(path: Path, state: State, fingerprint: str) -> None:
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in state.model.state_dict().items()}
     if state.average.decay:
         tensors |= {f"average/{k}": v for k, v in state.average.model.state_dict().items()}
-    for i, momentum in enumerate(momentum_state(state.optimizer)):
-        if momentum is not None:
-            tensors[f"momentum/{i}"] = momentum
+    tensors |= optimizer_state(state.optimizer)
     history = [asdict(e) for e in state.history]
     meta = {"format": FORMAT, "fingerprint": fingerprint, "history": history}
     save_tensors(path, tensors, meta)
@@ -87,9 +85,7 @@ def load_checkpoint(path: Path, state: State, fingerprint: str) -> None:
         state.model.load_state_dict(_part(tensors, "model"))
         if state.average.decay:
             state.average.model.load_state_dict(_part(tensors, "average"))
-        momenta = _part(tensors, "momentum")
-        count = len(momentum_state(state.optimizer))
-        restore_momentum(state.optimizer, [momenta.get(str(i)) for i in range(count)])
+        restore_optimizer(state.optimizer, tensors)
         state.history = [build(Epoch, row) for row in meta["history"]]
 
 

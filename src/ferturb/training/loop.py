@@ -31,7 +31,7 @@ from ferturb.training.files import TrainingFiles
 from ferturb.training.forward import Forward
 from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.mixing import Mixing, draw_mixing
-from ferturb.training.optimizer import learning_rate, set_learning_rate
+from ferturb.training.optimizer import learning_rate, update
 from ferturb.training.targets import (
     Head,
     cross_entropy,
@@ -191,10 +191,7 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
             mixing = draw_mixing(t.recipe.augment, len(step.batch.index), inputs.shape[-1], draws)
             logits = loop.forward(inputs if mixing is None else mixing.faces(inputs))
             loss = _loss(t, step, logits, mixing)
-            set_learning_rate(s.optimizer, step.rate)
-            s.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            s.optimizer.step()
+            update(s.optimizer, s.model, loss, step.rate, t.recipe.clip)
             s.average.update(s.model, step.total)
             meter.add(loss, logits, step.heads[0])
             where = f"at epoch {epoch}, step {step.number + 1} (learning rate {step.rate:.4g})"

@@ -1,10 +1,11 @@
-"""SGD with Nesterov momentum, its learning rates, and the average of the weights."""
+"""The optimizers, their learning rates, and the average of the weights."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +13,21 @@ from torch import Tensor, nn
 from ferturb.base.config import RecipeConfig
 
 
-def build_optimizer(model: nn.Module, recipe: RecipeConfig) -> torch.optim.SGD:
-    """SGD over two groups: weight decay on matrices and kernels; on norms and biases only if the
-    recipe says so."""
+def build_optimizer(model: nn.Module, recipe: RecipeConfig) -> torch.optim.Optimizer:
+    """The recipe's optimizer over two groups: weight decay on matrices and kernels; on norms and
+    biases only if the recipe says so."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     free = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.SGD(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": free, "weight_decay": recipe.weight_decay * (recipe.decayed == "all")},
-        ],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-        foreach=True,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": free, "weight_decay": recipe.weight_decay * (recipe.decayed == "all")},
+    ]
+    if recipe.optimizer == "sgd":
+        momentum, nesterov = recipe.momentum, recipe.momentum > 0
+        rate = recipe.learning_rate
+        return torch.optim.SGD(groups, rate, momentum, nesterov=nesterov, foreach=True)
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, recipe.learning_rate, foreach=True)
 
 
 def learning_rate(
@@ -39,6 +40,8 @@ def learning_rate(
     - plateau: `learning_rate` · factor for each time the validation accuracy did not improve for
       more than `patience` epochs (torch's ReduceLROnPlateau: mode max, threshold 1e-4 relative,
       and no change by 1e-8 or less).
+    - restarts: in rounds of `restart_every` steps from 0 up in a line over `warmup` of the round,
+      then a half cosine down to 0 (Loshchilov & Hutter, "SGDR", 2017, with EmoNeXt's climb).
     """
     return _SCHEDULES[recipe.schedule](recipe, step, steps_per_epoch, accuracies)
 
@@ -69,10 +72,22 @@ def _plateau(
     return rate
 
 
+def _restarts(
+    recipe: RecipeConfig, step: int, steps_per_epoch: int, accuracies: Sequence[float]
+) -> float:
+    length = recipe.restart_every
+    done, climb = (step + 1) % length, recipe.warmup * length
+    if done < climb:
+        return recipe.learning_rate * done / climb
+    progress = (done - climb) / (length - climb)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
 _SCHEDULES: dict[str, Callable[..., float]] = {
     "one-cycle": _one_cycle,
     "plateau": _plateau,
     "constant": lambda recipe, *_: recipe.learning_rate,
+    "restarts": _restarts,
 }
 
 
@@ -80,6 +95,18 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """The rate of the next step, for every group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def update(
+    optimizer: torch.optim.Optimizer, model: nn.Module, loss: Tensor, rate: float, clip: float = 0.0
+) -> None:
+    """One step down the gradient of a loss, whose norm is at most `clip` (0: any)."""
+    set_learning_rate(optimizer, rate)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if clip:
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
 
 
 class AveragedWeights:
@@ -108,19 +135,34 @@ class AveragedWeights:
             own[key].copy_(new[key])
 
 
-def momentum_state(optimizer: torch.optim.SGD) -> list[Tensor | None]:
-    """The momentum of every parameter, in order; None before the first step."""
-    return [
-        optimizer.state[p].get("momentum_buffer") if p in optimizer.state else None
-        for group in optimizer.param_groups
-        for p in group["params"]
-    ]
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers, by "name/place of the parameter"; {} before the first step."""
+    return {
+        f"{_STORED.get(name, name)}/{i}": value
+        for i, parameter in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
 
 
-def restore_momentum(optimizer: torch.optim.SGD, momenta: Sequence[Tensor | None]) -> None:
-    """The inverse of `momentum_state`."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for parameter, momentum in zip(parameters, momenta, strict=True):
-        if momentum is not None:
-            restored = torch.empty_like(parameter)
-            optimizer.state[parameter]["momentum_buffer"] = restored.copy_(momentum)
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `optimizer_state`; names that no optimizer has are left alone."""
+    parameters = _parameters(optimizer)
+    names = {stored: name for name, stored in _STORED.items()}
+    for key, value in tensors.items():
+        stored, _, place = key.rpartition("/")
+        if stored not in STATE:
+            continue
+        parameter = parameters[int(place)]
+        own = value if stored == "step" else torch.empty_like(parameter).copy_(value)
+        optimizer.state[parameter][names.get(stored, stored)] = own
+
+
+_STORED = {"momentum_buffer": "momentum"}
+"""What is stored by another name than torch's."""
+STATE = ("momentum", "exp_avg", "exp_avg_sq", "step")
+"""The stored names: SGD's, and Adam's."""
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]

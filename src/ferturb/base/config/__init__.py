@@ -16,6 +16,8 @@ from ferturb.base.config.method import MethodConfig as MethodConfig
 from ferturb.base.config.network import SIDES as SIDES
 from ferturb.base.config.network import ModelConfig as ModelConfig
 from ferturb.base.config.recipe import BARE as BARE
+from ferturb.base.config.recipe import DEEP_EMOTION as DEEP_EMOTION
+from ferturb.base.config.recipe import EMONEXT as EMONEXT
 from ferturb.base.config.recipe import FAST as FAST
 from ferturb.base.config.recipe import FULL_SIZE as FULL_SIZE
 from ferturb.base.config.recipe import MIXED as MIXED

@@ -15,6 +15,8 @@ class AugmentConfig:
 
     flip: float = 0.5
     """Probability of a left-right flip."""
+    flip_vertical: float = 0.0
+    """Probability of a flip upside down."""
     rotate: float = 0.0
     """Largest rotation, degrees."""
     scale: float = 0.0
@@ -58,6 +60,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         require_types(self)
+        in_range("flip_vertical", self.flip_vertical, 0.0, 1.0)
         in_range("mixup", self.mixup, 0.0, None)
         in_range("cutmix", self.cutmix, 0.0, None)
         in_range("mixing_probability", self.mixing_probability, 0.0, 1.0)

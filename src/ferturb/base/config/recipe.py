@@ -21,13 +21,21 @@ class RecipeConfig:
     """The global batch."""
     learning_rate: float = 0.1
     """Initial rate (plateau) or peak rate (one-cycle)."""
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    """SGD with Nesterov momentum; Adam, its weight decay part of the gradient (L2); or AdamW, its
+    weight decay apart. The two have torch's other settings."""
     momentum: float = 0.9
+    """Of SGD."""
     weight_decay: float = 1e-3
     decayed: Literal["weights", "all"] = "weights"
     """What weight decay acts on: matrices and kernels, or norms and biases too."""
-    schedule: Literal["one-cycle", "plateau", "constant"] = "one-cycle"
+    clip: float = 0.0
+    """The most that the norm of the gradient may be; 0 is off."""
+    schedule: Literal["one-cycle", "plateau", "constant", "restarts"] = "one-cycle"
     warmup: float = 0.25
-    """Share of the steps over which a one-cycle rate climbs."""
+    """Share of the steps, or of a round of restarts, over which the rate climbs."""
+    restart_every: int = 1024
+    """Steps of a round of restarts."""
     plateau_factor: float = 0.75
     plateau_patience: int = 5
     label_smoothing: float = 0.1
@@ -63,6 +71,8 @@ class RecipeConfig:
         in_range("epochs", self.epochs, 1, None)
         in_range("learning_rate", self.learning_rate, 0.0, 1e6)
         in_range("batch_size", self.batch_size, 2, None)
+        in_range("clip", self.clip, 0.0, None)
+        in_range("restart_every", self.restart_every, 1, None)
         in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
         for until, side in self.progressive_sizes:
             in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
@@ -161,6 +171,41 @@ BARE = RecipeConfig(
 )
 """Nothing but flips against overfitting, and no epoch chosen: what a method adds can be seen."""
 
+DEEP_EMOTION = RecipeConfig(
+    name="deep-emotion",
+    epochs=100,
+    learning_rate=0.005,
+    optimizer="adam",
+    weight_decay=1e-3,
+    decayed="all",
+    schedule="constant",
+    label_smoothing=0.0,
+)
+"""After Deep-Emotion (`ferturb.models.deep_emotion`): Adam, L2 of 0.001 on all weights (the paper),
+100 epochs of 128 faces (the unofficial program). The rate of 0.005 and flips alone are of both."""
+
+EMONEXT = RecipeConfig(
+    name="emonext",
+    epochs=36,
+    batch_size=64,
+    learning_rate=1e-3,
+    optimizer="adamw",
+    weight_decay=0.01,
+    decayed="all",
+    clip=1.0,
+    schedule="restarts",
+    warmup=0.125,
+    label_smoothing=0.2,
+    average=0.9994,
+    augment=AugmentConfig(flip=0.5, flip_vertical=0.5, rotate=20.0, shift=0.025, outside="black"),
+    evaluate=("none", "flip", "ten-crop"),
+)
+"""After EmoNeXt's program (`ferturb.models.emonext`): rounds of 1,024 steps, of which the rate climbs
+for 128 (the rate of 1e-4 that it names is overwritten by that), and flips upside down. Not taken
+over: it stops when PublicTest hasn't improved for 12 epochs (here 36 epochs, the best kept); its
+average moves by 1 % every 16 steps (here by as much in 16 single ones); its faces are enlarged to
+236 pixels and cut to 224, here shifted by what that moves them."""
+
 RECIPES: dict[str, RecipeConfig] = {
-    r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER, RELEASED)
+    r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER, RELEASED, DEEP_EMOTION, EMONEXT)
 }
