@@ -11,7 +11,7 @@ import ferturb
 
 ROOT = Path(ferturb.__file__).parent
 
-ORDER = "base | data models | features training | perturb | runs | evaluation | report | study"
+ORDER = "base | data | features | models | training | perturb | runs | evaluation | report | study"
 """From the lowest up. A room imports from itself and from those before its own place."""
 PLACES = [place.split() for place in ORDER.split("|")]
 MAY = {

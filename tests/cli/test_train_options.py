@@ -90,6 +90,20 @@ def test_every_option_reaches_the_run(tmp_path: Path) -> None:
     )
 
 
+def test_a_training_starts_from_a_run_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "efficientnet-lite0-1.pth"
+    file.write_bytes(b"")
+    for path, initial, published in (
+        (file, None, str(file)),
+        (tmp_path / "first", "../first", None),
+    ):
+        network = NetworkOptions(start_from=path, freeze=True)
+        recipe = RecipeOptions().config()
+        found = run_config(MethodConfig(), 0, tmp_path / "runs", FacesOptions(), network, recipe)
+        assert (found.initial_weights, found.published_weights) == (initial, published)
+        assert found.recipe == replace(FAST, trained="head")
+
+
 def test_recipes_by_name() -> None:
     assert RecipeOptions().config() == FAST
     assert RecipeOptions("paper").config() == PAPER

@@ -10,18 +10,29 @@ import torch
 from ferturb.base.config import ModelConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
-from ferturb.models.backbones import BACKBONES, build_backbone
+from ferturb.models.backbones import BACKBONES, GREY, build_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.models.test_time import AUGMENTATIONS, predict_logits
 
 
-@pytest.mark.parametrize("name", sorted(BACKBONES))
+@pytest.mark.parametrize("name", [n for n in sorted(BACKBONES) if not n.startswith(GREY)])
 def test_every_backbone_takes_rgb_from_48_to_224(name: str) -> None:
     with torch.device("meta"):
         network = build_backbone(name, Raster(100, 3)).eval()
         sides = [network(torch.rand(1, 3, side, side)).shape[-1] for side in (48, 100, 224)]
     assert sides == sorted(sides)
     assert sides[2] >= 3 * sides[0]
+
+
+@pytest.mark.parametrize("name", ["deep-emotion", "emonext-narrow", "hog", "hog-landmarks"])
+@torch.no_grad()
+def test_networks_that_look_in_grey_take_rgb(name: str) -> None:
+    torch.manual_seed(3)
+    grey = Classifier(ModelConfig(name)).eval()
+    torch.manual_seed(3)
+    coloured = Classifier(ModelConfig(name), Raster(100, 3)).eval()
+    faces = torch.rand(2, 3, 100, 100)
+    torch.testing.assert_close(coloured(faces), grey(faces.mean(1, keepdim=True)))
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_small_050", "vit_tiny_patch16_224"])

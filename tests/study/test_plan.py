@@ -66,6 +66,17 @@ def test_faces_batch_and_rate_are_options() -> None:
             adapt(quick, changes)
 
 
+def test_masked_fer2013_trains_on_whole_faces_on_masks_and_on_both() -> None:
+    runs = plan(adapt(PRESETS["masked-fer2013"], Changes(models=("compact",))))
+    assert [(r.method.name, r.dataset.face_masks) for r in runs] == [
+        ("baseline", None),
+        ("half-masked", None),
+        ("baseline", "mixed"),
+    ]
+    alone = adapt(PRESETS["masked-fer2013"], Changes(face_masks=("n95",), methods=("half-masked",)))
+    assert {run.dataset.face_masks for run in plan(alone)} == {"n95"}  # refused when it is trained
+
+
 def test_the_paper_preset_is_the_papers() -> None:
     paper = PRESETS["paper"]
     assert paper.recipe.epochs == 200

@@ -27,6 +27,7 @@ _EXTRAS = {
     "ray": "ray",
     "mlflow": "mlflow",
     "tensorboard": "tensorboard",
+    "sklearn": "classical",
 }
 """Package -> the extra that brings it; the others are `train`'s."""
 

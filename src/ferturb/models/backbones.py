@@ -30,7 +30,11 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
 from ferturb.models.compact import compact, compact_tiny, compact_wide
 from ferturb.models.deep_emotion import deep_emotion
+from ferturb.models.dlib_resnet import dlib_resnet
 from ferturb.models.dpn import dpn26
+from ferturb.models.emonext import SIZES, emonext
+from ferturb.models.hog import hog, hog_boosted
+from ferturb.models.hog_landmarks import hog_landmarks
 from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged, he_normal
 from ferturb.models.timm_stages import timm_backbone
@@ -46,9 +50,30 @@ def build_backbone(name: str, raster: Raster = PLAIN) -> Staged:
     with the nearest names.
     """
     check_backbone(name)
-    if name in BACKBONES:
-        return in_colour(BACKBONES[name]()) if raster.channels == 3 else BACKBONES[name]()
-    return timm_backbone(name, raster)
+    if name not in BACKBONES:
+        return timm_backbone(name, raster)
+    network = BACKBONES[name]()
+    if raster.channels == 1:
+        return network
+    return seen_in_grey(network) if name.startswith(GREY) else in_colour(network)
+
+
+GREY = ("deep-emotion", "emonext", "hog", "dlib")
+"""What the names of networks begin with that look at faces in grey, whatever they are given."""
+
+
+class Grey(nn.Module):
+    """The mean of red, green and blue, as `in_colour` has it."""
+
+    def forward(self, faces: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+        """(b, 3, h, w) -> (b, 1, h, w)."""
+        return faces.mean(1, keepdim=True)
+
+
+def seen_in_grey(network: Staged) -> Staged:
+    """A network for grey faces that takes RGB, and looks at the mean of the three."""
+    network.stem = nn.Sequential(Grey(), network.stem)
+    return network
 
 
 def in_colour(network: Staged) -> Staged:
@@ -248,5 +273,10 @@ BACKBONES: dict[str, Callable[[], Staged]] = {
     "resmasking18-half": resmasking18_half,
     "deep-emotion": deep_emotion,
     "deep-emotion-streams": partial(deep_emotion, streams=True),
+    **{f"emonext-{size}": partial(emonext, size) for size in SIZES},
+    "dlib-resnet": dlib_resnet,
+    "hog": hog,
+    "hog-boosted": hog_boosted,
+    "hog-landmarks": hog_landmarks,
 }
 """Every network by its name. Any other name is looked up in timm."""

@@ -101,7 +101,7 @@ class Classifier(nn.Module):
 
     def _gates_of(self, faces: Tensor) -> list[Tensor]:
         if self.config.attention_at == "input":
-            return [self.gates[0](self._scaled(faces))]
+            return [self.gates[0](self.scaled(faces))]
         if not self.gates:
             raise FerturbError(
                 f"{self.config.name} was built without spatial attention; "
@@ -109,12 +109,13 @@ class Classifier(nn.Module):
             )
         return self._run(faces)[1]
 
-    def _scaled(self, faces: Tensor) -> Tensor:
+    def scaled(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Faces as the backbone takes them."""
         x = faces / 255 if self.config.uncentred else (faces - MEAN) / STD
         return x.contiguous(memory_format=torch.channels_last)
 
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = self._scaled(faces)
+        x = self.scaled(faces)
         gates: list[Tensor] = []
         if self.config.attention_at == "input":
             gates.append(self.gates[0](x))
@@ -143,7 +144,7 @@ class Classifier(nn.Module):
     @property
     def parameter_count(self) -> int:
         """Number of trained numbers."""
-        return sum(p.numel() for p in self.parameters())
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def save(self, path: Path) -> None:
         """Write weights and config into one safetensors file, atomically."""

@@ -12,7 +12,7 @@ FER2013. There is no program of theirs; the layers are those of the unofficial o
   gives no more of it; the choice is ours.
 
 Different from that program: the dropout acts in training alone (there in tests too, by an
-oversight), and pixels are centred and scaled by FER2013's grey. Faces of another side than 48 pixels
+oversight); pixels are centred and scaled by FER2013's grey. Faces of another side than 48 pixels
 are resized: the fully connected layer has a fixed number of inputs.
 """
 

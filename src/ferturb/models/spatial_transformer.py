@@ -55,7 +55,8 @@ class SpatialTransformer(nn.Module):
     ) -> Float[Tensor, "b d i j"]:
         """The found part of the faces, or of other maps of them, bilinear."""
         shown = faces if maps is None else maps
-        grid = affine_grid(self.theta(faces), shown.shape[-2:], self.align_corners)
+        size = int(shown.shape[-2]), int(shown.shape[-1])
+        grid = affine_grid(self.theta(faces), size, self.align_corners)
         return F.grid_sample(shown.float(), grid, align_corners=self.align_corners)
 
 
@@ -65,8 +66,8 @@ def affine_grid(
     """`torch.nn.functional.affine_grid`, of operations that ONNX has."""
     y, x = (_places(n, align_corners).to(theta) for n in size)
     rows = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], -1).flatten(0, 1)
-    moved = rows @ theta[:, :, :2].mT + theta[:, None, :, 2]
-    return moved.unflatten(1, (len(y), len(x)))
+    moved = rows @ theta[:, :, :2].transpose(1, 2) + theta[:, None, :, 2]
+    return moved.view(-1, len(y), len(x), 2)
 
 
 def _places(n: int, align_corners: bool) -> Float[Tensor, " n"]:

@@ -1,9 +1,10 @@
-"""Methods `robust` and `features-left-out`: faces with something hidden, mixed with whole ones.
+"""Methods `robust`, `half-masked`, `features-left-out`: something hidden in some of the faces.
 
 Every training face exists in several variants. For `robust` it wears a face mask, glasses, a hand
 or another thing, or lacks a facial feature (`ferturb.features.training_variants`); for
-`features-left-out` it lacks a facial feature or as many pixels elsewhere
-(`ferturb.features.holes`). Each time a face is shown it is, with probability
+`half-masked` it wears the face mask that it has in MaskFer (as Han trains on both,
+"Masked FER-2013", 2023); for `features-left-out` it lacks a facial feature or as many pixels
+elsewhere (`ferturb.features.holes`). Each time a face is shown it is, with probability
 `MethodConfig.hidden_probability`, one of its variants, drawn uniformly, and else itself. With a
 teacher (`RunConfig.teachers`) the network learns what the teacher predicts of the whole face.
 """
@@ -14,7 +15,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.data.faces import Faces
+from ferturb.features.altered import alter_cached
 from ferturb.training.inputs import Batch, TrainingInputs
 
 
@@ -44,3 +48,16 @@ class HiddenVariants(TrainingInputs):
         variants = self.variants[which, batch.index].to(batch.images.device)
         chosen = altered.to(variants.device).view(b, *(1,) * (variants.ndim - 1))
         return batch.augmented(torch.where(chosen, variants, batch.images))
+
+
+def masked_faces(faces: Faces) -> UInt8[Tensor, "n *c h w"]:
+    """The n training faces, each with the face mask that it wears in MaskFer (`mixed`, seed 0).
+
+    `FerturbError` for faces that are altered already.
+    """
+    if {"face_masks", "left_out"} & faces.info.keys():
+        raise FerturbError(
+            "method half-masked puts masks on whole faces itself; give it the dataset without "
+            "face_masks and left_out"
+        )
+    return alter_cached(faces, DatasetConfig(face_masks="mixed")).split("train").images

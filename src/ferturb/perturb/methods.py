@@ -17,13 +17,14 @@ from ferturb.data.faces import Faces
 from ferturb.features.holes import feature_holes
 from ferturb.features.training_variants import training_variants
 from ferturb.models.classifier import Classifier
+from ferturb.perturb.batch_attention import EvenBatchAttention
 from ferturb.perturb.cluster_maps import AttentionClusters, MapSource
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.controls import LandmarkCells, RandomRegions
 from ferturb.perturb.eac import ErasingConsistency
 from ferturb.perturb.feature_dropping import AttendedDropout, MapDropout
 from ferturb.perturb.grids import GridMask, HideAndSeek
-from ferturb.perturb.hidden_variants import HiddenVariants
+from ferturb.perturb.hidden_variants import HiddenVariants, masked_faces
 from ferturb.perturb.random_erasing import RandomErasing
 from ferturb.training.inputs import TrainingInputs
 
@@ -57,6 +58,11 @@ def _variants(config: MethodConfig, faces: Faces, attention: Classifier | None) 
 def _holes(config: MethodConfig, faces: Faces, attention: Classifier | None) -> TrainingInputs:
     images = faces.split("train").images
     return HiddenVariants(images, feature_holes(images), config.hidden_probability)
+
+
+def _half_masked(config: MethodConfig, faces: Faces, _: object) -> TrainingInputs:
+    images, worn = faces.split("train").images, masked_faces(faces)
+    return HiddenVariants(images, worn[None], config.hidden_probability)
 
 
 def _from_maps(
@@ -94,6 +100,10 @@ METHODS: dict[str, Method] = {
         lambda config, *_: AttendedDropout(config),
     ),
     "mad": Method("rival: maps of local attention dropped", lambda *_: MapDropout()),
+    "batch-attention": Method(
+        "EmoNeXt's regulariser: faces of a batch attend to each other alike",
+        lambda *_: EvenBatchAttention(),
+    ),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
         "control: views in training, whole faces at test time", trains_as="perturb"
@@ -108,6 +118,7 @@ METHODS: dict[str, Method] = {
     "perturb-seldom": _from_maps("a cluster left out of one face in four, whole at test time"),
     "view-consistency": _from_maps("views should predict what the whole face does"),
     "robust": Method("faces with something hidden among whole ones", _variants),
+    "half-masked": Method("faces with and without face masks, half of each", _half_masked),
     "features-left-out": Method("faces without a facial feature among whole ones", _holes),
 }
 """Method name -> what it is."""
@@ -157,6 +168,10 @@ def trained_as(config: MethodConfig) -> MethodConfig | None:
     if METHODS[name].map_source is None:
         return MethodConfig(name)
     return replace(config, name=name, train_views=True, test_views=True)
+
+
+HIDES_ITSELF = ("robust", "half-masked")
+"""Methods that put things on whole faces themselves, and refuse faces that wear some."""
 
 
 def passes(config: MethodConfig) -> int:

@@ -25,6 +25,7 @@ from ferturb.base.storage import writing
 from ferturb.data.faces import Faces
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
+from ferturb.models.published import start_from_published
 from ferturb.models.test_time import predict_logits
 from ferturb.perturb.methods import METHODS, training_inputs
 from ferturb.perturb.view_classifier import ViewClassifier
@@ -39,6 +40,7 @@ from ferturb.runs.provenance import (
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.distillation import Teacher
+from ferturb.training.fitting import fit, is_fitted
 from ferturb.training.loop import (
     Step,
     Training,
@@ -95,8 +97,10 @@ def execute_run(
         if evaluated is not None:
             history = [_evaluate(training, evaluated.best_epoch())]
         else:
-            history = run.complete_history() or train(
-                training, _reporting(run, on_step), pause_after
+            history = run.complete_history() or (
+                fit(training)
+                if is_fitted(config.recipe)
+                else train(training, _reporting(run, on_step), pause_after)
             )
         run.write_history(history)
         if evaluated is None and len(history) < config.recipe.epochs:
@@ -151,8 +155,10 @@ def new_classifier(config: RunConfig) -> Classifier:
 
 
 def _first_classifier(run: Run) -> Classifier:
-    """The network before the first epoch: fresh, or another run's."""
+    """The network before the first epoch: fresh, another run's, or with a package's weights."""
     classifier, earlier = new_classifier(run.config), run.evaluated() or run.initial()
+    if run.config.published_weights is not None and not run.has_model:
+        start_from_published(classifier, Path(run.config.published_weights))
     if earlier is None:
         return classifier
     trained = earlier.load_classifier()

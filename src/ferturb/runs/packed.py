@@ -51,7 +51,9 @@ def write_packed(path: Path, run: Packed) -> None:
     data = run.config.dataset
     votes = None if data.votes is None else Path(data.votes).name
     data = replace(data, source=Path(data.source).name, votes=votes)
-    config = replace(run.config, dataset=data).to_dict()
+    start = run.config.published_weights
+    published = None if start is None else Path(start).name
+    config = replace(run.config, dataset=data, published_weights=published).to_dict()
     about = {"history": run.history, "record": run.record, "config": config}
     small[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)

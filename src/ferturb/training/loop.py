@@ -29,6 +29,7 @@ from ferturb.training.checkpoint import Epoch, State
 from ferturb.training.distillation import Teacher
 from ferturb.training.files import TrainingFiles
 from ferturb.training.forward import Forward
+from ferturb.training.frozen import frozen, in_training
 from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import learning_rate, update
@@ -90,18 +91,19 @@ def train(
     state = State.fresh(network_of(t), t.recipe)
     t.files.resume(state)
     t.inputs.attach(state.model)
-    loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
-    done_before = len(state.history)
-    for epoch in range(done_before + 1, t.recipe.epochs + 1):
-        progress = (epoch - 1) / t.recipe.epochs
-        t.inputs.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
-        state.history.append(_epoch(loop, epoch, on_step))
-        if best_epoch(state.history, t.recipe.keep) is state.history[-1]:
-            t.files.save_model(state.average.model)
-        t.files.append(epoch, t.inputs.epoch_record())
-        t.files.save_state(state)
-        if pause_after and epoch - done_before >= pause_after:
-            break
+    with frozen(state.model, t.recipe):
+        loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
+        done_before = len(state.history)
+        for epoch in range(done_before + 1, t.recipe.epochs + 1):
+            progress = (epoch - 1) / t.recipe.epochs
+            t.inputs.start_epoch(epoch, generator_of(t.seed, epoch, "views"), progress)
+            state.history.append(_epoch(loop, epoch, on_step))
+            if best_epoch(state.history, t.recipe.keep) is state.history[-1]:
+                t.files.save_model(state.average.model)
+            t.files.append(epoch, t.inputs.epoch_record())
+            t.files.save_state(state)
+            if pause_after and epoch - done_before >= pause_after:
+                break
     return state.history
 
 
@@ -183,7 +185,7 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
     t, s = loop.training, loop.state
     own = generator_of(t.seed, epoch, "pictures")
     meter = _Meter(t.device)
-    s.model.train()
+    in_training(s.model, t.recipe)
     with _dropout_of(t, epoch):
         for step in _steps(loop, epoch):
             inputs = t.inputs(step.batch, own)

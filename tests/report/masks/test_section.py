@@ -99,6 +99,17 @@ def test_the_four_cells_and_their_differences() -> None:
         assert float(rows[title]["accuracy"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_what_training_on_masks_gains_as_a_share() -> None:
+    results = mask_study(models=("compact",))
+    tables = {table.key: table for table in mask_tables(group_of(results))}
+    (row,) = rows_of(tables["masks_gain"])
+    _, before = right(results, "compact-whole-s0", "on-maskfer")
+    _, after = right(results, "compact-mixed-s0")
+    assert float(row["before"]) == pytest.approx(before.mean(), abs=1e-5)
+    assert float(row["after"]) == pytest.approx(after.mean(), abs=1e-5)
+    assert float(row["gain"]) == pytest.approx(after.mean() / before.mean() - 1, abs=1e-5)
+
+
 def test_an_ensemble_is_tested_on_the_other_faces_as_a_sum() -> None:
     results = mask_study(seeds=(0, 1))
     pair = next(p for p in group_of(results).pairs if p.whole_whole.is_ensemble)

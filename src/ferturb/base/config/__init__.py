@@ -16,10 +16,12 @@ from ferturb.base.config.method import MethodConfig as MethodConfig
 from ferturb.base.config.network import SIDES as SIDES
 from ferturb.base.config.network import ModelConfig as ModelConfig
 from ferturb.base.config.recipe import BARE as BARE
+from ferturb.base.config.recipe import BOOSTING as BOOSTING
 from ferturb.base.config.recipe import DEEP_EMOTION as DEEP_EMOTION
 from ferturb.base.config.recipe import EMONEXT as EMONEXT
 from ferturb.base.config.recipe import FAST as FAST
 from ferturb.base.config.recipe import FULL_SIZE as FULL_SIZE
+from ferturb.base.config.recipe import LINEAR_SVM as LINEAR_SVM
 from ferturb.base.config.recipe import MIXED as MIXED
 from ferturb.base.config.recipe import PAPER as PAPER
 from ferturb.base.config.recipe import RECIPES as RECIPES

@@ -70,8 +70,8 @@ class MethodConfig:
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     hidden_probability: float = 0.5
-    """Methods `robust`, `features-left-out` and `eac`: the share of training faces that are shown
-    with something hidden."""
+    """Methods `robust`, `half-masked`, `features-left-out`, `eac`: the share of training faces that
+    are shown with something hidden."""
     mirror: Literal["attention", "label"] = "attention"
     """Method `eac`: what a face's mirror image is for. Its attention is to be the face's, mirrored;
     or it is learnt by its label (a control)."""
@@ -133,6 +133,7 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "eac": {"views": "pair", "fill": "mean", "erased": (0.02, 0.25), "test_views": False},
     "adl": {"test_views": False},
     "mad": {"test_views": False},
+    "batch-attention": {"test_views": False},
     "perturb-face": {"scope": "face"},
     "perturb-blur": {"scope": "face", "fill": "blur"},
     "drop-attended": {
@@ -177,6 +178,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("eac"),
         MethodConfig("adl"),
         MethodConfig("mad"),
+        MethodConfig("batch-attention"),
         MethodConfig("extra-epochs", views="all"),
         MethodConfig("train-views-only", views="sample"),
         MethodConfig("test-views-only", views="sample"),
@@ -187,6 +189,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("perturb-seldom"),
         MethodConfig("view-consistency"),
         MethodConfig("robust"),
+        MethodConfig("half-masked"),
         MethodConfig("features-left-out", hidden_probability=0.7),
     )
 }

@@ -21,9 +21,13 @@ class RecipeConfig:
     """The global batch."""
     learning_rate: float = 0.1
     """Initial rate (plateau) or peak rate (one-cycle)."""
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """SGD with Nesterov momentum; Adam, its weight decay part of the gradient (L2); or AdamW, its
-    weight decay apart. The two have torch's other settings."""
+    optimizer: Literal["sgd", "adam", "adamw", "linear-svm", "boosting"] = "sgd"
+    """SGD with Nesterov momentum; Adam, its weight decay part of the gradient (L2); AdamW, its
+    weight decay apart (the two with torch's other settings). Or no steps: scikit-learn fits a
+    linear support vector machine (network `hog`) or boosted trees (`hog-boosted`)."""
+    trained: Literal["all", "head"] = "all"
+    """What learns: all weights, or those of the last linear layer on a backbone that stays as it
+    starts, its running statistics too."""
     momentum: float = 0.9
     """Of SGD."""
     weight_decay: float = 1e-3
@@ -200,12 +204,36 @@ EMONEXT = RecipeConfig(
     augment=AugmentConfig(flip=0.5, flip_vertical=0.5, rotate=20.0, shift=0.025, outside="black"),
     evaluate=("none", "flip", "ten-crop"),
 )
-"""After EmoNeXt's program (`ferturb.models.emonext`): rounds of 1,024 steps, of which the rate climbs
-for 128 (the rate of 1e-4 that it names is overwritten by that), and flips upside down. Not taken
-over: it stops when PublicTest hasn't improved for 12 epochs (here 36 epochs, the best kept); its
+"""After EmoNeXt's program (`ferturb.models.emonext`): rounds of 1,024 steps, in which the rate
+climbs for 128 (the rate of 1e-4 that it names is overwritten by that), and flips upside down. Not
+taken over: it stops when PublicTest hasn't improved for 12 epochs (here 36, the best kept); its
 average moves by 1 % every 16 steps (here by as much in 16 single ones); its faces are enlarged to
 236 pixels and cut to 224, here shifted by what that moves them."""
 
+LINEAR_SVM = RecipeConfig(
+    name="linear-svm",
+    epochs=1,
+    optimizer="linear-svm",
+    weight_decay=3.5e-4,
+    keep="last",
+    augment=AugmentConfig(flip=0.0),
+)
+"""For network `hog`: scikit-learn's LinearSVC on the faces as they are. With FER2013's 28,709
+training faces the weight decay is C = 0.1."""
+
+BOOSTING = RecipeConfig(
+    name="boosting",
+    epochs=100,
+    optimizer="boosting",
+    keep="last",
+    augment=AugmentConfig(flip=0.0),
+)
+"""For network `hog-boosted`: scikit-learn's histogram gradient boosting, 100 rounds, rate 0.1."""
+
 RECIPES: dict[str, RecipeConfig] = {
-    r.name: r for r in (FAST, FULL_SIZE, MIXED, BARE, PAPER, RELEASED, DEEP_EMOTION, EMONEXT)
+    r.name: r
+    for r in (
+        *(FAST, FULL_SIZE, MIXED, BARE, PAPER, RELEASED),
+        *(DEEP_EMOTION, EMONEXT, LINEAR_SVM, BOOSTING),
+    )
 }

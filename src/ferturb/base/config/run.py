@@ -14,6 +14,7 @@ from ferturb.base.config.fields import build, require_types, seed_in_range
 from ferturb.base.config.method import MethodConfig
 from ferturb.base.config.network import ModelConfig
 from ferturb.base.config.recipe import FAST, RecipeConfig
+from ferturb.base.errors import FerturbError
 
 FORMAT = 1
 """Of fingerprints: another number where the same fields have come to mean something else."""
@@ -37,6 +38,9 @@ class RunConfig:
     initial_weights: str | None = None
     """Folder of a finished run of the same network, relative to the run's own parent folder, whose
     weights this one's training starts from; None starts from random ones."""
+    published_weights: str | None = None
+    """File of weights that a published package brings (`ferturb.models.published`), in which this
+    one's training starts."""
     evaluates: str | None = None
     """Folder of a finished run, relative to the run's own parent folder, whose network this one
     measures as its own method uses it; nothing is trained."""
@@ -44,6 +48,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         require_types(self)
         seed_in_range(self.seed)
+        if self.published_weights is not None and self.initial_weights is not None:
+            raise FerturbError(
+                "a training starts from a run's weights or from a package's, and both are given; "
+                "leave one out"
+            )
 
     @property
     def needs(self) -> tuple[str, ...]:

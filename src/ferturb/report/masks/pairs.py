@@ -31,6 +31,9 @@ class MaskPair:
     whole_masks: ModelResult | None
     masks_whole: ModelResult | None
     masks_masks: ModelResult
+    both_whole: ModelResult | None = None
+    """Trained by method `half-masked`, half of the faces with face masks."""
+    both_masks: ModelResult | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +107,7 @@ def _pairs(whole: Group, masks: Group) -> tuple[MaskPair, ...]:
             tested_on(first, altered_name(masks.alteration), whole.augmentation),
             tested_on(second, altered_name(whole.alteration), whole.augmentation),
             second,
+            *_on_both(first, whole, altered_name(masks.alteration)),
         )
         for first in whole.models
         for second in masks.models
@@ -112,3 +116,15 @@ def _pairs(whole: Group, masks: Group) -> tuple[MaskPair, ...]:
         and first.method != "attention"
         and np.array_equal(first.labels, second.labels)
     )
+
+
+def _on_both(
+    like: ModelResult, whole: Group, name: str
+) -> tuple[ModelResult | None, ModelResult | None]:
+    """The same network by method `half-masked`, on whole faces and on those measured under `name`;
+    None without one."""
+    for other in whole.models:
+        same = (other.model, len(other.members)) == (like.model, len(like.members))
+        if same and other.method == "half-masked" and like.method == "baseline":
+            return other, tested_on(other, name, whole.augmentation)
+    return None, None
