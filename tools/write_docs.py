@@ -22,6 +22,7 @@ from write_docs_badges import badges
 from write_docs_commands import commands
 from write_docs_results import (
     baselines,
+    cited_systems,
     counts,
     defects,
     deployment,
@@ -131,6 +132,7 @@ def reader_rules() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "baselines": baselines,
+    "cited_systems": cited_systems,
     "commands": commands,
     "counts": counts,
     "defects": defects,

@@ -388,3 +388,24 @@ def _is_number(text: str) -> bool:
 def _csv(name: str) -> list[dict[str, str]]:
     with (RESULTS / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def cited_systems() -> str:
+    """What the cited systems claim, and what was measured; "not trained" where nothing was."""
+    rows = []
+    with (RESULTS / "cited_systems.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            said = [f"`{row['training']}`", row["system"], row["claim"] or "–", row["protocol"]]
+            if not row["accuracy"]:
+                rows.append([*said, "not trained", *[""] * 8])
+                continue
+            shares = [
+                f"{row[name]} [{row[f'{name}_low']}, {row[f'{name}_high']}]"
+                for name in ("accuracy", "macro_recall")
+            ]
+            others = [row["fer_plus"], row["maskfer"], f"{int(row['parameters']):,}"]
+            cost = [f"{int(row['faces_per_second']):,}", row["minutes"], row["epochs"]]
+            rows.append([*said, *shares, *others, *cost, row["each_seed"]])
+    heads = ["training", "system", "claim, %", "its protocol", "accuracy, %", "macro recall, %"]
+    heads += ["FER+, %", "MaskFer, %", "parameters", "faces/s", "minutes", "epochs", "by seed, %"]
+    return table(heads, rows, words=4)

