@@ -43,7 +43,7 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.data.faces import Faces
-from ferturb.features.altered import load_dataset
+from ferturb.features.altered import alter_cached, load_dataset
 from ferturb.models.device import prepare_process
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run, run_folder_name
@@ -192,9 +192,10 @@ class Work:
         for name, run in self.runs.items():
             if run.done:
                 trained.setdefault(name.rpartition("-s")[0], []).append(run)
-        whole = self.faces(self.dataset)
-        worn = self.faces(replace(self.dataset, face_masks="mixed")) if trained else whole
-        write_rows_of({name: measured_row(runs, whole, worn) for name, runs in trained.items()})
+        every = self.faces(self.dataset)
+        held = every.select(every.splits != 0)  # a face's mask goes by its name alone
+        worn = alter_cached(held, DatasetConfig(face_masks="mixed"))
+        write_rows_of({name: measured_row(runs, held, worn) for name, runs in trained.items()})
 
 
 def work(options: argparse.Namespace) -> None:
