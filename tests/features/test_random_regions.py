@@ -6,6 +6,7 @@ import torch
 from scipy import ndimage
 
 from ferturb.base.errors import FerturbError
+from ferturb.features.masks.keyed_random import index_keys
 from ferturb.features.random_regions import random_regions
 
 
@@ -57,3 +58,26 @@ def test_they_lie_anywhere() -> None:
 def test_an_impossible_area_is_refused() -> None:
     with pytest.raises(FerturbError, match="0 to 2304 pixels, got areas from 3 to 2305"):
         random_regions(torch.tensor([3, 2305]))
+
+
+def test_with_keys_a_region_is_its_faces_own() -> None:
+    face = torch.zeros(6, 48, 48, dtype=torch.bool)
+    face[:, 8:40, 10:38] = True
+    area, keys = torch.tensor([10, 100, 400, 1, 0, 250]), index_keys(6, 4)
+    whole = random_regions(area, seed=2, within=face, keys=keys)
+    assert whole.flatten(1).sum(1).tolist() == area.tolist()
+    assert not bool((whole & ~face).any())
+    some = torch.tensor([5, 1])
+    alone = random_regions(area[some], seed=2, within=face[some], keys=keys[some])
+    assert torch.equal(alone, whole[some])
+    assert not torch.equal(random_regions(area, seed=3, within=face, keys=keys), whole)
+
+
+def test_with_keys_regions_begin_anywhere_they_may() -> None:
+    n = 3000
+    within = torch.zeros(n, 8, 8, dtype=torch.bool)
+    within[:, 2:4, 2:6] = True
+    ones = torch.ones(n, dtype=torch.int64)
+    counts = random_regions(ones, (8, 8), 0, within, index_keys(n, 1)).sum(0)
+    assert int(counts.sum()) == n and set(counts[~within[0]].tolist()) == {0}
+    assert counts[within[0]].min() > n / 8 * 0.8
