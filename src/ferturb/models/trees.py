@@ -49,4 +49,5 @@ class Trees(nn.Module):
             asked = x.float().gather(1, self.feature.flatten()[at])
             below = asked <= self.threshold.flatten()[at]
             at = torch.where(below, self.left.flatten()[at], self.right.flatten()[at]) + first
-        return self.value.flatten()[at].unflatten(1, (-1, self.outputs)).sum(1)
+        sums: Tensor = self.value.flatten()[at].reshape(-1, trees // self.outputs, self.outputs)
+        return sums.sum(1)
