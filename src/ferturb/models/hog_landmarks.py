@@ -47,7 +47,8 @@ class UpperFace(nn.Module):
         super().__init__()
         self.hog = HogBlocks()
         self.blocks = nn.Sequential(*_convolution(CHANNELS), *_convolution(WIDTH), nn.Flatten())
-        with torch.device("cpu"):  # it is read once for all, wherever this network is built
+        # It is read once for all, wherever this network is built, and draws nothing for it.
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
             self.landmarks = copy.deepcopy(shipped_model().network)
         joined = WIDTH * ROWS * BLOCKS + 2 * len(UPPER)
         self.dense = nn.Sequential(nn.Linear(joined, UNITS), nn.Mish())
