@@ -51,6 +51,7 @@ from ferturb.training.loop import (
     validate,
 )
 from ferturb.training.targets import split_heads
+from ferturb.training.team import PLAIN, How
 
 
 def execute_run(
@@ -60,6 +61,7 @@ def execute_run(
     on_step: Callable[[Step], None] = lambda _: None,
     pause_after: int = 0,
     accept_changed_faces: bool = False,
+    how: How = PLAIN,
 ) -> bool:
     """Train a run from where it stands to its end and store its logits; True when it is done.
 
@@ -67,46 +69,62 @@ def execute_run(
     does one that was begun on other faces, unless `accept_changed_faces`. A method that differs
     from another at test time alone is given that one's network, if the run has one to start from.
     After `pause_after` epochs of this call it stops, to be resumed. A training that is complete,
-    but whose logits or record are damaged or missing, is measured again.
+    but whose logits or record are damaged or missing, is measured again. All processes of a team
+    (`how`) call this; its first one alone writes.
     """
+    if not how.team.first:
+        return _help(run, faces, device or torch.device("cpu"), how)
     data = describe_data(require_kind("faces", faces, Faces))
     require_whole("pause_after", pause_after, 0)
     if device is not None:
         require_kind("device", device, torch.device)
     if require_kind("run", run, Run).done:
         require_same_faces(run, run.record(), data, accept_changed_faces)
-        return True
+        return how.team.agreed(False) or how.team.agreed(True)
     config, device = run.config, device or torch.device("cpu")
     with alone(run.folder, "training"):
         remove_leftovers(run.folder)
         record = _record_if_sound(run)
         if run.has_model:
             require_same_faces(run, record or {}, data, accept_changed_faces)
-        training = Training(
-            _first_classifier(run),
-            faces,
-            training_inputs(config.method, faces, run.load_attention()),
-            config.recipe,
-            config.seed,
-            run.training_files(),
-            device,
-            _teacher(run, device),
-        )
-        run.write_record(begun(record, describe_software(), data, run.has_model))
+        training = _training(run, faces, device, how)
+        run.write_record(begun(record, describe_software(), data, run.has_model, how.notes))
         evaluated = run.evaluated()
-        if evaluated is not None:
+        history = [] if evaluated is not None else run.complete_history()
+        if evaluated is None and not history and is_fitted(config.recipe):
+            how.team.agreed(False)
+            history = fit(training)
+        elif how.team.agreed(evaluated is None and not history):
+            history = train(training, _reporting(run, on_step), how.team.agreed(pause_after))
+        elif evaluated is not None:
             history = [_evaluate(training, evaluated.best_epoch())]
-        else:
-            history = run.complete_history() or (
-                fit(training)
-                if is_fitted(config.recipe)
-                else train(training, _reporting(run, on_step), pause_after)
-            )
         run.write_history(history)
         if evaluated is None and len(history) < config.recipe.epochs:
-            return False
+            return how.team.agreed(False)
         _finish(run, training, history)
-    return True
+    return how.team.agreed(True)
+
+
+def _help(run: Run, faces: Faces, device: torch.device, how: How) -> bool:
+    """What a team's other processes do: they train along, and write nothing."""
+    if how.team.agreed(False):
+        train(_training(run, faces, device, how), pause_after=how.team.agreed(0))
+    return how.team.agreed(False)
+
+
+def _training(run: Run, faces: Faces, device: torch.device, how: How) -> Training:
+    """Everything the training of a run needs."""
+    return Training(
+        _first_classifier(run),
+        faces,
+        training_inputs(run.config.method, faces, run.load_attention()),
+        run.config.recipe,
+        run.config.seed,
+        run.training_files(how.team.first),
+        device,
+        _teacher(run, device),
+        how,
+    )
 
 
 def _record_if_sound(run: Run) -> dict[str, Any] | None:
@@ -121,8 +139,7 @@ def require_same_faces(
     run: Run, record: Mapping[str, Any], data: Mapping[str, Any], accepted: bool = False
 ) -> None:
     """Raise `FerturbError` if a run's record names other faces than `data`, unless accepted."""
-    changed = changed_data(record, data)
-    if changed is not None and not accepted:
+    if (changed := changed_data(record, data)) is not None and not accepted:
         raise FerturbError(
             f"{run.folder} was begun on other faces than {data['source']} has now ({changed}); "
             "put the old ones back, train in another folder, or accept them on purpose with "
@@ -268,7 +285,7 @@ def prepare(parent: Path, config: RunConfig) -> Run:
     """The run folder of a config inside a parent folder, made where needed.
 
     What can't be trained raises `FerturbError` and leaves no folder. A damaged config.json is
-    written again: the folder's name says which config it was.
+    written again, since the folder's name says which it was.
     """
     check_config(require_kind("config", config, RunConfig))
     folder = require_path("the parent folder", parent) / run_folder_name(config)

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,16 +58,18 @@ def begun(
     software: Mapping[str, Any],
     data: Mapping[str, Any],
     went_on: bool,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """run.json of a training that starts now, or goes on (`went_on`) after what `record` says.
 
     A run that another version goes on with keeps the first one's commit and lists the other under
-    "resumed_with". What a reader should know about its faces stands in "notes".
+    "resumed_with". What a reader should know about its faces, or how it was trained (`notes`),
+    stands in "notes".
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     known = dict(record or {**software, "started": now})
-    commit, resumed, notes = software.get("commit"), known.get("resumed_with", []), []
+    commit, resumed = software.get("commit"), known.get("resumed_with", [])
+    notes = [note for note in notes if note not in known.get("notes", [])]
     if commit != known.get("commit") and commit not in resumed:
         known["resumed_with"] = [*resumed, commit]
     changed = changed_data(known, data)

@@ -216,9 +216,9 @@ class Run:
         name = self.config.initial_weights
         return None if name is None else self._needed(name, "run to start from")
 
-    def training_files(self) -> TrainingFiles:
-        """What the training loop writes into this run."""
-        return TrainingFiles(self.folder, self.config.fingerprint())
+    def training_files(self, writes: bool = True) -> TrainingFiles:
+        """What the training loop writes into this run, or only reads."""
+        return TrainingFiles(self.folder, self.config.fingerprint(), writes)
 
     def best_epoch(self) -> Epoch:
         """The epoch of a finished run whose weights were kept."""

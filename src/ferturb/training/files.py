@@ -26,6 +26,8 @@ class TrainingFiles:
     folder: Path
     fingerprint: str
     """Of the run's config: another run's checkpoint is refused."""
+    writes: bool = True
+    """False in a process that helps another one train: what it would write is dropped."""
 
     def resume(self, state: State) -> None:
         """Put the last checkpoint into a fresh state, if there is one."""
@@ -34,19 +36,21 @@ class TrainingFiles:
 
     def save_state(self, state: State) -> None:
         """Replace the checkpoint."""
-        save_checkpoint(self.folder / CHECKPOINT, state, self.fingerprint)
+        if self.writes:
+            save_checkpoint(self.folder / CHECKPOINT, state, self.fingerprint)
 
     def save_model(self, model: nn.Module) -> None:
         """Replace the kept model."""
         assert isinstance(model, Classifier)
-        model.save(self.folder / MODEL)
+        if self.writes:
+            model.save(self.folder / MODEL)
 
     def append(self, epoch: int, record: Mapping[str, Tensor]) -> None:
         """Add an epoch's cluster map (and what belongs to it) to those of the epochs before.
 
         What a broken-off training wrote for this epoch or later ones is dropped.
         """
-        if not record:
+        if not record or not self.writes:
             return
         path = self.folder / CLUSTERS
         rows = {name: value.unsqueeze(0).cpu() for name, value in record.items()}

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ferturb.models.inference import autocast, autocast_dtype
+from ferturb.training.team import PLAIN, How
 
 SWITCH = "FERTURB_CUDA_GRAPHS"
 """Set to 0 in the environment, every step is launched kernel by kernel."""
@@ -25,16 +26,31 @@ SWITCH = "FERTURB_CUDA_GRAPHS"
 class Forward:
     """Inputs to float32 logits of a network in training mode, in the recipe's precision."""
 
-    def __init__(self, model: nn.Module, precision: str, device: torch.device) -> None:
-        self.model = model
+    def __init__(
+        self, model: nn.Module, precision: str, device: torch.device, how: How = PLAIN
+    ) -> None:
+        self.team = how.team
+        self.model = self.team.wrapped(model)
+        if how.compiled:
+            self.model = cast(nn.Module, torch.compile(self.model))
         self.precision = precision
         self.device = device
         self.graphs: dict[tuple[int, ...], Callable[[Tensor], Tensor]] = {}
         wanted = device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
+        wanted = wanted and self.model is model  # neither compiled nor one of several
         self.uses_graphs = wanted and not _hooked(model)  # a graph would replay the first step's
 
-    def __call__(self, inputs: Float[Tensor, "v c h w"]) -> Float[Tensor, "v e"]:
-        """The logits of all heads side by side, with gradients to the network's weights."""
+    def __call__(
+        self, inputs: Float[Tensor, "v c h w"], faces: int | None = None
+    ) -> Float[Tensor, "v e"]:
+        """The logits of all heads side by side, with gradients to the network's weights.
+
+        `faces`, where not every input is a face's only one, is how many there are.
+        """
+        faces = faces or len(inputs)
+        return self.team.whole(self._logits(self.team.own(inputs, faces)), faces)
+
+    def _logits(self, inputs: Float[Tensor, "v c h w"]) -> Float[Tensor, "v e"]:
         if not self.uses_graphs:
             with autocast(self.precision, self.device):
                 logits: Tensor = self.model(inputs).float()

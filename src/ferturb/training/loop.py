@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from ferturb.training.files import TrainingFiles
 from ferturb.training.forward import Forward
 from ferturb.training.frozen import frozen, in_training
 from ferturb.training.inputs import Batch, TrainingInputs
+from ferturb.training.meter import Meter
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import learning_rate, update
 from ferturb.training.targets import (
@@ -41,6 +41,7 @@ from ferturb.training.targets import (
     split_heads,
     weighted,
 )
+from ferturb.training.team import PLAIN, How, shared_layers
 
 LOSS_CHECK = 32
 """Steps between two looks at the loss (each look waits for the device)."""
@@ -75,6 +76,7 @@ class Training:
     device: torch.device
     teacher: Teacher | None = None
     """For distillation; None learns from the labels alone."""
+    how: How = PLAIN
 
 
 def train(
@@ -88,11 +90,15 @@ def train(
     """
     t = training
     faces = _training_split(t)
-    state = State.fresh(network_of(t), t.recipe)
+    network, team = network_of(t), t.how.team
+    if team.size > 1:
+        shared_layers(network, team, t.device, t.how.synced)
+    state = State.fresh(network, t.recipe)
     t.files.resume(state)
+    team.require_same(len(state.history), "checkpoints")
     t.inputs.attach(state.model)
     with frozen(state.model, t.recipe):
-        loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device), *faces)
+        loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device, t.how), *faces)
         done_before = len(state.history)
         for epoch in range(done_before + 1, t.recipe.epochs + 1):
             progress = (epoch - 1) / t.recipe.epochs
@@ -123,11 +129,13 @@ def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
 def validate(training: Training, network: nn.Module) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation split, as used at test time, with the
     recipe's test-time augmentation: of two heads their mean, the votes' by FER+'s classes."""
-    t, chosen = training, training.faces.split("validation")
+    t, chosen, team = training, training.faces.split("validation"), training.how.team
     model = t.inputs.at_test_time(network).to(t.device)
+    images = team.own(chosen.images, len(chosen))
     logits = predict_logits(
-        model, chosen.images, t.recipe.validate_with, precision=t.recipe.precision, device=t.device
+        model, images, t.recipe.validate_with, precision=t.recipe.precision, device=t.device
     )
+    logits = team.whole(logits.to(t.device), len(chosen)).cpu()
     return measured(_heads(t, chosen), logits)
 
 
@@ -184,14 +192,15 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
     """One epoch of steps, and its validation where it is due."""
     t, s = loop.training, loop.state
     own = generator_of(t.seed, epoch, "pictures")
-    meter = _Meter(t.device)
+    meter = Meter(t.device)
     in_training(s.model, t.recipe)
     with _dropout_of(t, epoch):
         for step in _steps(loop, epoch):
             inputs = t.inputs(step.batch, own)
             draws = generator_of(t.seed, step.draws, "mixing", step.number)
             mixing = draw_mixing(t.recipe.augment, len(step.batch.index), inputs.shape[-1], draws)
-            logits = loop.forward(inputs if mixing is None else mixing.faces(inputs))
+            shown = inputs if mixing is None else mixing.faces(inputs)
+            logits = loop.forward(shown, len(step.batch.index))
             loss = _loss(t, step, logits, mixing)
             update(s.optimizer, s.model, loss, step.rate, t.recipe.clip)
             s.average.update(s.model, step.total)
@@ -201,6 +210,7 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
                 check_finite(meter.loss, where)
             on_step(_report(loop, epoch, step, meter))
     check_finite(meter.loss, where)
+    t.how.team.share_statistics(s.model, s.average.model)
     loss_value = accuracy = math.nan
     if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
         loss_value, accuracy = validate(t, s.average.model)
@@ -234,8 +244,10 @@ def _loss(t: Training, step: _Planned, logits: Tensor, mixing: Mixing | None) ->
     faces, taught = len(step.batch.index), None
     entropy = cross_entropy if mixing is None else mixing.cross_entropy
     if t.teacher is not None:
-        name, shown = (step.draws, step.number), partial(_teacher_inputs, step.batch, mixing)
-        taught = t.teacher.answer(name, shown)
+        name, team = (step.draws, step.number), t.how.team
+        shown = partial(_teacher_inputs, step.batch, mixing)
+        own = t.teacher.answer(name, lambda: team.own(shown(), faces))
+        taught = team.whole(own, faces)
 
     def loss(place: int, head: Head, own: Tensor) -> Tensor:
         found = entropy(own, head.repeated(len(own) // faces).target, t.recipe.label_smoothing)
@@ -253,27 +265,7 @@ def _teacher_inputs(batch: Batch, mixing: Mixing | None) -> Tensor:
     return faces if mixing is None else mixing.faces(faces)
 
 
-class _Meter:
-    """Loss and accuracy on the training inputs of an epoch, summed on the device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.start = time.perf_counter()
-        self.loss = torch.zeros((), device=device)
-        self.correct = torch.zeros((), device=device)
-        self.seen = 0
-
-    def add(self, loss: Tensor, logits: Tensor, first: Head) -> None:
-        """`first`: what the first head, whose accuracy this is, should say of the batch's faces."""
-        true = first.true.repeat_interleave(len(logits) // len(first.true))
-        self.loss += loss.detach() * len(true)
-        self.correct += (split_heads(logits.detach())[0].argmax(1) == true).sum()
-        self.seen += len(true)
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.start
-
-
-def _report(loop: _Loop, epoch: int, step: _Planned, meter: _Meter) -> Step:
+def _report(loop: _Loop, epoch: int, step: _Planned, meter: Meter) -> Step:
     recipe, done = loop.training.recipe, step.number + 1
     steps = steps_per_epoch(len(loop.images), recipe.batch_size)
     speed = done * recipe.batch_size / meter.seconds()
