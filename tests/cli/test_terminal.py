@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from ferturb.cli import terminal
 from ferturb.runs.run import Run
-from ferturb.study.local import Job
+from ferturb.study.jobs import Job
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.loop import Step
 

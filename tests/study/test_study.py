@@ -19,7 +19,8 @@ from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.adapting import adapt
-from ferturb.study.local import Processes, default_workers, execute_all
+from ferturb.study.jobs import execute_all
+from ferturb.study.local import Processes, default_workers
 from ferturb.study.plan import PRESETS, Study
 from ferturb.study.study import _prepared, _write_study, rebuild_report, run_study
 
@@ -120,9 +121,9 @@ def test_a_finished_run_is_not_started_again(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run", "compact-tiny")
     jobs = execute_all([run], Processes(1))
     assert [job.state for job in jobs] == ["done"]
-    assert jobs[0].process is None
+    assert jobs[0].started is None
     (refused,) = execute_all([run], Processes(1), refused={run.name: "other faces"})
-    assert (refused.state, refused.error, refused.process) == ("failed", "other faces", None)
+    assert (refused.state, refused.error, refused.started) == ("failed", "other faces", None)
 
 
 def test_workers() -> None:

@@ -28,6 +28,7 @@ _EXTRAS = {
     "mlflow": "mlflow",
     "tensorboard": "tensorboard",
     "sklearn": "classical",
+    "submitit": "slurm",
 }
 """Package -> the extra that brings it; the others are `train`'s."""
 

@@ -28,7 +28,7 @@ from ferturb.base.storage import finite
 from ferturb.base.text import encodable, printable
 
 if TYPE_CHECKING:
-    from ferturb.study.local import Job
+    from ferturb.study.jobs import Job
     from ferturb.training.loop import Step
 
 errors = Console(stderr=True, highlight=False, emoji=False)

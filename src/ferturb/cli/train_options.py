@@ -167,6 +167,20 @@ class ProcessOptions:
     threads: int | None = None
     """Threads of torch."""
     device: Device = "cpu"
+    batch_norm: Literal["synced", "own"] = "synced"
+    """Of several processes (torchrun): batch norm sees the faces of all of them, as one process
+    does, or each process's own, which waits less."""
+    minutes: float | None = None
+    """In place of --epochs: measure some steps first, and train for as many epochs as fit into
+    this time."""
+    compile: bool = False
+    """Put the network through `torch.compile`: faster steps after a slow first one, other
+    roundings."""
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None:
+            in_range("minutes", self.minutes, 0.1, 1e6)
+
     accept_changed_faces: bool = False
     """Go on although the faces are not those that the run was begun on; the run notes it."""
     track: tuple[Literal["tensorboard", "mlflow"], ...] = ()

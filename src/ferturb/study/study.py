@@ -32,7 +32,8 @@ from ferturb.runs.provenance import describe_data, describe_hardware, describe_s
 from ferturb.runs.run import Run, find_runs, run_folder_name
 from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
 from ferturb.study.experiments import Item
-from ferturb.study.local import Job, Processes, default_workers, execute_all
+from ferturb.study.jobs import Executor, Job, execute_all
+from ferturb.study.local import Processes, default_workers
 from ferturb.study.plan import Study, datasets, plan
 from ferturb.training.loop import require_splits
 
@@ -56,7 +57,7 @@ def run_study(
     folder: Path,
     faces: Faces,
     device: str = "cpu",
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     on_change: Callable[[Sequence[Job]], None] = lambda _: None,
     on_analysis: OnAnalysis = lambda title, done, total: None,
     accept_changed_faces: bool = False,
@@ -64,16 +65,16 @@ def run_study(
     """Train what is missing below `folder`, analyse what is finished, and write the report.
 
     `faces` are those of the study's dataset; faces with face masks are made of it, or come from
-    the cache. A study that failed in part still gets its report; what failed is in the outcome,
-    and so are finished runs whose faces have changed, unless `accept_changed_faces`. A folder in
-    which another process runs a study, and faces that nothing can be trained on, raise
-    `FerturbError`.
+    the cache. `workers` processes of this machine train at a time, or an executor trains. A study
+    that failed in part still gets its report; what failed is in the outcome, and so are finished
+    runs whose faces have changed, unless `accept_changed_faces`. A folder in which another process
+    runs a study, and faces that nothing can be trained on, raise `FerturbError`.
     """
     require_kind("study", study, Study)
     folder = require_path("folder", folder)
     require_folder(folder)
     require_splits(require_kind("faces", faces, Faces))
-    if workers is not None:
+    if workers is not None and not isinstance(workers, Executor):
         require_whole("workers", workers, 1)
     plan(study)  # a study of nothing fails at once
     missing(study, ())  # and so does an unknown analysis
@@ -84,12 +85,14 @@ def run_study(
             if config not in known:
                 known[config] = load_dataset(config)
         options = ("--accept-changed-faces",) if accept_changed_faces else ()
-        processes = Processes(workers or default_workers(device), device, options)
+        executor = workers
+        if not isinstance(executor, Executor):
+            executor = Processes(executor or default_workers(device), device, options)
         for configs in stages(study, folder / "runs"):
             runs, failed = _prepared(folder / "runs", configs)
             _write_study(study, folder, [run_folder_name(config) for config in configs], device)
             changed = {} if accept_changed_faces else _changed(runs, known)
-            jobs = execute_all(runs, processes, on_change, changed)
+            jobs = execute_all(runs, executor, on_change, changed)
         done = [job.run for job in jobs if job.state == "done"]
         failed |= {job.run.name: job.error for job in jobs if job.state != "done"}
         failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)

@@ -1,0 +1,118 @@
+"""A process of its own for a training, wherever it is started (nothing here imports torch).
+
+It ends when its standard input does, which only the process holds open that started it, so that
+`kill -9` of that one, or the end of its node, is the end of it too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferturb.base.locks import held
+
+POLL_SECONDS = 0.5
+GRACE_SECONDS = 10
+"""How long a process that is asked to end may take before it is killed."""
+LOG = "log.txt"
+"""Of a run, what its process has printed."""
+_BOUND = "FERTURB_ENDS_WITH_STDIN"
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a process of its own trains one run, wherever it is started."""
+
+    device: str = "cpu"
+    threads: int = 1
+    options: tuple[str, ...] = ()
+    """Of `ferturb train`."""
+
+    def start(self, folder: Path) -> Process:
+        """Start it; it ends with the process that this is called in."""
+        command = [sys.executable, "-m", "ferturb", "train", "--resume", str(folder)]
+        command += ["--threads", str(self.threads), "--device", self.device, "--quiet"]
+        with (folder / LOG).open("wb") as log:
+            process = subprocess.Popen(
+                [*command, *self.options],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"OMP_NUM_THREADS": str(self.threads), _BOUND: "1"},
+                start_new_session=True,
+            )
+        return Process(folder / LOG, process)
+
+    def train(self, folder: Path) -> str:
+        """Train a run here to its end, after whoever trains it now; what went wrong, "" for
+        nothing."""
+        while held(folder):  # by a process that its node's end has not yet reached
+            time.sleep(POLL_SECONDS)
+        started = self.start(folder)
+        try:
+            while (said := started.ended()) is None:
+                time.sleep(POLL_SECONDS)
+        finally:
+            stop_all([started])
+        return said
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that trains a run."""
+
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def running(self) -> bool:
+        """A process is never queued."""
+        return True
+
+    def ended(self) -> str | None:
+        """What its last line said, if it ended with an error."""
+        code = self.process.poll()
+        if not code:
+            return code if code is None else ""
+        said = self.log.read_text(errors="replace").strip() if self.log.is_file() else ""
+        return said.splitlines()[-1] if said else f"its process ended with code {code}"
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        if self.process.poll() is None:
+            self.process.terminate()
+
+
+def end_with_study() -> None:
+    """In a process that a study started: end, from now on, as soon as the study does."""
+    if os.environ.pop(_BOUND, None) is None:
+        return
+    if hasattr(signal, "SIGUSR2"):  # SLURM's word to whoever started this, which sees to it
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+    def wait() -> None:
+        while os.read(0, 1024):  # nothing is written: it ends when the study does
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def stop_all(started: Sequence[Process]) -> None:
+    """End processes, those first that are asked to."""
+    alive = [s.process for s in started if s.process.poll() is None]
+    for process in alive:
+        process.terminate()
+    until = time.monotonic() + GRACE_SECONDS
+    for process in alive:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,66 @@
+"""How the runs of a study stand, by what lies in its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferturb.base.errors import FerturbError
+from ferturb.base.locks import held
+from ferturb.base.reading import is_there
+from ferturb.report.results import read_study_file
+from ferturb.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One run."""
+
+    run: str
+    state: str
+    """done, training, failed, stopped or waiting."""
+    epoch: int
+    """Finished ones."""
+    epochs: int
+    faces_per_second: float | None
+    """While it trains."""
+    validation_accuracy: float | None
+    """The best so far."""
+    error: str = ""
+
+
+def standings(folder: Path) -> list[Standing]:
+    """Every run that is planned in a study's folder, in its order.
+
+    Raises `FerturbError` for a folder without a study.
+    """
+    if not is_there(folder / "study.json"):
+        raise FerturbError(
+            f"{folder} is not the folder of a study (it has no study.json); "
+            "give what `ferturb study --out` named"
+        )
+    names = read_study_file(folder / "study.json").get("runs", [])
+    return [_standing(folder / "runs" / name) for name in names]
+
+
+def _standing(folder: Path) -> Standing:
+    run = Run(folder)
+    try:
+        epochs, progress, error = run.config.recipe.epochs, run.progress(), ""
+        history = run.history() if (folder / "history.csv").exists() else []
+    except FerturbError as problem:
+        history, progress, epochs, error = [], {}, 0, str(problem)
+    accuracies = [row["validation_accuracy"] for row in history]
+    known = [a for a in accuracies if a == a]
+    state = "stopped" if history else "waiting"
+    if error:
+        state = "failed"
+    elif run.done:
+        state = "done"
+    elif held(folder):
+        state = "training"
+    elif run.log.is_file() and (said := run.log.read_text(errors="replace").strip()):
+        state, error = "failed", said.splitlines()[-1]
+    speed = progress.get("faces_per_second") if state == "training" else None
+    best = max(known, default=None)
+    return Standing(folder.name, state, len(history), epochs, speed, best, error)
