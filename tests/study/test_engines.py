@@ -1,4 +1,4 @@
-"""The same study on processes of this machine, on Ray and on SLURM's stand-in."""
+"""The same study on processes of this machine and on SLURM's stand-in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.study.engines import Engine
-from ferturb.study.jobs import Job, execute_all
+from ferturb.study.jobs import execute_all
 from ferturb.study.plan import Study, plan
 from ferturb.study.shared_folder import mark, not_shared
 from ferturb.study.status import standings
@@ -64,38 +64,6 @@ def same_logits(ours: Path, theirs: Path) -> bool:
             if not all(np.array_equal(a[key], b[key]) for key in a.files):
                 return False
     return True
-
-
-@pytest.mark.slow
-def test_a_study_on_ray_survives_the_death_of_the_node_it_trains_on(
-    known: tuple[Study, Faces, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    study, faces, expected = known
-    small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=small | {"num_cpus": 0})
-    first = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-    nodes = [first]
-
-    def kill_once(jobs: list[Job]) -> None:
-        """Another node comes, and the one that trains dies in the middle of the first run."""
-        progress = jobs[0].run.progress()
-        if len(nodes) == 1 and progress.get("epoch", 0) > 2:
-            nodes.append(cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20))
-            cluster.remove_node(first, allow_graceful=False)
-
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    try:
-        with Engine("ray").opened(tmp_path / "study") as executor:
-            outcome = run_study(study, tmp_path / "study", faces, "cpu", executor, kill_once)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-    assert outcome.failed == {}
-    assert len(nodes) == 2
-    assert same_logits(tmp_path / "study" / "runs", expected)
 
 
 @pytest.mark.slow

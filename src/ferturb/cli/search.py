@@ -104,7 +104,8 @@ def search(
         process: How the trials are trained.
     """
     from ferturb.models.device import prepare_process
-    from ferturb.study.local import default_workers, end_with_study
+    from ferturb.study.local import default_workers
+    from ferturb.study.process import end_with_study
     from ferturb.study.search.outcome import write_outcome
     from ferturb.study.search.plan import SearchFolder
     from ferturb.study.search.trials import Worker

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.config import RunConfig
-from ferturb.base.errors import FerturbError
 from ferturb.cli.options import read_faces
 from ferturb.cli.train_options import (
     FacesOptions,
@@ -47,8 +46,7 @@ def train(
 
     The epoch is chosen on the validation split; the test split is only reported. A run that was
     stopped (Ctrl-C, kill -9, a power cut) goes on from its last epoch, to the same weights bit
-    for bit, when the same command is given again. `torchrun --nproc-per-node N -m ferturb train …`
-    shares each batch out among N processes.
+    for bit, when the same command is given again. `torchrun … -m ferturb train` shares it out.
 
     Example: ferturb train --data fer2013.zip --model resnet18 --method perturb --out runs
 
@@ -73,30 +71,26 @@ def train(
     end_with_study()
     with joined(process.device) as (team, name):
         process = replace(process, quiet=process.quiet or not team.first)
-        device, quiet = prepare_process(name, process.threads), process.quiet
+        device = prepare_process(name, process.threads)
         how = How(team, process.batch_norm == "synced", process.compile)
         if process.resume is not None:
             run = Run.open(process.resume)
-            read = read_faces(run.config.dataset, quiet, noted=not quiet)
+            read = read_faces(run.config.dataset, process.quiet, noted=not process.quiet)
             _train(run, read, device, process, how)
             return
         require_folder(out)
         if process.config is not None:
-            last = _stored_config(process.config, seed)
-            wanted = partial(_with_epochs, last)
+            wanted = partial(_with_epochs, last := _stored_config(process.config, seed))
         else:
-            method_config, chosen = perturb.config(method), recipe.config()
-            last = run_config(method_config, seed or 0, out, faces, network, chosen)
+            asked = (seed or 0, out, faces, network, recipe.config())
+            last = run_config(perturb.config(method), *asked)
             wanted = partial(_chain, last, recipe.attention_epochs)
-        if process.minutes is not None and recipe.epochs is not None:
-            raise FerturbError("give epochs, or minutes in their place; not both")
+        process.require_one(recipe.epochs)
         configs, read, how = _planned(last, wanted, device, how, process, out)
         for config in configs:
-            made = prepared(out, config) if team.first else contextlib.nullcontext()
-            with made:
+            with prepared(out, config) if team.first else contextlib.nullcontext():
                 team.agreed(None)  # from here on there is a folder
-                run = Run(out / run_folder_name(config))
-                _train(run, read, device, process, how)
+                _train(Run(out / run_folder_name(config)), read, device, process, how)
 
 
 def _stored_config(path: Path, seed: int | None) -> RunConfig:
@@ -118,7 +112,8 @@ def _chain(last: RunConfig, attention_epochs: int | None, epochs: int) -> list[R
     """A run of so many epochs with everything that has to be trained before it."""
     from ferturb.study.plan import chain
 
-    return chain(*_with_epochs(last, epochs), attention_epochs or max(1, epochs // 3))
+    (alone,) = _with_epochs(last, epochs)
+    return chain(alone, attention_epochs or max(1, epochs // 3))
 
 
 def _planned(

@@ -19,6 +19,7 @@ from ferturb.base.config import (
     choose,
 )
 from ferturb.base.config.fields import in_range
+from ferturb.base.errors import FerturbError
 from ferturb.cli.options import Channels, Classes, Device, Side, absolute
 
 
@@ -180,6 +181,11 @@ class ProcessOptions:
     def __post_init__(self) -> None:
         if self.minutes is not None:
             in_range("minutes", self.minutes, 0.1, 1e6)
+
+    def require_one(self, epochs: int | None) -> None:
+        """Raise `FerturbError` where epochs are given beside minutes."""
+        if epochs is not None and self.minutes is not None:
+            raise FerturbError("give epochs, or minutes in their place; not both")
 
     accept_changed_faces: bool = False
     """Go on although the faces are not those that the run was begun on; the run notes it."""

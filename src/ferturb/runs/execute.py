@@ -129,10 +129,9 @@ def _training(run: Run, faces: Faces, device: torch.device, how: How) -> Trainin
 
 def _record_if_sound(run: Run) -> dict[str, Any] | None:
     """run.json, or None where it is missing or damaged: then it is begun anew."""
-    try:
+    with contextlib.suppress(FerturbError):
         return run.record()
-    except FerturbError:
-        return None
+    return None
 
 
 def require_same_faces(

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ferturb.study import local
+from ferturb.study import process
 
 
 @contextlib.contextmanager
@@ -39,6 +39,6 @@ def _started(folder: Path, number: int, device: str, threads: int) -> subprocess
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads), local._BOUND: "1"},
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), process._BOUND: "1"},
             start_new_session=True,
         )
