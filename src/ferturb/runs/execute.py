@@ -29,7 +29,6 @@ from ferturb.models.published import start_from_published
 from ferturb.models.test_time import predict_logits
 from ferturb.perturb.methods import METHODS, training_inputs
 from ferturb.perturb.view_classifier import ViewClassifier
-from ferturb.runs.contents import SHOWN
 from ferturb.runs.provenance import (
     begun,
     changed_data,
@@ -37,6 +36,7 @@ from ferturb.runs.provenance import (
     describe_hardware,
     describe_software,
 )
+from ferturb.runs.reporting import reporting
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.distillation import Teacher
@@ -95,7 +95,7 @@ def execute_run(
             how.team.agreed(False)
             history = fit(training)
         elif how.team.agreed(evaluated is None and not history):
-            history = train(training, _reporting(run, on_step), how.team.agreed(pause_after))
+            history = train(training, reporting(run, on_step), how.team.agreed(pause_after))
         elif evaluated is not None:
             history = [_evaluate(training, evaluated.best_epoch())]
         run.write_history(history)
@@ -222,23 +222,6 @@ def _teacher(run: Run, device: torch.device) -> Teacher | None:
         device,
         remember=recipe.distillation_views > 0,
     )
-
-
-def _reporting(run: Run, on_step: Callable[[Step], None]) -> Callable[[Step], None]:
-    """Pass steps on, and keep history.csv and progress.json fresh for other processes."""
-    last = 0.0
-
-    def report(step: Step) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 2 or step.step == step.steps:
-            last = now
-            if step.history:
-                run.write_history(step.history)
-            run.write_progress({name: getattr(step, name) for name in SHOWN})
-        on_step(step)
-
-    return report
 
 
 def _stored_logits(run: Run, faces: Faces, device: torch.device) -> dict[str, NDArray[np.generic]]:
