@@ -17,6 +17,7 @@ from ferturb import __version__
 from ferturb.base.errors import FerturbError, missing
 from ferturb.cli.ablate import ablate
 from ferturb.cli.app import app, serve
+from ferturb.cli.benchmark import benchmark
 from ferturb.cli.data import VERBS as DATA_VERBS
 from ferturb.cli.demo import demo
 from ferturb.cli.evaluate import evaluate
@@ -44,7 +45,12 @@ GROUPS: dict[str, dict[str, Callable[..., None] | None]] = {
         "study": study,
         "report": report,
     },
-    "Look into a model": {"ablate": ablate, "explain": explain, "faithfulness": faithfulness},
+    "Look into a model": {
+        "benchmark": benchmark,
+        "ablate": ablate,
+        "explain": explain,
+        "faithfulness": faithfulness,
+    },
     "Faces": {"data": None, "leave-out": leave_out, "mask": mask},
 }
 """The verbs by what they are for; `data` has verbs of its own."""

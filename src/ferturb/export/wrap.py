@@ -37,6 +37,7 @@ from ferturb.export.foreign.onnx_files import of_onnx
 from ferturb.export.foreign.opened import Opened
 from ferturb.export.foreign.python_files import of_python
 from ferturb.export.foreign.timm_names import of_timm
+from ferturb.export.one_look import asked
 from ferturb.export.torch_models import calibrated_module
 from ferturb.models.class_names import Classes, classes_of
 from ferturb.models.classifier import Classifier
@@ -108,7 +109,7 @@ def _of_object(model: Any, given: _Given, name: str | None = None) -> Wrapped:
         return model
     if isinstance(model, PretrainedModel):
         given.refuse("a model of ferturb's")
-        return _own(partial(_asked, model), model.name)
+        return _own(partial(asked, model), model.name)
     if isinstance(model, Run):
         given.refuse("a run")
         return _own(model.require_done().load_model(), model.name)
@@ -207,11 +208,6 @@ def _timm(name: str, given: _Given) -> Wrapped:
 
 def _own(model: Any, name: str) -> Wrapped:
     return Wrapped(model, classes_of(EMOTIONS), _OWN, name)
-
-
-def _asked(model: PretrainedModel, faces: np.ndarray) -> np.ndarray:
-    """Probabilities of faces (b, 1, 48, 48) in [0, 1], in the whole grey levels it takes."""
-    return np.asarray(model.predict_proba(np.rint(faces[:, 0] * 255).clip(0, 255).astype(np.uint8)))
 
 
 def _shipped(name: str) -> Wrapped:

@@ -6,6 +6,7 @@ Every field has a default, every preset has a name, and ``RunConfig.to_dict`` /
 
 from ferturb.base.config.ablation import AblationOptions as AblationOptions
 from ferturb.base.config.augment import AugmentConfig as AugmentConfig
+from ferturb.base.config.benchmark import BenchmarkOptions as BenchmarkOptions
 from ferturb.base.config.dataset import DatasetConfig as DatasetConfig
 from ferturb.base.config.fields import choose as choose
 from ferturb.base.config.fields import unknown as unknown

@@ -1,0 +1,190 @@
+"""Models asked about every face under every condition.
+
+Faces go through in chunks: while the models answer about one, the next are made ready in threads.
+What a model said of a chunk is kept in the cache (`cache_folder`), so that a run that was stopped
+goes on where it was. A model is known there by its answers to a few faces, so that no file of its
+own need be trusted, and a function has as good an identity as a network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor, nn
+
+from ferturb.base.config import BenchmarkOptions
+from ferturb.base.errors import FerturbError
+from ferturb.base.storage import read_arrays, sources_version, write_arrays
+from ferturb.data.cache import cache_folder
+from ferturb.data.faces import Faces
+from ferturb.evaluation.benchmark.protocol import CONDITIONS, TITLE
+from ferturb.evaluation.benchmark.showing import Shown
+from ferturb.evaluation.chosen_faces import landmarks_at
+from ferturb.features.altered import landmarks_of
+from ferturb.features.landmarks import Landmarks
+from ferturb.models.test_time import predict_logits
+from ferturb.runs.provenance import describe_analysis
+
+Array = np.ndarray
+Progress = Callable[[int, int], None]
+Shows = UInt8[Tensor, "cb h w"]
+
+MADE_BY = (
+    "ferturb.evaluation.benchmark.corruptions",
+    "ferturb.evaluation.benchmark.protocol",
+    "ferturb.evaluation.benchmark.showing",
+    "ferturb.features",
+)
+"""The programs that the faces come from: what was kept of others counts for nothing."""
+_PIXELS = 256 * 48 * 48
+_LEAST = 16
+"""Faces in a chunk, at least."""
+_PROBES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one model says of every face under every condition."""
+
+    name: str
+    labels: Int64[Array, " n"]
+    logits: Float32[Array, "c n 7"]
+    """In the order of `CONDITIONS`."""
+    record: Mapping[str, Any]
+    """Of which faces, by which versions, in how many seconds (of all models asked together)."""
+
+
+def ask(
+    models: Mapping[str, nn.Module],
+    faces: Faces,
+    options: BenchmarkOptions = BenchmarkOptions(),
+    landmarks: Landmarks | None = None,
+    device: torch.device | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> list[Answers]:
+    """Ask models about the faces of a split under all of `CONDITIONS`, once each.
+
+    `models`: by their names. `landmarks` are those of all the faces given; None finds those of the
+    split. `on_progress` is called with (faces asked about, faces to ask about), every condition
+    counting as one. Raises `FerturbError` for a split without faces.
+    """
+    chosen, started = faces.split(options.split), time.monotonic()
+    worked = time.process_time()
+    if not len(chosen):
+        raise FerturbError(
+            f"{faces.source} has no {options.split} faces; choose another split or source"
+        )
+    found = landmarks_at(landmarks, faces, options.split) or landmarks_of(chosen)
+    models = {name: model.to(device or torch.device("cpu")) for name, model in models.items()}
+    size = max(_LEAST, _PIXELS // (chosen.images[0].numel()))
+    starts = range(0, len(chosen), size)
+    stores = {
+        name: _Store(model, name, chosen, device, options.fresh) for name, model in models.items()
+    }
+    total = len(models) * len(CONDITIONS) * len(chosen)
+    done = 0
+    parts: dict[str, list[Array]] = {name: [] for name in models}
+    for start, shows in _shown(chosen, found, starts, size, stores, options.workers):
+        for name, model in models.items():
+            known = stores[name].load(start)
+            if known is None:
+                known = _asked(model, shows(), device)
+                stores[name].keep(start, known)
+            parts[name].append(known)
+            done += known.shape[0] * known.shape[1]
+            on_progress(done, total)
+    about = describe_analysis(faces, started) | {"split": options.split, "models": len(models)}
+    about["processor_seconds"] = round(time.process_time() - worked, 1)
+    labels = chosen.labels.numpy()
+    return [Answers(name, labels, np.concatenate(parts[name], 1), about) for name in models]
+
+
+def _shown(
+    faces: Faces,
+    landmarks: Landmarks,
+    starts: Sequence[int],
+    size: int,
+    stores: Mapping[str, _Store],
+    workers: int,
+) -> Iterator[tuple[int, Callable[[], Shows]]]:
+    """Each chunk's place, and its faces under every condition; only what a model lacks is made."""
+
+    def make(start: int) -> Shows:
+        some = slice(start, start + size)
+        marks = Landmarks(
+            landmarks.points[some], landmarks.confidence[some], landmarks.source[some]
+        )
+        shown = Shown(faces.images[some], marks)
+        return torch.cat([shown.under(condition) for condition in CONDITIONS])
+
+    missing = [s for s in starts if any(store.load(s) is None for store in stores.values())]
+    ahead = iter(missing)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        ready: dict[int, Future[Shows]] = {}
+        for start in islice(ahead, workers):
+            ready[start] = pool.submit(make, start)
+        for start in starts:
+            yield start, lambda at=start: ready[at].result()
+            if start in ready:
+                del ready[start]
+                for following in islice(ahead, 1):
+                    ready[following] = pool.submit(make, following)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _asked(model: nn.Module, shows: Shows, device: torch.device | None) -> Float32[Array, "c b 7"]:
+    logits = predict_logits(model, shows, device=device).numpy()
+    return np.asarray(logits.reshape(len(CONDITIONS), -1, logits.shape[1]), np.float32)
+
+
+class _Store:
+    """What one model said of these faces, by chunk."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        name: str,
+        faces: Faces,
+        device: torch.device | None,
+        fresh: bool,
+    ) -> None:
+        said = predict_logits(model, faces.images[:_PROBES], device=device).numpy()
+        digest = hashlib.sha256(f"{TITLE} {name} {sources_version(*MADE_BY)} ".encode())
+        digest.update(said.tobytes())
+        digest.update(faces.content_hash().encode())
+        self._folder: Path = cache_folder() / "benchmark" / digest.hexdigest()[:16]
+        self._fresh, self._n = fresh, len(faces)
+        self._kept: set[int] = set()
+
+    def load(self, start: int) -> Float32[Array, "c b 7"] | None:
+        """What was said of a chunk; None where nothing is kept that can be read."""
+        if self._fresh and start not in self._kept:
+            return None
+        try:
+            found = read_arrays(self._path(start), "remove it")["logits"]
+        except (FerturbError, KeyError):
+            return None
+        sound = found.dtype == np.float32 and found.ndim == 3 and len(found) == len(CONDITIONS)
+        return found if sound and np.isfinite(found).all() else None
+
+    def keep(self, start: int, logits: Float32[Array, "c b 7"]) -> None:
+        """Keep what was said of a chunk; a cache that can't be written only loses it."""
+        self._kept.add(start)
+        with contextlib.suppress(FerturbError):
+            write_arrays(self._path(start), {"logits": logits})
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"{start}.npz"

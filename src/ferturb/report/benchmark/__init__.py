@@ -1,0 +1,1 @@
+"""FER-Behind in print: the profile of a model, beside others."""
