@@ -48,23 +48,38 @@ def test_evaluate_gives_each_model_a_row(capsys: pytest.CaptureFixture[str]) -> 
     assert rows["own:predict"]["accuracy"]["estimate"] == pytest.approx(float(right))
 
 
+def test_evaluate_writes_the_page_of_a_run_for_any_model() -> None:
+    main(["evaluate", "own.py:predict", *FORM, *DATA, "--out", "out"])
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert "Scores: own:predict" in page
+    assert "augmentation flip" in page
+    assert Path("out/scores.csv").read_text().startswith("model,n,accuracy,accuracy_low")
+
+
 def test_ablate_writes_the_same_files_as_for_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--features", "mouth", "--controls", "1"]
     main(["ablate", "own.py:predict", *FORM, *DATA, *options, "--out", "out"])
     assert "mouth" in capsys.readouterr().out
     names = {path.name for path in Path("out").iterdir()}
     assert {"ablation_accuracy.png", "ablation_cells.csv", "ablation_matrix.tex"} <= names
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert "Which facial features it needs: own:predict" in page
+    assert "own:predict: left aside of its classes: contempt" in page
+    assert 'href="ablation_cells.csv"' in page
 
 
 def test_explain_asks_a_function(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--method", "occlusion", "--faces", "1", "--out", "out"]
     main(["explain", "own.py:predict", *FORM, *DATA, *options])
     assert "own:predict: occlusion, mass over area (test, 7 faces)" in capsys.readouterr().out
-    assert {"saliency_faces.png", "saliency_mass.csv"} <= {p.name for p in Path("out").iterdir()}
+    names = {p.name for p in Path("out").iterdir()}
+    assert {"saliency_faces.png", "saliency_mass.csv", "index.html"} <= names
 
 
 def test_faithfulness_takes_the_methods_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["faithfulness", "own.py:predict", *FORM, *DATA, "--faces", "1", "--json"])
+    options = ["--faces", "1", "--json", "--out", "out"]
+    main(["faithfulness", "own.py:predict", *FORM, *DATA, *options])
+    assert "Deletion and insertion curves" in Path("out/index.html").read_text(encoding="utf-8")
     (rows,) = json.loads(capsys.readouterr().out).values()
     assert [row["method"] for row in rows] == ["occlusion", "rise", "random", "centre"]
 

@@ -36,14 +36,15 @@ def ablate(
 
     Args:
         data: A path, or `synthetic` (default: the faces a run was trained on).
-        out: Folder for the heatmaps, and the tables as CSV and LaTeX.
+        out: Folder for a page, the heatmaps, and the tables as CSV and LaTeX.
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
     from ferturb.evaluation.ablation.measure import ablate_faces, ablate_run
     from ferturb.report.ablation.section import model_items, run_items, terminal_tables
-    from ferturb.report.form.files import write_items
+    from ferturb.report.form.page import write_page
+    from ferturb.report.model_pages import page_of
     from ferturb.runs.run import Run
 
     if out is not None:
@@ -59,7 +60,10 @@ def ablate(
             measured = ablate_faces(opened, faces, ablation, device=chosen, on_progress=bar)
             items = model_items(opened.name, measured, opened.name)
     cells = {measure: matrix(measured, measure) for measure in MEASURES}
-    files = write_items(items, out) if out is not None else []
+    files = []
+    if out is not None:
+        page = page_of("Which facial features it needs", [opened], measured.record, items)
+        files = write_page(page, out)
     if json:
         terminal.print_json([to_dict(cell) for found in cells.values() for cell in found])
         return

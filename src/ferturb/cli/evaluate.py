@@ -62,6 +62,7 @@ def evaluate(
     form: OmitArgPrefixes[ModelOptions],
     device: Device = "cpu",
     json: Json = False,
+    out: Path | None = None,
 ) -> None:
     """Accuracy, F1, calibration and per-emotion accuracy of models, with intervals.
 
@@ -73,6 +74,9 @@ def evaluate(
     Example: ferturb evaluate runs/* --ensemble --augmentation flip
 
     Example: ferturb evaluate clean model.py:predict --classes affectnet --data fer2013.zip
+
+    Args:
+        out: Folder for a page, and the tables as CSV and LaTeX.
     """
     from ferturb.base.config import choose
     from ferturb.cli.tested import Tests
@@ -83,6 +87,7 @@ def evaluate(
     from ferturb.runs.run import Run
 
     choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
+    _require_place(out, test)
     refused: list[str] = []
     together = test.ensemble or test.choose
     opened = open_models(models, form, None if together else refused)
@@ -100,6 +105,8 @@ def evaluate(
         validation = [tests.validation(one) for one in opened] if test.choose else None
         rows = score_runs(names, tested, test.ensemble, validation)
         _show(rows, people, test, json)
+        if out is not None:
+            _write(opened, rows, test, first.source, out)
     if refused:
         raise FerturbError(
             f"{len(refused)} of {len(models)} models can't be scored; the first: {refused[0]}"
@@ -140,6 +147,34 @@ def _show(
             ["run", "FER+ %", "of seven %", "balanced %", "cross-entropy", "Brier", "ECE %", "n"],
             [[r.name, *found.cells()] for r, found in zip(rows, voted, strict=True) if found],
         )
+
+
+def _require_place(out: Path | None, test: EvaluateOptions) -> None:
+    """`FerturbError`, before the work, for a page that can't be written."""
+    from ferturb.base.storage import require_folder
+
+    if out is not None:
+        require_folder(out)
+        if test.faces is not None:
+            raise FerturbError("--out writes scores, and --faces gives none; leave one out")
+
+
+def _write(
+    models: Sequence[Run | Wrapped],
+    rows: Sequence[ScoreRow],
+    test: EvaluateOptions,
+    source: str,
+    out: Path,
+) -> None:
+    """The page, and its tables beside it."""
+    from ferturb.cli import terminal
+    from ferturb.report.form.page import write_page
+    from ferturb.report.model_pages import page_of, score_items
+
+    data = {"source": Path(test.data or source).name}
+    record = {"split": test.split, "augmentation": test.augmentation, "data": data}
+    files = write_page(page_of("Scores", models, record, score_items(rows)), out)
+    terminal.errors.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
 
 def _listed(tests: Tests, models: list[Run | Wrapped], json: bool) -> None:

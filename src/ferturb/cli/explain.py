@@ -49,12 +49,14 @@ def explain(
     Example: ferturb explain model.onnx --classes affectnet --method rise --data fer2013.zip
 
     Args:
-        out: Folder for a figure of faces with their saliency, and the tables as CSV and LaTeX.
+        out: Folder for a page, a figure of faces with their saliency, and the tables as CSV and
+            LaTeX.
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import mass_by_emotion
-    from ferturb.report.form.files import write_items
+    from ferturb.report.form.page import write_page
+    from ferturb.report.model_pages import page_of
     from ferturb.report.run_results import read_run
     from ferturb.report.saliency.explain import explain_figure, model_names
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
@@ -71,7 +73,9 @@ def explain(
     if out is not None:
         results = [read_run(one) if isinstance(one, Run) else one for one in opened]
         picture = explain_figure(results, source, method, split, saliency.seed)
-        files = write_items([picture, *mass_items(found)], out)
+        record = next(iter(found.values())).record
+        items = [picture, *mass_items(found)]
+        files = write_page(page_of("Where on the face it looks", opened, record, items), out)
     if json:
         rows = {name: [dataclasses.asdict(m) for m in own] for name, own in mass.items()}
         terminal.print_json({"method": method, "split": split, "mass": rows})
@@ -109,7 +113,7 @@ def faithfulness(
     Example: ferturb faithfulness runs/compact-baseline-fast-s0-1a2b3c --methods grad-cam rise
 
     Args:
-        out: Folder for the curves, and the table as CSV and LaTeX.
+        out: Folder for a page, the curves, and the table as CSV and LaTeX.
     """
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
@@ -118,7 +122,8 @@ def faithfulness(
         benchmark_saliency,
         summarise,
     )
-    from ferturb.report.form.files import write_items
+    from ferturb.report.form.page import write_page
+    from ferturb.report.model_pages import page_of
     from ferturb.report.saliency.explain import model_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
     from ferturb.runs.run import Run
@@ -135,7 +140,10 @@ def faithfulness(
                 scored = benchmark_methods(one, source, benchmark, device=chosen, on_progress=bar)
         found[name] = scored
     rows = dict(zip(_titles(opened), map(summarise, found.values()), strict=True))
-    files = write_items(judged_items(found), out) if out is not None else []
+    files = []
+    if out is not None:
+        record, items = next(iter(found.values())).record, judged_items(found)
+        files = write_page(page_of("Whether saliency maps are true", opened, record, items), out)
     if json:
         terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
         return

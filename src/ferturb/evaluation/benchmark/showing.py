@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from jaxtyping import Bool, Int32, Int64, UInt8
-from scipy import ndimage
+from scipy import ndimage  # type: ignore[import-untyped,unused-ignore]
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
