@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from write_docs_badges import badges
+from write_docs_benchmark import leaderboard, leaderboard_conditions
 from write_docs_commands import commands
 from write_docs_results import (
     baselines,
@@ -140,6 +141,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "face_detectors": face_detectors,
     "fer2013_runs": fer2013_runs,
     "landmarks": landmarks,
+    "leaderboard": leaderboard,
+    "leaderboard_conditions": leaderboard_conditions,
     "masks_cells": masks_cells,
     "masks_readings": masks_readings,
     "masks_table1": masks_table1,

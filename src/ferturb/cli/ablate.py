@@ -43,7 +43,7 @@ def ablate(
     from ferturb.evaluation.ablation.matrix import MEASURES, matrix, to_dict
     from ferturb.evaluation.ablation.measure import ablate_faces, ablate_run
     from ferturb.report.ablation.section import model_items, run_items, terminal_tables
-    from ferturb.report.form.page import write_page
+    from ferturb.report.form.models_page import write_page
     from ferturb.report.model_pages import page_of
     from ferturb.runs.run import Run
 

@@ -168,7 +168,7 @@ def _write(
 ) -> None:
     """The page, and its tables beside it."""
     from ferturb.cli import terminal
-    from ferturb.report.form.page import write_page
+    from ferturb.report.form.models_page import write_page
     from ferturb.report.model_pages import page_of, score_items
 
     data = {"source": Path(test.data or source).name}

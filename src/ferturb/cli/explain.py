@@ -55,7 +55,7 @@ def explain(
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import mass_by_emotion
-    from ferturb.report.form.page import write_page
+    from ferturb.report.form.models_page import write_page
     from ferturb.report.model_pages import page_of
     from ferturb.report.run_results import read_run
     from ferturb.report.saliency.explain import explain_figure, model_names
@@ -122,7 +122,7 @@ def faithfulness(
         benchmark_saliency,
         summarise,
     )
-    from ferturb.report.form.page import write_page
+    from ferturb.report.form.models_page import write_page
     from ferturb.report.model_pages import page_of
     from ferturb.report.saliency.explain import model_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row

@@ -7,7 +7,7 @@ from typing import Any
 
 from ferturb.evaluation.scores import ScoreRow
 from ferturb.models.wrapped import Wrapped
-from ferturb.report.form.page import Page
+from ferturb.report.form.models_page import Page
 from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Cell, Column, Table
 from ferturb.report.section import Section
