@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ferturb.data.faces import Faces as Faces
     from ferturb.data.sources import load_faces as load_faces
     from ferturb.evaluation.scores import score as score
+    from ferturb.export import sklearn as sklearn
     from ferturb.export.hub import push_to_hub as push_to_hub
     from ferturb.export.wrap import wrap as wrap
     from ferturb.features.altered import load_dataset as load_dataset
@@ -72,6 +73,9 @@ _HOMES = {
     "run_study": "ferturb.study.study",
 }
 
+_MODULES = {"sklearn": "ferturb.export.sklearn"}
+"""Name -> the module that it is."""
+
 __all__ = [*_HOMES, "__version__"]
 
 
@@ -80,10 +84,11 @@ def __getattr__(name: str) -> Any:
 
     `MissingPackageError` says what to install for it.
     """
-    if name not in _HOMES:
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'ferturb' has no attribute {name!r}")
     try:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_MODULES.get(name) or _HOMES[name])
+        value = home if name in _MODULES else getattr(home, name)
     except ModuleNotFoundError as error:
         from ferturb.base.errors import missing
 

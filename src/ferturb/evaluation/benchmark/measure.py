@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,17 @@ def _shown(
         for start in islice(ahead, workers):
             ready[start] = pool.submit(make, start)
         for start in starts:
-            yield start, lambda at=start: ready[at].result()
+            yield start, partial(_result, ready, start)
             if start in ready:
                 del ready[start]
                 for following in islice(ahead, 1):
                     ready[following] = pool.submit(make, following)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(ready: Mapping[int, Future[Shows]], start: int) -> Shows:
+    return ready[start].result()
 
 
 def _asked(model: nn.Module, shows: Shows, device: torch.device | None) -> Float32[Array, "c b 7"]:

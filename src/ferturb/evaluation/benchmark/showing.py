@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int32, Int64, UInt8
-from scipy import ndimage  # type: ignore[import-untyped,unused-ignore]
+from scipy import ndimage
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
@@ -121,8 +122,9 @@ def face_keys(images: UInt8[Tensor, "n h w"]) -> Int64[Tensor, " n"]:
 
 def _distance(region: np.ndarray, face: np.ndarray) -> np.ndarray:
     """How far each pixel is from a region: below zero within; ties go to its middle."""
-    apart = ndimage.distance_transform_edt(~region) - ndimage.distance_transform_edt(region)
-    rows, columns = np.indices(region.shape)
+    distance: Any = ndimage.distance_transform_edt  # type: ignore[attr-defined]
+    apart = distance(~region) - distance(region)
+    rows, columns = np.meshgrid(*(np.arange(s) for s in region.shape), indexing="ij")
     middle = [part[region].mean() if region.any() else 0.0 for part in (rows, columns)]
     tie = np.hypot(rows - middle[0], columns - middle[1])
     return np.asarray(apart + 1e-4 * tie + _OUTSIDE * ~(face | region))

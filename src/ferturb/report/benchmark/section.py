@@ -99,7 +99,7 @@ def summary_table(entries: Sequence[Entry]) -> Table:
         Column("relative_accuracy", "Relative, %", scale=100),
         Column("excess", "Excess", scale=100, signed=True),
     )
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (e.name, e.n, e.whole.accuracy, e.whole.macro_recall, e.relative_accuracy, e.excess)
         for e in entries
     )
@@ -120,7 +120,7 @@ def accuracy_table(entries: Sequence[Entry]) -> Table:
 def measures_table(entries: Sequence[Entry]) -> Table:
     """A row for each model and condition, with all that is measured over all emotions."""
     columns = (*plain_columns("model"), Column("condition", "Faces"), *_MEASURES)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for entry in entries:
         for c in CONDITIONS:
             score = entry.conditions[c.key]
