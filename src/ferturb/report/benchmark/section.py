@@ -112,7 +112,9 @@ def accuracy_table(entries: Sequence[Entry]) -> Table:
         Column("condition", "Faces"),
         *(Column(f"model_{i}", e.name, scale=100) for i, e in enumerate(entries, 1)),
     )
-    rows = tuple((heading(c), *(e.conditions[c.key].accuracy for e in entries)) for c in CONDITIONS)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (heading(c), *(e.conditions[c.key].accuracy for e in entries)) for c in CONDITIONS
+    )
     note = "Accuracy, %. “at random”: as many pixels left out anywhere in the same face."
     return Table("benchmark_accuracy", "Accuracy under every condition", columns, rows, note)
 
