@@ -43,7 +43,7 @@ _LOOKED_AT = 64
 """Training faces that the accuracy after each epoch is of: nothing is chosen by it."""
 
 
-class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class EmotionClassifier(ClassifierMixin, BaseEstimator):
     """A network of ferturb's, trained by one of its methods.
 
     After `fit`: ``classes_``, ``network_`` (a `Classifier`, whose first outputs are the classes)
