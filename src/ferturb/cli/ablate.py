@@ -60,10 +60,8 @@ def ablate(
             measured = ablate_faces(opened, faces, ablation, device=chosen, on_progress=bar)
             items = model_items(opened.name, measured, opened.name)
     cells = {measure: matrix(measured, measure) for measure in MEASURES}
-    files = []
-    if out is not None:
-        page = page_of("Which facial features it needs", [opened], measured.record, items)
-        files = write_page(page, out)
+    page = page_of("Which facial features it needs", [opened], measured.record, items)
+    files = write_page(page, out) if out is not None else []
     if json:
         terminal.print_json([to_dict(cell) for found in cells.values() for cell in found])
         return

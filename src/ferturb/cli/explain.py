@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ferturb.data.faces import Faces
     from ferturb.evaluation.saliency.mass import Explanation
     from ferturb.models.wrapped import Wrapped
+    from ferturb.report.form.style import Picture
+    from ferturb.report.form.tables import Table
     from ferturb.runs.run import Run
 
 Data = Annotated[
@@ -55,8 +58,6 @@ def explain(
     from ferturb.base.storage import require_folder
     from ferturb.cli import terminal
     from ferturb.evaluation.saliency.mass import mass_by_emotion
-    from ferturb.report.form.models_page import write_page
-    from ferturb.report.model_pages import page_of
     from ferturb.report.run_results import read_run
     from ferturb.report.saliency.explain import explain_figure, model_names
     from ferturb.report.saliency.section import COLUMNS, enrichment_rows, mass_items
@@ -73,9 +74,8 @@ def explain(
     if out is not None:
         results = [read_run(one) if isinstance(one, Run) else one for one in opened]
         picture = explain_figure(results, source, method, split, saliency.seed)
-        record = next(iter(found.values())).record
         items = [picture, *mass_items(found)]
-        files = write_page(page_of("Where on the face it looks", opened, record, items), out)
+        files = _written("Where on the face it looks", opened, found, items, out)
     if json:
         rows = {name: [dataclasses.asdict(m) for m in own] for name, own in mass.items()}
         terminal.print_json({"method": method, "split": split, "mass": rows})
@@ -122,8 +122,6 @@ def faithfulness(
         benchmark_saliency,
         summarise,
     )
-    from ferturb.report.form.models_page import write_page
-    from ferturb.report.model_pages import page_of
     from ferturb.report.saliency.explain import model_names
     from ferturb.report.saliency.faithfulness import TERMINAL, judged_items, terminal_row
     from ferturb.runs.run import Run
@@ -140,10 +138,8 @@ def faithfulness(
                 scored = benchmark_methods(one, source, benchmark, device=chosen, on_progress=bar)
         found[name] = scored
     rows = dict(zip(_titles(opened), map(summarise, found.values()), strict=True))
-    files = []
-    if out is not None:
-        record, items = next(iter(found.values())).record, judged_items(found)
-        files = write_page(page_of("Whether saliency maps are true", opened, record, items), out)
+    items, title = judged_items(found), "Whether saliency maps are true"
+    files = _written(title, opened, found, items, out) if out is not None else []
     if json:
         terminal.print_json({k: [dataclasses.asdict(r) for r in own] for k, own in rows.items()})
         return
@@ -152,6 +148,20 @@ def faithfulness(
         terminal.table(title, TERMINAL, [terminal_row(row) for row in own])
     if files:
         terminal.facts({"written": ", ".join(map(str, files))})
+
+
+def _written(
+    title: str,
+    models: list[Run | Wrapped],
+    found: Mapping[Any, Any],
+    items: Sequence[Table | Picture],
+    out: Path,
+) -> list[Path]:
+    """The page of what was found of some models, and its files."""
+    from ferturb.report.form.models_page import write_page
+    from ferturb.report.model_pages import page_of
+
+    return write_page(page_of(title, models, next(iter(found.values())).record, items), out)
 
 
 def _open(
