@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.data.sources import load_source
+from ferturb.base.raster import PLAIN
+from ferturb.data.sources import full_raster, load_source
 from reader_rules import FORMS, RULES, Rule, rows
 
 CASES = [
@@ -43,6 +44,8 @@ def test_a_rule_holds_in_a_form(rule: Rule, form: str, tmp_path: Path) -> None:
         assert found[image][0] == label
         assert code == -1 or found[image][1] == code
     assert len(set(faces.names)) == len(faces)
+    full = full_raster(source)  # what `data info` says of the source as well
+    assert full == PLAIN or max(max(r.image.shape) for r in some) > 48
     noted = [note for note in faces.notes if rule.note and re.search(rule.note, note)]
     assert bool(noted) == bool(rule.note), faces.notes
     assert rule.note or faces.notes == ()

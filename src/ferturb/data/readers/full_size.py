@@ -6,6 +6,7 @@ import contextlib
 import io
 import statistics
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL import Image
 
@@ -51,8 +52,12 @@ def _of_parquet(tree: SourceTree, name: str) -> Iterator[bytes]:
 
     with tree.open(name) as stream:
         file = pq.ParquetFile(stream)
-        column = file.schema_arrow.names[column_roles(file.schema_arrow.names)["image"]]
-        for cell in next(file.iter_batches(_SAMPLE, columns=[column]))[0].to_pylist():
-            cell = cell.get("bytes") if isinstance(cell, dict) else cell
-            if isinstance(cell, bytes):
-                yield cell
+        names = file.schema_arrow.names
+        place = column_roles(names).get("image")
+        if place is None:  # pixels as text
+            return
+        for batch in islice(file.iter_batches(_SAMPLE, columns=[names[place]]), 1):
+            for cell in batch[0].to_pylist():
+                cell = cell.get("bytes") if isinstance(cell, dict) else cell
+                if isinstance(cell, bytes):
+                    yield cell
