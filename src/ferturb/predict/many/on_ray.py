@@ -45,7 +45,10 @@ def on_ray(work: Work, pieces: Iterable[Piece], workers: int) -> Iterator[Counts
     try:
         pieces_on_ray = ray.data.from_items(rows, override_num_blocks=len(rows))
         done = pieces_on_ray.map(
-            actor, fn_constructor_args=(work,), concurrency=workers, num_cpus=1
+            actor,
+            fn_constructor_args=(work,),
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
         )
         for row in done.iter_rows():
             yield row["photos"], row["failed"]
