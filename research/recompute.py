@@ -37,6 +37,7 @@ LACKING = {
     "masks_table1.csv": "the runs of `ferturb study masks`, on two kinds of faces",
     "ablation_cells.csv": "*clean* on faces without a feature",
     "retrained_cells.csv": "runs without a feature",
+    "cited_systems.csv": "the runs of `tools/cited_systems.py`",
     "calibration.csv": "three runs, uncalibrated",
     "onnx_parity.csv": "exported files",
     "priors.csv": "what ships, by prior",

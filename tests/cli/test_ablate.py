@@ -54,6 +54,7 @@ def test_it_prints_stores_and_writes(capsys: pytest.CaptureFixture[str], run: Ru
         "ablation_matrix.csv",
         "ablation_matrix.tex",
         "ablation_probability.png",
+        "index.html",
     ]
     main(["ablate", "run", "--features", "mouth", "left_half", "--controls", "1", "--json"])
     rows = json.loads(capsys.readouterr().out)

@@ -21,6 +21,8 @@ BASE = {
     "push": "push no me",
     "train": "train --data no.zip",
     "evaluate": "evaluate no",
+    "benchmark": "benchmark no",
+    "search": "search --data no.zip",
     "study": "study quick --data no.zip",
     "report": "report no",
     "ablate": "ablate no",
@@ -43,6 +45,8 @@ FROM_ZERO = (
     "--port",
     "--distillation-views",
     "--local-maps",
+    "--gpus-per-run",
+    "--prune-after",
 )
 OUT_OF_BOUNDS = {"INT": ("-1", "0", "1" + "0" * 40), "FLOAT": ("-1", "nan", "inf", "1e300")}
 NOT_OF_THE_KIND = {"INT": ("abc", "1.5", "", "--"), "FLOAT": ("abc", "", "1,5")}

@@ -32,7 +32,7 @@ def test_uncentred_pixels_are_divided_by_255_twice() -> None:
     net = Classifier(ModelConfig("resnet18", uncentred=True)).eval()
     faces = torch.rand(3, 1, 48, 48)
     torch.testing.assert_close(net(faces), net.head(net.backbone(faces / 255).mean((2, 3))))
-    assert torch.equal(net._scaled(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))
+    assert torch.equal(net.scaled(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))
 
 
 def test_dropout_works_in_training_only() -> None:

@@ -174,10 +174,13 @@ def _into(
         )
     if shown.json:
         terminal.print_json(vars(total))
-    elif not shown.quiet:
-        facts = {"photos": total.photos, "that can't be read": total.failed}
-        terminal.facts({"rows": f"{out}/part-*.parquet", **facts})
+    elif not shown.quiet and total.failed < total.photos:
+        terminal.facts({"rows": f"{out}/part-*.parquet", "photos": total.photos})
     if total.failed:
+        terminal.error(
+            f"{total.failed} of {total.photos} photos can't be read; the column error in {out} "
+            "says why"
+        )
         sys.exit(2 if total.failed == total.photos else 1)
 
 

@@ -113,7 +113,9 @@ def search(
 
     end_with_study()
     workers, quiet = process.workers or default_workers(process.device), process.quiet
-    threads = process.threads or (1 if workers > 1 else None)
+    threads = process.threads
+    if threads is None and workers > 1:
+        threads = 1
     device, quiet = prepare_process(process.device, threads), quiet or process.json
     if process.join is not None:
         place = SearchFolder.open(process.join)

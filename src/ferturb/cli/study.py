@@ -55,6 +55,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.workers is not None:
             in_range("workers", self.workers, 1, 1024)
+        in_range("cpus_per_run", self.cpus_per_run, 0.01, 4096)
+        in_range("gpus_per_run", self.gpus_per_run, 0, 64)
         if self.minutes is not None:
             in_range("minutes", self.minutes, 0.1, 1e6)
             if self.executor != "local":

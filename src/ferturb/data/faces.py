@@ -115,7 +115,8 @@ class Faces:
         Itself where they are that already. A grey face in colour has three channels alike.
 
         >>> labels = torch.zeros(1, dtype=torch.int64)
-        >>> faces = Faces(torch.zeros(1, 48, 48, dtype=torch.uint8), labels, labels.byte(), "a", "")
+        >>> images = torch.zeros(1, 48, 48, dtype=torch.uint8)
+        >>> faces = Faces(images, labels, labels.byte(), ("a",), "")
         >>> faces.view(100, 3).images.shape
         torch.Size([1, 3, 100, 100])
         """

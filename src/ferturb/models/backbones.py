@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import timm
@@ -96,8 +97,8 @@ def check_backbone(name: str) -> None:
     every = list(dict.fromkeys([*BACKBONES, *timm.list_models()]))
     near = difflib.get_close_matches(name, every, n=3, cutoff=0.6)
     hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ";"
-    known = ", ".join(BACKBONES)
-    raise FerturbError(f"unknown model {name!r}{hint} known: {known}, or any timm name")
+    known = ", ".join(islice(BACKBONES, 12))
+    raise FerturbError(f"unknown model {name!r}{hint} known: {known}, …, or any timm name")
 
 
 def small_stem(width: int) -> nn.Conv2d:

@@ -122,7 +122,8 @@ def _failed(part: Path) -> int:
     """How many photos of a part could not be read, by its column's statistics alone."""
     import pyarrow.parquet as pq
 
-    metadata = pq.ParquetFile(part).metadata
+    with part.open("rb") as stream:
+        metadata = pq.ParquetFile(stream).metadata
     place = metadata.schema.names.index("error")
     groups = (metadata.row_group(i).column(place) for i in range(metadata.num_row_groups))
     return sum(g.num_values - g.statistics.null_count for g in groups if g.statistics is not None)

@@ -110,8 +110,9 @@ def rows_of(piece: Piece, column: str | None) -> Iterator[tuple[str, Any]]:
     import pyarrow.parquet as pq
 
     assert piece.table is not None
-    with reading(Path(piece.table), "a parquet file", "restore it"):
-        file = pq.ParquetFile(piece.table)
+    path = Path(piece.table)  # opened here: pyarrow takes no name that is not UTF-8
+    with reading(path, "a parquet file", "restore it"), path.open("rb") as stream:
+        file = pq.ParquetFile(stream)
         metadata = file.metadata
         before = sum(metadata.row_group(i).num_rows for i in range(piece.group))
         chosen = image_column(file.schema_arrow.names, column, piece.table)
@@ -129,8 +130,8 @@ def rows_of(piece: Piece, column: str | None) -> Iterator[tuple[str, Any]]:
 def _of_table(path: Path, first: int, size: int) -> list[Piece]:
     import pyarrow.parquet as pq
 
-    with reading(path, "a parquet file", "restore it, or leave it out"):
-        metadata = pq.ParquetFile(path).metadata
+    with reading(path, "a parquet file", "restore it, or leave it out"), path.open("rb") as stream:
+        metadata = pq.ParquetFile(stream).metadata
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     cut = [
         (min(size, rows - start), start, str(path), group)

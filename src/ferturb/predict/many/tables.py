@@ -10,6 +10,7 @@ import numpy as np
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
+from ferturb.base.text import encodable
 from ferturb.predict.results import PhotoPrediction
 from ferturb.predict.tabular import COLUMNS, rows_of
 
@@ -58,11 +59,15 @@ def write_part(path: Path, photos: Iterable[PhotoPrediction]) -> tuple[int, int]
     for photo in photos:
         rows += rows_of(photo)
         seen, failed = seen + 1, failed + (photo.error is not None)
-    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
+    columns = {name: [_encodable(row.get(name)) for row in rows] for name in COLUMNS}
     table = pa.table(columns, schema=pa.schema([(name, _kind(pa, name)) for name in COLUMNS]))
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        pq.write_table(table, stream, compression="zstd")
     return seen, failed
+
+
+def _encodable(value: Any) -> Any:
+    return encodable(value) if isinstance(value, str) else value  # a file's name need not be UTF-8
 
 
 def _kind(pa: Any, name: str) -> Any:
