@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,14 +12,12 @@ from ferturb.base.config import DatasetConfig, RecipeConfig
 from ferturb.evaluation.ablation.matrix import Cell
 from ferturb.evaluation.significance import Interval
 from ferturb.report import sentences
-from ferturb.report.masks.pairs import Phrases
 from ferturb.report.results import StudyResults
 from made_up_results import EPOCHS, mask_study, run_result, small_study, study_of
 
 BETTER, WORSE = Interval(0.031, 0.011, 0.052), Interval(-0.02, -0.03, -0.01)
 ACROSS, AT_ZERO = Interval(0.004, -0.009, 0.017), Interval(0.0, 0.0, 0.0)
 TOUCHING = Interval(0.01, 0.0, 0.02)
-MASKS = Phrases("FER2013", "MaskFer", True, "")
 
 
 @pytest.mark.parametrize(
@@ -111,30 +108,6 @@ def test_the_headline_counts_the_verdicts(
     assert sentences.judged(changes) == text
 
 
-@pytest.mark.parametrize(
-    ("trained", "untrained", "text"),
-    [
-        ([12.04], [], "accuracy is 12.0 points below FER2013 (test split)."),
-        (
-            [12.0, 8.5],
-            [30.0, 31.5],
-            "accuracy is 8.5 to 12.0 points below FER2013; a network trained on FER2013 alone "
-            "loses 30.0 to 31.5 points when it meets MaskFer (test split).",
-        ),
-        ([-1.5, -0.5], [], "accuracy is 0.5 to 1.5 points above FER2013 (test split)."),
-        (
-            [-1.5, 2.0],
-            [-0.5],
-            "accuracy is from 2.0 points below to 1.5 above FER2013; a network trained on FER2013 "
-            "alone is 0.5 points above that when it meets MaskFer (test split).",
-        ),
-    ],
-)
-def test_what_masks_cost(trained: list[float], untrained: list[float], text: str) -> None:
-    found = sentences.masks_cost(MASKS, trained, untrained)
-    assert found == f"Trained and tested on MaskFer, {text}"
-
-
 LUCK = "the intervals cover the choice of the test faces, not the luck of the training."
 
 
@@ -190,19 +163,6 @@ def test_the_protocol_counts_the_faces_there_are() -> None:
     assert "Training (28,709 faces), choose on PublicTest (3,500), report PrivateTest (3,589)" in (
         text
     )
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([1.21, 0.5], "0.5 to 1.2"),
-        ([-0.31, -0.29], "−0.3"),
-        ([-0.04], "0.0"),
-        ([-1, 2], "−1.0 to 2.0"),
-    ],
-)
-def test_spans(values: list[float], text: str) -> None:
-    assert sentences.span(values) == text
 
 
 def cell(feature: str, change: float, needed: bool) -> Cell:
@@ -267,21 +227,6 @@ def test_sentences_take_their_numbers_from_the_results() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "text"),
-    [
-        ((9, 8, 1), "By accuracy, 9 of 17 planted features are found and 1 other is."),
-        ((0, 17, 0), "By accuracy, 0 of 17 planted features are found and no other is."),
-        ((17, 0, 4), "By accuracy, 17 of 17 planted features are found and 4 others are."),
-    ],
-)
-def test_what_was_planted_and_what_was_found(counts: tuple[int, int, int], text: str) -> None:
-    found = Counter(dict(zip(("hit", "miss", "false alarm"), counts, strict=True)))
-    assert sentences.planted_found([("accuracy", found)]).endswith(f"needs. {text}")
-    both = sentences.planted_found([("accuracy", found), ("probability", found)])
-    assert both.endswith(f"; by probability{text.removeprefix('By accuracy')}")
-
-
-@pytest.mark.parametrize(
     ("epochs", "faces", "text"),
     [
         (10, 6400, "10 epochs of 6,400 faces show how the Perturb Scheme works: "),
@@ -339,18 +284,3 @@ def test_runs_on_other_faces_are_counted() -> None:
         "1 on faces without mouth (mean)."
     )
     assert sentences.altered_runs(small_study()) == ""
-
-
-def test_a_line_for_each_network_with_masks() -> None:
-    (group,) = mask_study(("compact",)).masks
-    (pair,) = group.pairs
-    cells = (pair.whole_whole, pair.whole_masks, pair.masks_whole, pair.masks_masks)
-    a, b, c, d = (f"{100 * m.scores.accuracy.estimate:.1f} %" for m in cells if m is not None)
-    assert sentences.mask_sentences(group.pairs, group.phrases) == [
-        f"compact, trained on FER2013: {a} on FER2013, {b} on MaskFer. "
-        f"Trained on MaskFer: {c} on FER2013, {d} on MaskFer."
-    ]
-    (group,) = mask_study(("compact",), measured=False).masks
-    assert sentences.mask_sentences(group.pairs, group.phrases) == [
-        f"compact, trained on FER2013: {a} on FER2013. Trained on MaskFer: {d} on MaskFer."
-    ]

@@ -29,7 +29,9 @@ from ferturb.report.form.page import rendered
 from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Table
 from ferturb.report.masks import section as masks
+from ferturb.report.masks.sentences import mask_sentences
 from ferturb.report.planted import section as planted
+from ferturb.report.planted.sentences import planted_found
 from ferturb.report.planted.truth import judged_matrices
 from ferturb.report.results import StudyResults, read_study
 from ferturb.report.saliency import section as saliency
@@ -96,10 +98,10 @@ def render_page(results: StudyResults, sections: Sequence[Section]) -> str:
         hardware=_hardware(records),
         versions=records[0].get("versions", {}) if records else {},
         sentences=sentences,
-        planted=[(one.measure, one.counts) for one in judged_matrices(results)[:2]],
+        planted=planted_found([(m.measure, m.counts) for m in judged_matrices(results)[:2]]),
         verdicts=[
             *sentences.verdicts(main.perturb, results.fer2013),
-            *(text for g in results.masks for text in sentences.mask_sentences(g.pairs, g.phrases)),
+            *(text for g in results.masks for text in mask_sentences(g.pairs, g.phrases)),
         ],
         caveats=[*sentences.caveats(results), *results.warnings],
         lead=leading(sections),

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from ferturb.evaluation.ablation.matrix import Cell
 from ferturb.evaluation.significance import Interval
 from ferturb.report import published
-from ferturb.report.form.tables import signed_points
+from ferturb.report.form.tables import signed_points, span
 from ferturb.report.groups import Comparison
-from ferturb.report.masks.pairs import MaskGroup, MaskPair, Phrases
+from ferturb.report.masks.sentences import mask_headline
 from ferturb.report.model_results import ModelResult
 from ferturb.report.results import StudyResults
 from ferturb.report.run_results import alteration, describe
@@ -48,37 +48,6 @@ def percent(interval: Interval) -> str:
     """
     low, high = 100 * interval.low, 100 * interval.high
     return f"{100 * interval.estimate:.1f} % [{low:.1f}, {high:.1f}]"
-
-
-def span(values: Sequence[float]) -> str:
-    """The smallest and the largest number, or the one they both round to.
-
-    >>> span([1.21, 0.5]), span([-0.31, -0.29])
-    ('0.5 to 1.2', '−0.3')
-    """
-    low, high = (f"{value:.1f}".replace("-0.0", "0.0") for value in (min(values), max(values)))
-    return (low if low == high else f"{low} to {high}").replace("-", "−")
-
-
-def planted_found(found: Sequence[tuple[str, Counter[str]]]) -> str:
-    """What matrices find of what was planted, by their measure, in a sentence or two.
-
-    >>> planted_found([("probability", Counter({"hit": 9, "miss": 8, "false alarm": 1}))])[-66:]
-    'By probability, 9 of 17 planted features are found and 1 other is.'
-    """
-    parts = []
-    for measure, counts in found:
-        hits, alarms = counts["hit"], counts["false alarm"]
-        others = f"{alarms} others are" if alarms > 1 else f"{alarms or 'no'} other is"
-        parts.append(
-            f"by {measure}, {hits} of {hits + counts['miss']} planted features are found and "
-            f"{others}"
-        )
-    text = "; ".join(parts)
-    return (
-        "The faces are drawn, so that it is known which feature carries which emotion. Leaving "
-        f"each feature out shows which of them a network needs. {text[:1].upper()}{text[1:]}."
-    )
 
 
 def not_a_verdict(epochs: int, faces: int) -> str:
@@ -143,27 +112,6 @@ def in_macro_recall(change: Interval, theirs: float | None) -> str:
     """What follows a verdict beside the paper's number: the change in the paper's own measure."""
     text = f" In macro recall, which the paper calls accuracy: {difference(change)}"
     return text + (f"; the paper: {signed_points(theirs / 100)}." if theirs is not None else ".")
-
-
-def masks_cost(phrases: Phrases, trained: Sequence[float], untrained: Sequence[float]) -> str:
-    """The headline of losses of accuracy in points: trained with masks, and (if known) without."""
-    w, m = phrases.whole, phrases.masks
-    text = f"Trained and tested on {m}, accuracy is {_apart(trained)} {w}"
-    if untrained:
-        loses = f"loses {span(untrained)} points"
-        change = loses if min(untrained) >= 0 else f"is {_apart(untrained)} that"
-        text += f"; a network trained on {w} alone {change} when it meets {m}"
-    return f"{text} (test split)."
-
-
-def _apart(losses: Sequence[float]) -> str:
-    """Losses in points as a place: "1.0 to 2.0 points below"."""
-    if min(losses) >= 0:
-        return f"{span(losses)} points below"
-    gains = [-loss for loss in losses]
-    if min(gains) >= 0:
-        return f"{span(gains)} points above"
-    return f"from {max(losses):.1f} points below to {max(gains):.1f} above"
 
 
 def seeds_caveat(seeds: Mapping[str, int]) -> str:
@@ -323,32 +271,3 @@ def altered_runs(results: StudyResults) -> str:
         "Runs on altered faces are never compared with these as if the faces were the same, but in "
         f"sections of their own: {kinds}."
     )
-
-
-def mask_headline(group: MaskGroup) -> str:
-    """What face masks cost, and how much of it training with them saves."""
-    singles = [pair for pair in group.pairs if not pair.whole_whole.is_ensemble]
-    trained = [_loss(pair.whole_whole, pair.masks_masks) for pair in singles]
-    untrained = [_loss(pair.whole_whole, pair.whole_masks) for pair in singles if pair.whole_masks]
-    return masks_cost(group.phrases, trained, untrained)
-
-
-def mask_sentences(pairs: Sequence[MaskPair], phrases: Phrases) -> list[str]:
-    """One line a network: its accuracy on both kinds of faces, trained on either."""
-    return [
-        f"{pair.name}, trained on {phrases.whole}: "
-        f"{_both(pair.whole_whole, pair.whole_masks, phrases)}. "
-        f"Trained on {phrases.masks}: {_both(pair.masks_whole, pair.masks_masks, phrases)}."
-        for pair in pairs
-    ]
-
-
-def _both(on_whole: ModelResult | None, on_masks: ModelResult | None, phrases: Phrases) -> str:
-    known = ((on_whole, phrases.whole), (on_masks, phrases.masks))
-    shares = [(r.scores.accuracy.estimate, faces) for r, faces in known if r is not None]
-    return ", ".join(f"{100 * share:.1f} % on {faces}" for share, faces in shares)
-
-
-def _loss(first: ModelResult, second: ModelResult) -> float:
-    """How many points of accuracy the second has less."""
-    return 100 * (first.scores.accuracy.estimate - second.scores.accuracy.estimate)

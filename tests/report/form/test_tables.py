@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.form.tables import Column, Table, latex, signed_points
+from ferturb.report.form.tables import Column, Table, latex, signed_points, span
 
 TABLE = Table(
     "t",
@@ -110,3 +110,16 @@ def test_a_row_of_the_wrong_length_is_a_bug() -> None:
 )
 def test_differences_in_points(value: float, text: str) -> None:
     assert signed_points(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1.21, 0.5], "0.5 to 1.2"),
+        ([-0.31, -0.29], "−0.3"),
+        ([-0.04], "0.0"),
+        ([-1, 2], "−1.0 to 2.0"),
+    ],
+)
+def test_spans(values: list[float], text: str) -> None:
+    assert span(values) == text

@@ -14,9 +14,9 @@ from ferturb.report import published
 from ferturb.report.form.tables import Table
 from ferturb.report.masks.pairs import MaskGroup, contrasts
 from ferturb.report.masks.section import change_by_emotion, mask_tables, section, two_by_two
+from ferturb.report.masks.sentences import mask_headline
 from ferturb.report.model_results import relative_change
 from ferturb.report.results import StudyResults
-from ferturb.report.sentences import mask_headline
 from made_up_results import mask_study, study_of
 
 

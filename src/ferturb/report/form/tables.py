@@ -10,7 +10,7 @@ import csv
 import html
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from types import SimpleNamespace
@@ -233,6 +233,16 @@ def signed_points(value: float) -> str:
     ('−12.3', '0.0')
     """
     return number(value, Column("points", "points", scale=100, signed=True))
+
+
+def span(values: Sequence[float]) -> str:
+    """The smallest and the largest number, or the one they both round to.
+
+    >>> span([1.21, 0.5]), span([-0.31, -0.29])
+    ('0.5 to 1.2', '−0.3')
+    """
+    low, high = (f"{value:.1f}".replace("-0.0", "0.0") for value in (min(values), max(values)))
+    return (low if low == high else f"{low} to {high}").replace("-", "−")
 
 
 def slug(name: str) -> str:

@@ -16,10 +16,10 @@ from ferturb.report.form.captions import INTERVALS, SCORES, family_of
 from ferturb.report.form.style import Picture, prints_of
 from ferturb.report.form.tables import Cell, Column, Table, slug
 from ferturb.report.masks.pairs import MaskGroup, MaskPair, Phrases, contrasts
+from ferturb.report.masks.sentences import mask_sentences
 from ferturb.report.model_results import Scores, relative_change, scores_difference
 from ferturb.report.results import StudyResults
 from ferturb.report.section import Section, section_of
-from ferturb.report.sentences import mask_sentences
 
 Readings = dict[str, tuple[Interval, ...]]
 """What a column says of training and test faces -> the changes of `relative_change`."""
