@@ -86,3 +86,16 @@ def test_the_check_itself_finds_what_is_too_long() -> None:
     assert too_long("a.py", f"class A:\n    def f(self, {nine[4:]}): ...\n") == set()
     assert too_long("a.py", f"def f(*, {nine}): ...\n") == {"a.py:f"}
     assert too_long("a.py", "x = 1\n" * (FILE + 1)) == {"a.py"}
+
+
+def test_the_same_choices_stand_in_the_same_order() -> None:
+    """Python keeps the first of two that differ in their order, and help would follow imports."""
+    orders: dict[frozenset[object], set[tuple[object, ...]]] = {}
+    for path in FILES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                listed = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                choices = tuple(ast.literal_eval(choice) for choice in listed)
+                orders.setdefault(frozenset(choices), set()).add(choices)
+    assert len(orders) > 5
+    assert [sorted(map(repr, found)) for found in orders.values() if len(found) > 1] == []

@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.models import ModelOptions, Models, faces_for, open_models
-from ferturb.cli.options import Device, Json, LabelOrder
+from ferturb.cli.options import Device, Head, Json, LabelOrder
 
 if TYPE_CHECKING:
     from ferturb.cli.tested import Tests
@@ -43,7 +43,7 @@ class EvaluateOptions:
     """What those faces wear: `none`, `mixed`, `surgical`, `cloth`, `n95`, …"""
     clean: bool = False
     """Score only the faces without an exact copy in training (FER2013 has hundreds)."""
-    head: Literal["label", "votes"] | None = None
+    head: Head | None = None
     """Which head answers, of a run's network with two (default: its first)."""
     votes: Path | None = None
     """fer2013new.csv: also score by the votes of ten people (default: where the runs had them)."""

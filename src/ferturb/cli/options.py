@@ -52,6 +52,7 @@ Side = Annotated[
 ]
 Channels = Annotated[Literal[1, 3], arg(help="1: faces are read in grey; 3: in colour (RGB).")]
 
+Head = Literal["votes", "label"]
 Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
 
 

@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
-from ferturb.cli.options import Json, LabelOrder, other_faces, read_faces
+from ferturb.cli.options import Head, Json, LabelOrder, other_faces, read_faces
 from ferturb.cli.predictions import Shown, show, told
 from ferturb.predict.reading import Reading
 
@@ -29,7 +29,7 @@ class ModelOptions:
     model: str = "clean"
     """`clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, a run folder, or
     `hf:OWNER/NAME` on the Hugging Face hub."""
-    head: Literal["votes", "label"] | None = None
+    head: Head | None = None
     """`votes`: how many of ten people would say so; `label`: FER2013's label (default: the votes,
     where the model learnt them)."""
     threshold: float | None = None

@@ -24,7 +24,7 @@ class AblationOptions:
     """Test-time augmentation: `none`, `flip`, `zoom` or `ten-crop`."""
     seed: int = 0
     """Of the random regions and the noise."""
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    precision: Literal["auto", "bfloat16", "float32"] = "float32"
     """`bfloat16` is up to twice as fast where the processor computes in it."""
 
     def __post_init__(self) -> None:
