@@ -1,4 +1,4 @@
-"""What all tests share: shape checks at run time, and toy faces with a toy network."""
+"""What all tests share: shape checks at run time, toy faces with a toy network, the real faces."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import shape_checks
 
 shape_checks.install(["ferturb", "research"])  # before the first import of ferturb
 
+import os  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from ferturb.base.config import DatasetConfig  # noqa: E402
 from ferturb.data.faces import Faces  # noqa: E402
+from ferturb.data.sources import load_faces  # noqa: E402
 from ferturb.models.backbones import BACKBONES  # noqa: E402
 from ferturb.models.compact import compact  # noqa: E402
 
@@ -46,3 +50,36 @@ def toy_faces() -> Faces:
     splits[64:80], splits[80:] = 1, 2
     names = tuple(f"toy/{i:03d}" for i in range(n))
     return Faces(images, labels, splits, names, "toy")
+
+
+@pytest.fixture(scope="session")
+def real_zip() -> Path:
+    """FER2013 as Kaggle has it."""
+    folder = os.environ.get("FERTURB_DATA")
+    path = Path(folder or "") / "fer2013.zip"
+    if not folder or not path.is_file():
+        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where its faces are kept for all processes that test."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "real-faces"
+
+
+@pytest.fixture(scope="session")
+def real_faces(real_zip: Path, real_cache: Path) -> Faces:
+    """Its faces, decoded once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERTURB_CACHE", str(real_cache))
+        return load_faces(DatasetConfig(str(real_zip)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_figures() -> Iterator[None]:
+    """The pixels of a report's figures are most of the time that it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ferturb.report.form.style.DPI", 60)
+        yield

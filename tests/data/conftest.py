@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.data.faces import Faces
-from ferturb.data.sources import load_source
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
@@ -23,20 +21,6 @@ USAGES = ("Training", "PublicTest", "PrivateTest")
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "the-cache"))
-
-
-@pytest.fixture(scope="session")
-def real_zip() -> Path:
-    folder = os.environ.get("FERTURB_DATA")
-    path = Path(folder or "") / "fer2013.zip"
-    if not folder or not path.is_file():
-        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
-    return path
-
-
-@pytest.fixture(scope="session")
-def real_faces(real_zip: Path) -> Faces:
-    return load_source(real_zip)
 
 
 @pytest.fixture

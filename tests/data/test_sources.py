@@ -166,10 +166,10 @@ def test_other_files_are_refused_with_advice(tmp_path, write_zip, write_tree):
 
 @pytest.mark.real_data
 def test_the_real_archive_is_read_once_and_reopened_from_the_cache(
-    real_zip: Path, monkeypatch: pytest.MonkeyPatch
+    real_zip: Path, real_faces: Faces, real_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load_faces(config(real_zip))
+    monkeypatch.setenv("FERTURB_CACHE", str(real_cache))
     monkeypatch.setattr("ferturb.data.sources.load_source", None)  # can't be read any more
     again = load_faces(config(real_zip))
     assert len(again) == 35_887
-    assert again.images.equal(first.images)
+    assert again.images.equal(real_faces.images)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,8 @@ import pytest
 from torch import Tensor, nn
 
 from calibrated_run import FACES, finished_run
-from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
-from ferturb.data.sources import load_faces
+from ferturb.data.faces import Faces
 from ferturb.export.comparison import compare
 from ferturb.export.onnx import export, export_with_data, to_onnx
 from ferturb.export.torch_models import calibrated_module, load_calibrated
@@ -114,22 +112,24 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
 @pytest.mark.real_data
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_shipped_model_keeps_its_answers_on_private_test(tmp_path: Path, name: str) -> None:
-    folder = os.environ.get("FERTURB_DATA")
-    if not folder:
-        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
-    source = str(Path(folder) / "fer2013.zip")
-    whole = load_faces(DatasetConfig(source))
-    test = whole.split("test")
-    faces, labels = test.images.numpy(), test.labels.numpy()
+def test_every_shipped_model_keeps_its_answers_on_real_faces(real_faces: Faces, name: str) -> None:
+    """Some of them; results/onnx_parity.csv has every model and format on all test faces."""
+    test = real_faces.split("test").select(slice(0, None, 9))
     module, _ = calibrated_module(name)
-    some = (faces[:1000], labels[:1000])
-    shipped = compare(module, FOLDER / f"{name}.onnx", "shipped", *some)
+    shipped = compare(
+        module, FOLDER / f"{name}.onnx", "shipped", test.images.numpy(), test.labels.numpy()
+    )
     assert shipped.max_difference <= 1e-4
     assert shipped.agreement >= 0.999
-    int8 = export_with_data(name, tmp_path / "int8.onnx", "int8", whole)
-    assert int8.faces == 3589
-    assert int8.agreement >= 0.99
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_int8_set_by_real_faces_keeps_its_accuracy(tmp_path: Path, real_faces: Faces) -> None:
+    part = real_faces.select(slice(0, None, 4))
+    int8 = export_with_data("tiny", tmp_path / "int8.onnx", "int8", part)
+    assert int8.faces == len(part.split("test")) > 800
+    assert int8.agreement >= 0.98
     assert int8.accuracy is not None
     assert int8.accuracy_in_torch is not None
-    assert abs(int8.accuracy - int8.accuracy_in_torch) < 0.01
+    assert abs(int8.accuracy - int8.accuracy_in_torch) < 0.02

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.tensors import save_tensors
 from ferturb.data.drawn.synthetic import draw
-from ferturb.data.sources import load_faces
 from ferturb.features.landmark_network import LandmarkNetwork
 from ferturb.features.landmarks import (
     FORMAT,
@@ -173,12 +170,11 @@ def test_bad_input_says_what_is_wrong(tmp_path: Path, no_shape_checks: None) -> 
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_trusted_labels_of_the_validation_split_are_met() -> None:
-    folder = Path(os.environ.get("FERTURB_DATA", ""))
-    table = folder / "fer2013_landmarks.npz"
-    if "FERTURB_DATA" not in os.environ or not table.is_file():
-        pytest.skip("FERTURB_DATA names no folder with fer2013.zip and fer2013_landmarks.npz")
-    faces = load_faces(DatasetConfig(source=str(folder / "fer2013.zip"))).split("validation")
+def test_trusted_labels_of_the_validation_split_are_met(real_zip: Path, real_faces: Faces) -> None:
+    table = real_zip.with_name("fer2013_landmarks.npz")
+    if not table.is_file():
+        pytest.skip("FERTURB_DATA names no folder with fer2013_landmarks.npz")
+    faces = real_faces.split("validation")
     labels = np.load(table)
     row = {name: i for i, name in enumerate(labels["names"].tolist())}
     rows = np.array([row[name] for name in faces.names])

@@ -19,6 +19,7 @@ from ferturb.report import published
 from ferturb.report.build import STORIES, build_report, leading, render_page
 from ferturb.report.clusters import section as clusters
 from ferturb.report.form import page as form
+from ferturb.report.form import style
 from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.page import item_labels
 from ferturb.report.form.tables import Column, Table
@@ -94,7 +95,7 @@ def test_page_is_complete_and_loads_nothing(study: Study, trained_faces: Faces) 
     assert build_report(index.parent.parent, trained_faces).read_text(encoding="utf-8") == text
     for stem in figures:
         with Image.open(index.parent / "figures" / f"{stem}.png") as picture:
-            assert picture.width >= 700
+            assert picture.width >= 3.5 * style.DPI
             assert f'<img width="{picture.width // 2}"' in text
             low, high = picture.convert("L").getextrema()
             assert low < 60 < 250 < high

@@ -23,6 +23,7 @@ from ferturb.study.jobs import execute_all
 from ferturb.study.local import Processes, default_workers
 from ferturb.study.plan import PRESETS, Study
 from ferturb.study.study import _prepared, _write_study, rebuild_report, run_study
+from trained_here import Here
 
 
 def small(tmp_path: Path, *models: str) -> Study:
@@ -43,11 +44,11 @@ def test_from_faces_to_report_with_one_model_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
-    study = small(tmp_path, "compact", "vit_tiny_patch16_224")
+    study = small(tmp_path, "compact-tiny", "vit_tiny_patch16_224")
     faces = load_faces(study.dataset)
     out = tmp_path / "study"
     outcome = run_study(study, out, faces)
-    assert [name.split("-")[1] for name in outcome.done] == [
+    assert [name.split("-")[-4] for name in outcome.done] == [
         "baseline",
         "attention",
         "perturb",
@@ -66,7 +67,7 @@ def test_from_faces_to_report_with_one_model_that_fails(
     before = (done / "logits.npz").stat().st_mtime_ns
     told: list[str] = []
     looked_at = replace(
-        study, models=("compact",), analyses=("ablation", "saliency"), effort="light"
+        study, models=("compact-tiny",), analyses=("ablation", "saliency"), effort="light"
     )
     again = run_study(looked_at, out, faces, on_analysis=lambda title, *_: told.append(title))
     assert again.failed == {}
@@ -86,6 +87,7 @@ def test_an_experiment_chooses_its_rates_and_goes_on_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("ferturb.study.study.build_report", lambda folder, _: folder / "none.html")
     write_folder(synthetic_faces(140), tmp_path / "faces")
     source = str(tmp_path / "faces")
     changes = Changes(data=source, arms=("whole", "one-view"), replicates=1, epochs=1)
@@ -93,7 +95,8 @@ def test_an_experiment_chooses_its_rates_and_goes_on_with_them(
     assert study.experiment is not None
     cells = {name: replace(c, faces=c.faces and 50) for name, c in study.experiment.cells.items()}
     study = replace(study, experiment=replace(study.experiment, cells=cells))
-    outcome = run_study(study, tmp_path / "study", load_faces(study.dataset))
+    faces = load_faces(study.dataset)
+    outcome = run_study(study, tmp_path / "study", faces, workers=Here())
     assert outcome.failed == {}
     runs = [Run.open(tmp_path / "study" / "runs" / name) for name in outcome.done]
     rates: dict[str, dict[float, float]] = {}
@@ -105,7 +108,7 @@ def test_an_experiment_chooses_its_rates_and_goes_on_with_them(
         tried = rates[run.config.method.name]
         assert run.config.recipe.learning_rate == max(tried, key=lambda r: (tried[r], r))
     assert [run.config.dataset.training_faces for run in runs[6:]] == [50, 50, None, None]
-    again = run_study(study, tmp_path / "study", load_faces(study.dataset))
+    again = run_study(study, tmp_path / "study", faces, workers=Here())
     assert again.done == outcome.done  # nothing is left to train
 
 

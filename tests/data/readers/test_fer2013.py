@@ -179,10 +179,13 @@ def test_the_real_archive_and_what_is_written_from_it(real_zip, real_faces, tmp_
     train = faces.split("train").images.double() / 255
     assert float(train.mean()) == pytest.approx(0.5077, abs=5e-5)
     assert float(train.std()) == pytest.approx(0.2551, abs=5e-5)
-    write_csv(faces, tmp_path / "fer2013.csv")
-    assert load_source(tmp_path / "fer2013.csv").content_hash() == faces.content_hash()
+    part = faces.select(slice(0, None, 9))
+    write_csv(part, tmp_path / "fer2013.csv")
+    assert load_source(tmp_path / "fer2013.csv").content_hash() == part.content_hash()
     with zipfile.ZipFile(real_zip) as archive:
-        archive.extractall(tmp_path / "unpacked")
+        chosen = {Path(name).stem for name in part.names}
+        members = [name for name in archive.namelist() if Path(name).stem in chosen]
+        archive.extractall(tmp_path / "unpacked", members)
     unpacked = load_source(tmp_path / "unpacked")
-    assert unpacked.content_hash() == faces.content_hash()
-    assert unpacked.names == faces.names
+    assert unpacked.content_hash() == part.content_hash()
+    assert unpacked.names == part.names

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,11 +154,8 @@ def test_many_in_order_with_threads_and_without(monkeypatch):
 
 
 @pytest.mark.real_data
-def test_fer2013_is_taken_pixel_for_pixel():
-    folder = os.environ.get("FERTURB_DATA")
-    if not folder:
-        pytest.skip("set FERTURB_DATA to the folder that holds fer2013.zip")
-    with zipfile.ZipFile(Path(folder) / "fer2013.zip") as archive:
+def test_fer2013_is_taken_pixel_for_pixel(real_zip):
+    with zipfile.ZipFile(real_zip) as archive:
         names = [name for name in archive.namelist() if name.endswith(".jpg")][::25]
         for data in map(archive.read, names):
             assert np.array_equal(decode_face(data), np.asarray(Image.open(io.BytesIO(data))))

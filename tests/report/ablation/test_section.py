@@ -22,6 +22,7 @@ from ferturb.report.ablation.section import (
     shown_ablations,
     terminal_tables,
 )
+from ferturb.report.form import style
 from ferturb.report.form.style import BLUE, VERMILLION, Picture
 from ferturb.report.form.tables import Table
 from ferturb.report.results import StudyResults, read_study
@@ -164,7 +165,7 @@ def test_items_of_stored_ablations(tmp_path: Path) -> None:
     assert "happy without mouth −100.0 points (control 0.0)" in pictures[0].alt
     assert "happy without left eye" in pictures[1].alt
     assert "filled: blur" in pictures[2].caption
-    assert pictures[0].width >= 700
+    assert pictures[0].width >= 3.5 * style.DPI
 
 
 def test_what_a_retrained_run_lacks_is_in_the_rows_not_in_the_title(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_page_shows_models_beside_each_other_and_needs_nothing(entries: list
     ):
         assert part in text
     assert text.count("<picture>") == 2
-    assert "http" not in text.replace("http-equiv", "")
+    assert "http" not in re.sub('http-equiv|base64,[^"]+', "", text)
     assert "not all asked about the same faces" not in text
     other = replace(entries[1], n=7)
     assert "not all asked about the same faces" in notes_on([entries[0], other])[-1]

@@ -84,8 +84,8 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
     """
     if not isinstance(data, Mapping):
         raise FerturbError(f"{cls.__name__} can't be {data!r:.80}; expected a JSON object")
-    hints = get_type_hints(cls)
-    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    hints = _hints(cls)  # type: ignore[arg-type]
+    names = set(hints)
     data = {key if key in names else RENAMED.get(key, key): data[key] for key in data}
     data = MISSING.get(cls.__name__, {}) | data
     extra = set(data) - names
@@ -113,7 +113,8 @@ def require_types(config: Any) -> None:
 
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
-    return {f.name: get_type_hints(cls)[f.name] for f in fields(cls)}
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}
 
 
 def _value(cls: type, name: str, hint: Any, value: Any) -> Any:

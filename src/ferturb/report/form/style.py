@@ -26,6 +26,8 @@ from ferturb.report.form.dark import darken
 
 WIDTH = 9.0
 """Inches; 100 CSS pixels each on the page."""
+DPI = 200
+"""Pixels an inch: two to a CSS pixel."""
 NARROW = 4.7
 """The width of a figure that stands beside another."""
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -168,7 +170,7 @@ def png_of(figure: Figure, paper: str = "white") -> bytes:
     """A figure as PNG: the same figure gives the same bytes."""
     out = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="png", dpi=200, facecolor=paper)
+        figure.savefig(out, format="png", dpi=DPI, facecolor=paper)
     return out.getvalue()
 
 

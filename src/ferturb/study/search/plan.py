@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,7 +73,7 @@ class Search:
             for value in dimension.ends:
                 check_config(self.config({dimension.field: value}))
 
-    @property
+    @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
         """What is varied, parsed."""
         return parse_all(self.space, self.base)
