@@ -8,8 +8,9 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-# Two processes of one thread each: more threads than cores would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
+# One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
+# environment says: some hundred processes start.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
 
 .PHONY: setup study test check audit lock bench docs clean
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import re
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial, wraps
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import IO, Any
 
 import jaxtyping
@@ -22,6 +24,10 @@ typecheck = beartype(
 NAMES = ("Bool", "Float", "Float32", "Int", "Int64", "Shaped", "UInt8")
 SHAPES = {name: getattr(jaxtyping, name) for name in NAMES}
 """What some modules import for type checkers alone: prediction works without jaxtyping."""
+
+
+_WORD = re.compile(r"(?<![\w.\"'])[A-Za-z_]\w*")
+_JAXTYPED = jaxtyping.jaxtyped
 
 
 class Named:
@@ -43,7 +49,49 @@ def _named(run: Callable[[ModuleType], None], module: ModuleType) -> None:
     run(module)
 
 
+def has_shapes(function: FunctionType) -> bool:
+    """Whether a signature has, or may have, the type of an array in it."""
+    words = {w for text in function.__annotations__.values() for w in _WORD.findall(str(text))}
+    known = vars(builtins) | function.__globals__
+    return any(word not in known or _of_arrays(known[word]) for word in words)
+
+
+def _of_arrays(hint: object) -> bool:
+    """Whether an annotation is, or holds, a type of jaxtyping's."""
+    return "jaxtyping" in str(type(hint).__module__) + str(getattr(hint, "__module__", "")) or any(
+        map(_of_arrays, getattr(hint, "__args__", ()))
+    )
+
+
+def checked(*, typechecker: Any) -> Callable[[Any], Any]:
+    """`jaxtyping.jaxtyped`, at the first call of a function: half of them no test process calls.
+
+    jaxtyping binds what a function is given to its signature, which takes longer than most calls;
+    where no shape is in the signature the type checker is asked by itself.
+    """
+    shaped = _JAXTYPED(typechecker=typechecker)
+
+    def decorated(function: Any) -> Any:
+        if not isinstance(function, FunctionType):
+            return shaped(function)
+
+        @cache
+        def typed() -> Callable[..., Any]:
+            made: Callable[..., Any] = (shaped if has_shapes(function) else typechecker)(function)
+            return made
+
+        @wraps(function)
+        def either(*arguments: Any, **named: Any) -> Any:
+            chosen = function if jaxtyping.config.jaxtyping_disable else typed()
+            return chosen(*arguments, **named)
+
+        return either
+
+    return decorated
+
+
 def install(packages: list[str]) -> None:
     """Check the shapes in the signatures of these packages, from their next import on."""
+    jaxtyping.jaxtyped = checked
     jaxtyping.install_import_hook(packages, "shape_checks.typecheck")
     sys.meta_path[0] = Named(sys.meta_path[0])
