@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from ferturb.base.errors import FerturbError, first_line
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def is_there(path: Path) -> bool:
@@ -15,6 +19,26 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def each_opened(
+    given: Iterable[T], opened: Callable[[T], R], refused: list[str] | None = None
+) -> list[R]:
+    """What `opened` makes of each; one that it can't open raises `FerturbError`.
+
+    With `refused` what is said of such a one goes there, as long as there are others.
+    """
+    found = []
+    for one in given:
+        try:
+            found.append(opened(one))
+        except FerturbError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+    if refused and not found:
+        raise FerturbError(refused[0])
+    return found
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from ferturb.base.config import SIDES, DatasetConfig
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
+from ferturb.base.reading import each_opened
 from ferturb.cli.options import other_faces
 
 if TYPE_CHECKING:
@@ -60,23 +61,15 @@ def open_models(
 
     With `refused` what is said of one that can't be opened goes there, as long as there are others.
     """
-    from ferturb.runs.run import finished_runs
-
     if not texts:
-        finished_runs([])
+        raise FerturbError(f"give at least one model: {_WHAT[0].lower()}{_WHAT[1:]}")
     own = [_is_own(text) for text in texts]  # these know their form, and take no options
-    found: list[Run | Wrapped] = []
-    for text, knows in zip(texts, own, strict=True):
-        try:
-            form = ModelOptions() if knows and not all(own) else options
-            found.append(open_model(text, form))
-        except FerturbError as error:
-            if refused is None:
-                raise
-            refused.append(str(error))
-    if refused and not found:
-        raise FerturbError(refused[0])
-    return found
+
+    def opened(pair: tuple[str, bool]) -> Run | Wrapped:
+        text, knows = pair
+        return open_model(text, ModelOptions() if knows and not all(own) else options)
+
+    return each_opened(zip(texts, own, strict=True), opened, refused)
 
 
 def open_model(text: str, options: ModelOptions) -> Run | Wrapped:

@@ -34,7 +34,7 @@ from torch import nn
 from ferturb.base.checks import require_kind, require_path
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
-from ferturb.base.reading import is_there, reading
+from ferturb.base.reading import each_opened, is_there, reading
 from ferturb.base.storage import read_object, write_arrays, write_json, write_rows
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import source_at_test_time
@@ -292,14 +292,4 @@ def finished_runs(folders: Sequence[Path], refused: list[str] | None = None) -> 
         raise FerturbError(
             "give at least one run folder, e.g. runs/compact-baseline-fast-s0-1a2b3c"
         )
-    found = []
-    for folder in folders:
-        try:
-            found.append(Run.open(folder).require_done())
-        except FerturbError as error:
-            if refused is None:
-                raise
-            refused.append(str(error))
-    if refused and not found:
-        raise FerturbError(refused[0])
-    return found
+    return each_opened(folders, lambda folder: Run.open(folder).require_done(), refused)
