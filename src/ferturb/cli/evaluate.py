@@ -16,6 +16,7 @@ from ferturb.cli.options import Device, Head, Json, LabelOrder
 
 if TYPE_CHECKING:
     from ferturb.cli.tested import Tests
+    from ferturb.evaluation.listed import ListedRow
     from ferturb.evaluation.scores import ScoreRow
     from ferturb.evaluation.votes import VoteMetrics
     from ferturb.models.wrapped import Wrapped
@@ -184,7 +185,8 @@ def _listed(tests: Tests, models: list[Run | Wrapped], json: bool) -> None:
     from ferturb.evaluation.listed import score_listed
 
     assert tests.options.faces is not None
-    wanted, rows = read_face_list(tests.options.faces), []
+    wanted = read_face_list(tests.options.faces)
+    rows: list[ListedRow] = []
     for one in models:
         faces = tests.tested_faces(one)
         votes = None if faces.votes is None else faces.votes.numpy()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from ferturb.base.checks import require_kind
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.pixels import luma
+from ferturb.base.tabular import Tabular
 from ferturb.data.faces import SPLITS, Faces
 
 NEAR_CORRELATION = 0.97
@@ -58,7 +59,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class AuditReport:
+class AuditReport(Tabular):
     """What `audit` found. Names are those of `Faces`."""
 
     source: str
@@ -97,6 +98,14 @@ class AuditReport:
             "blank": len(self.blank),
             "unreadable": len(self.unreadable),
         }
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a copy: the faces of each group of duplicates, exact ones first."""
+        for kind, groups in (("exact", self.exact), ("near", self.near)):
+            for number, group in enumerate(groups, 1):
+                for face in zip(group.names, group.splits, group.emotions, strict=True):
+                    named = dict(zip(("name", "split", "emotion"), face, strict=True))
+                    yield {"duplicates": kind, "group": number} | named
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it: the summary, the counts, and all names."""

@@ -22,6 +22,7 @@ from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.pixels import are_images, require_images
 from ferturb.base.raster import FACE_SIZE, Raster
 from ferturb.base.reading import reading
+from ferturb.base.tabular import Tabular
 from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.data.memory import LARGE, room, selected
 
@@ -33,7 +34,7 @@ _CHUNK = 4096
 
 
 @dataclass(frozen=True)
-class Faces:
+class Faces(Tabular):
     """Face crops with their emotion labels, as one tensor of all their pixels.
 
     - ``images``: uint8, 0 … 255: grey (n, height, width), or in colour (n, 3, height, width).
@@ -177,6 +178,11 @@ class Faces:
             f"expected positions of {len(self)} faces or a boolean mask of that length, got "
             f"{str(found.dtype).removeprefix('torch.')} {tuple(found.shape)}"
         )
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A row a face: name, split, emotion."""
+        places = zip(self.names, self.splits.tolist(), self.labels.tolist(), strict=True)
+        return [{"name": n, "split": SPLITS[s], "emotion": EMOTIONS[e]} for n, s, e in places]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of faces per split and emotion, e.g. ``counts()["train"]["happy"]``."""

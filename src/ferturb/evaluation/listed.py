@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from numpy.typing import NDArray
 
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.data.face_lists import FaceList
 from ferturb.data.faces import Faces
 from ferturb.data.votes import fer_plus_labels
@@ -21,7 +22,7 @@ WHOLE = "not listed"
 
 
 @dataclass(frozen=True)
-class ListedRow:
+class ListedRow(Tabular):
     """How often one run is right on one kind of faces."""
 
     name: str
@@ -45,7 +46,7 @@ def score_listed(
     logits: Float[NDArray[np.float32], "n 7"],
     wanted: FaceList,
     votes: Integer[np.ndarray, "n 10"] | None = None,
-) -> list[ListedRow]:
+) -> Rows[ListedRow]:
     """One row for all listed faces, one for each type, and with votes one for those not listed.
 
     `faces` (n) are those of the logits.
@@ -54,7 +55,7 @@ def score_listed(
     named = logits.argmax(1)
     right = named[here] == wanted.labels[places]
     types = np.array([wanted.types[i] for i in places])
-    rows = [_row(name, "listed", right)]
+    rows = Rows([_row(name, "listed", right)])
     if any(types):
         rows += [_row(name, f"type {t}", right[types == t]) for t in sorted(set(types.tolist()))]
     if votes is not None:

@@ -11,7 +11,9 @@ Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Tabular
 
 Labels = Int[np.ndarray, " n"] | Int[Tensor, " n"]
 Logits = Float[np.ndarray, "n 7"] | Float[Tensor, "n 7"]
@@ -31,7 +34,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Metrics:
+class Metrics(Tabular):
     """What one set of logits scores on one split. Shares are 0 … 1, not percent."""
 
     faces: int
@@ -47,6 +50,11 @@ class Metrics:
     """Expected calibration error over 15 equal bins of confidence."""
     nll: float
     """Mean negative log-likelihood of the label, in nats."""
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One row, with a column an emotion, without the confusion matrix."""
+        found = vars(self) | {"per_emotion": dict(zip(EMOTIONS, self.per_emotion, strict=True))}
+        return [{name: value for name, value in found.items() if name != "confusion"}]
 
 
 def summary(labels: Labels, logits: Logits) -> Metrics:

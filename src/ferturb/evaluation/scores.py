@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.evaluation.metrics import accuracy_of, count_columns, macro_f1_of, summary
 from ferturb.evaluation.other_data import Pair
 from ferturb.evaluation.significance import Interval, bootstrap
 
 
 @dataclass(frozen=True)
-class ScoreRow:
+class ScoreRow(Tabular):
     """One run, or an ensemble of them, on one split."""
 
     name: str
@@ -75,14 +76,14 @@ def score_runs(
     tested: Sequence[Pair],
     ensemble: bool = False,
     validation: Sequence[Pair] | None = None,
-) -> list[ScoreRow]:
+) -> Rows[ScoreRow]:
     """One row for each run's labels and logits, then those of ensembles of them.
 
     `ensemble` adds the sum of all logits. `validation`, the runs' logits on validation faces, adds
     the sum of those that `choose_members` takes by them. Raises `FerturbError` for an ensemble of
     runs that were tested on different faces.
     """
-    rows = [score(name, *pair) for name, pair in zip(names, tested, strict=True)]
+    rows = Rows(score(name, *pair) for name, pair in zip(names, tested, strict=True))
     wanted = {f"ensemble of {len(names)}": list(range(len(names)))} if ensemble else {}
     if validation is not None:
         chosen = choose_members(_common_labels(validation), [logits for _, logits in validation])

@@ -10,7 +10,9 @@ people should say so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -19,12 +21,13 @@ from scipy import special
 from ferturb.base.config import VotesConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Tabular
 from ferturb.data.votes import distribution, fer_plus_labels
 from ferturb.evaluation.metrics import BINS, Logits, summary
 
 
 @dataclass(frozen=True)
-class VoteMetrics:
+class VoteMetrics(Tabular):
     """What one set of logits scores by the votes. Shares are 0 … 1."""
 
     faces: int
@@ -50,6 +53,11 @@ class VoteMetrics:
     people_ece: float
     """Calibration error by the share of people: mean over faces of |confidence − share| of their
     bin of confidence."""
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One row, with a column an emotion."""
+        named = dict(zip(EMOTIONS, self.per_emotion, strict=True))
+        return [vars(self) | {"per_emotion": named}]
 
     def cells(self) -> list[str]:
         """A row of a table: accuracy of eight and of seven, macro recall, cross-entropy, Brier

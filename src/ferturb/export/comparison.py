@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Tabular
 from ferturb.predict.onnx_session import OnnxModel
 
 LABELS = "label_probabilities"
@@ -20,7 +21,7 @@ LABELS = "label_probabilities"
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Tabular):
     """What was written, and how it compares with torch on the same faces."""
 
     path: Path

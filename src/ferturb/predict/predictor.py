@@ -28,6 +28,7 @@ from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Rows
 from ferturb.predict.abstention import answered
 from ferturb.predict.altering import Alterer
 from ferturb.predict.crops import Crop, found_crops, whole_crop
@@ -151,9 +152,9 @@ class Predictor:
                 faces = tracker.update(found.faces, frame.seconds)
                 yield replace(found, faces=faces, seconds=frame.seconds)
 
-    def predict_faces(self, faces: UInt8[np.ndarray, "n 48 48"]) -> list[FacePrediction]:
+    def predict_faces(self, faces: UInt8[np.ndarray, "n 48 48"]) -> Rows[FacePrediction]:
         """Faces that are cut out already, uint8 (n, 48, 48): one result each, in order."""
-        return [photo.faces[0] for photo in self.predict(faces_of(faces), cropped=True)]
+        return Rows(photo.faces[0] for photo in self.predict(faces_of(faces), cropped=True))
 
     def what_if(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.tabular import Rows, Tabular, frame
 from ferturb.base.text import encodable
 from ferturb.predict.photos import Photo
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FacePrediction:
+class FacePrediction(Tabular):
     """One face of a photo.
 
     - ``box``: left, top, right, bottom in the photo's pixels, as it is shown; (0, 0, width,
@@ -51,6 +52,12 @@ class FacePrediction:
         """The most probable emotion, sure or not."""
         return max(self.probabilities, key=lambda emotion: self.probabilities[emotion])
 
+    def records(self) -> list[Mapping[str, Any]]:
+        """Its one row, with those columns of `tabular.COLUMNS` that are of a face."""
+        from ferturb.predict.tabular import row_of
+
+        return [row_of(self)]
+
     def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
         """As JSON keeps it."""
         hidden = None if self.hidden is None else {k: round(v, 3) for k, v in self.hidden.items()}
@@ -72,7 +79,7 @@ class FacePrediction:
 
 
 @dataclass(frozen=True)
-class PhotoPrediction:
+class PhotoPrediction(Tabular):
     """One photo, or one frame: its faces, from left to right, or why it could not be read."""
 
     name: str
@@ -112,6 +119,12 @@ class PhotoPrediction:
             "threshold": round(self.threshold or 0.0, 4),
         }
 
+    def records(self) -> list[dict[str, Any]]:
+        """A row a face, or one without any (`tabular.COLUMNS`)."""
+        from ferturb.predict.tabular import rows_of
+
+        return rows_of(self)
+
     def to_dict(self, landmarks: bool = False) -> dict[str, Any]:
         """As JSON keeps it."""
         found: dict[str, Any] = {"name": encodable(self.name), **self.origin()}
@@ -127,7 +140,7 @@ class PhotoPrediction:
         return found | {"size": list(self.size or ()), "faces": faces}
 
 
-class Predictions(list[PhotoPrediction]):
+class Predictions(Rows[PhotoPrediction]):
     """Photos and frames in order, as a list, and as a table."""
 
     def to_pandas(self) -> Any:
@@ -135,6 +148,6 @@ class Predictions(list[PhotoPrediction]):
 
         Without pandas it raises `FerturbError`.
         """
-        from ferturb.predict.tabular import frame_of
+        from ferturb.predict.tabular import COLUMNS
 
-        return frame_of(self)
+        return frame(self.records(), COLUMNS)

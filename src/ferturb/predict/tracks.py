@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.base.text import encodable
 from ferturb.predict.results import PhotoPrediction
 
@@ -23,7 +24,7 @@ COLUMNS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True)
-class TrackSummary:
+class TrackSummary(Tabular):
     """One person in one video.
 
     - ``first``, ``last``: seconds of the first and the last frame with the person.
@@ -57,6 +58,10 @@ class TrackSummary:
         found |= {f"share_{answer}": shares.get(answer, 0.0) for answer in (*EMOTIONS, UNKNOWN)}
         return found | {f"mean_{emotion}": p for emotion, p in means.items()}
 
+    def records(self) -> list[Mapping[str, Any]]:
+        """Its one row."""
+        return [self.row()]
+
     def words(self) -> str:
         """In one line: "film.mp4, face 1: 0.00 to 9.60 s, 97 frames: happy 83 %, unknown 17 %"."""
         shares = ", ".join(f"{answer} {100 * share:.0f} %" for answer, share in self.shares.items())
@@ -83,9 +88,9 @@ class Tracks:
             for emotion, p in face.probabilities.items():
                 seen.total[emotion] += p
 
-    def summaries(self) -> list[TrackSummary]:
+    def summaries(self) -> Rows[TrackSummary]:
         """One a track, in the order in which they came."""
-        return [seen.summary(*place) for place, seen in self._seen.items()]
+        return Rows(seen.summary(*place) for place, seen in self._seen.items())
 
 
 @dataclass

@@ -5,7 +5,7 @@ Only the networks that a figure of saliency or attention needs are loaded later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from ferturb.base.config.fields import require_form
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import is_there
 from ferturb.base.storage import read_object
+from ferturb.base.tabular import Tabular
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.ablation.retrained import find_retrained, retrained
@@ -26,7 +27,7 @@ from ferturb.runs.run import find_runs
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
+class Planned(Tabular):
     """One run that a study has or should have."""
 
     name: str
@@ -35,9 +36,14 @@ class Planned:
     result: RunResult | None = None
     """None for a run that is not started or that can't be read."""
 
+    def records(self) -> list[Mapping[str, Any]]:
+        """The rows of its run (`RunResult`), and how it stands."""
+        found = [{"run": self.name}] if self.result is None else self.result.records()
+        return [{**row, "state": self.state} for row in found]
+
 
 @dataclass(frozen=True, eq=False)
-class StudyResults:
+class StudyResults(Tabular):
     """Everything that the tables, figures and sentences of a report are made from."""
 
     preset: str
@@ -51,6 +57,10 @@ class StudyResults:
     """For pictures of faces; without them these are left out or drawn."""
     notes: tuple[str, ...] = ()
     """What could not be read, and what the runs themselves note."""
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A row a run that is planned or found, and test-time augmentation."""
+        return [row for plan in self.planned for row in plan.records()]
 
     @property
     def runs(self) -> tuple[RunResult, ...]:

@@ -14,7 +14,9 @@ from jaxtyping import Float, Int
 
 from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Tabular
 from ferturb.evaluation.ablation.measure import Ablation
+from ferturb.evaluation.metrics import summary
 from ferturb.evaluation.other_data import TESTED
 from ferturb.evaluation.saliency.benchmark import Benchmark
 from ferturb.evaluation.saliency.mass import Explanation
@@ -28,7 +30,7 @@ Stored = Mapping[tuple[str, str], Logits]
 
 
 @dataclass(frozen=True, eq=False)
-class RunResult:
+class RunResult(Tabular):
     """One run: of an unfinished one the config and the history, of a finished one everything."""
 
     run: Run
@@ -45,6 +47,20 @@ class RunResult:
     judgements: Mapping[str, Benchmark] = field(default_factory=dict)
     notes: Sequence[str] = ()
     """What the run itself notes, and which of its analyses can't be read."""
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A row a test-time augmentation: what was trained, and its scores on the test split."""
+        c = self.config
+        about: dict[str, Any] = {
+            **{"run": self.name, "model": c.model.name, "method": c.method.name},
+            **{"data": describe(alteration(self)), "recipe": c.recipe.name, "seed": c.seed},
+            **{key: self.record.get(key) for key in ("best_epoch", "seconds")},
+        }
+        return [
+            about | {"augmentation": name} | dict(row)
+            for name in self.augmentations
+            for row in summary(*self.logits["test", name]).records()
+        ] or [about]
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import each_opened, is_there, reading
 from ferturb.base.storage import read_object, write_arrays, write_json, write_rows
+from ferturb.base.tabular import Rows
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import source_at_test_time
 from ferturb.perturb.view_classifier import model_at_test_time
@@ -130,9 +131,9 @@ class Run:
         """The file that takes what a process prints that trains this run alone."""
         return self.folder / "log.txt"
 
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> Rows[dict[str, float]]:
         """One dict an epoch, with the fields of `ferturb.training.checkpoint.Epoch`."""
-        return [asdict(epoch) for epoch in contents.read_history(self.folder / "history.csv")]
+        return Rows(map(asdict, contents.read_history(self.folder / "history.csv")))
 
     def complete_history(self) -> list[Epoch]:
         """The history of a training that went to its end and whose model is sound; [] of others."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import held
 from ferturb.base.reading import is_there
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.report.results import read_study_file
 from ferturb.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Standing:
+class Standing(Tabular):
     """One run."""
 
     run: str
@@ -29,7 +30,7 @@ class Standing:
     error: str = ""
 
 
-def standings(folder: Path) -> list[Standing]:
+def standings(folder: Path) -> Rows[Standing]:
     """Every run that is planned in a study's folder, in its order.
 
     Raises `FerturbError` for a folder without a study.
@@ -40,7 +41,7 @@ def standings(folder: Path) -> list[Standing]:
             "give what `ferturb study --out` named"
         )
     names = read_study_file(folder / "study.json").get("runs", [])
-    return [_standing(folder / "runs" / name) for name in names]
+    return Rows(_standing(folder / "runs" / name) for name in names)
 
 
 def _standing(folder: Path) -> Standing:

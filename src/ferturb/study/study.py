@@ -22,11 +22,12 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
 from ferturb.base.reading import is_there
 from ferturb.base.storage import require_folder, write_json
+from ferturb.base.tabular import Tabular
 from ferturb.data.faces import Faces
 from ferturb.features.altered import load_dataset
 from ferturb.models.device import prepare_process
 from ferturb.report.build import build_report
-from ferturb.report.results import read_study_file
+from ferturb.report.results import read_study, read_study_file
 from ferturb.runs.execute import check_config, prepare, require_same_faces
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs, run_folder_name
@@ -39,13 +40,17 @@ from ferturb.training.loop import require_splits
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Tabular):
     """What a call of `run_study` left."""
 
     report: Path
     done: tuple[str, ...]
     failed: dict[str, str] = field(default_factory=dict)
     """Run name, or run name and analysis -> what went wrong."""
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """Those of the study in its folder (`StudyResults`): a row a run and augmentation."""
+        return read_study(self.report.parent.parent).records()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""

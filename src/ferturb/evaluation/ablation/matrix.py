@@ -29,6 +29,7 @@ from scipy import stats
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.evaluation.ablation.measure import Ablation, Outcomes
 from ferturb.evaluation.significance import (
     RESAMPLES,
@@ -52,7 +53,7 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Tabular):
     """One cell of the matrix. Changes are shares, −1 … 1; below zero the model gets worse."""
 
     feature: str
@@ -100,7 +101,7 @@ MEASURES: dict[str, Callable[[Outcomes, Array], Float[Array, "*v n"]]] = {
 
 def matrix(
     ablation: Ablation, measure: str = "accuracy", *, seed: int = 0, resamples: int = RESAMPLES
-) -> tuple[Cell, ...]:
+) -> Rows[Cell]:
     """All cells: for each feature the seven emotions, then "all". Raises for unknown measures."""
     value = choose("measure", measure, MEASURES)
     whole = value(ablation.whole, ablation.labels)
@@ -116,7 +117,7 @@ def matrix(
     tested = [i for i, cell in enumerate(cells) if not math.isnan(cell.p)]
     for i, p in zip(tested, holm([cells[i].p for i in tested]), strict=True):
         cells[i] = replace(cells[i], p_holm=p)
-    return tuple(cells)
+    return Rows(cells)
 
 
 def named(cells: Iterable[Cell]) -> dict[str, frozenset[str]]:

@@ -24,9 +24,11 @@ from scipy import special
 from torch import Tensor, nn
 
 from ferturb.base.config import AblationOptions, choose
+from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import at_once
 from ferturb.base.seeds import generator_of, seed_of
+from ferturb.base.tabular import Tabular
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import landmarks_at, name_of
 from ferturb.features.altered import landmarks_of
@@ -61,7 +63,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, eq=False)
-class Ablation(Stored):
+class Ablation(Stored, Tabular):
     """Predictions for every face: whole, without each feature, and without its controls."""
 
     KIND: ClassVar[str] = "ablation"
@@ -78,6 +80,31 @@ class Ablation(Stored):
     """Pixels of each feature in each face."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """How it was measured: data, split, fill, seed, augmentation, …"""
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a feature and face: the probability of its emotion, and the emotion named, whole
+        and without the feature; with random regions the mean over the draws. nan where not
+        measured."""
+        draws = self.controls.probability.shape[1]
+        nothing = np.full(self.area.shape, np.nan)
+        control = self.controls.probability.mean(1) if draws else nothing
+        for i, feature in enumerate(self.features):
+            for j, label in enumerate(self.labels.tolist()):
+                yield {
+                    **{"feature": feature, "face": j, "emotion": EMOTIONS[label]},
+                    "pixels": int(self.area[i, j]),
+                    **_of_face("whole", self.whole, j),
+                    **_of_face("without", self.without, (i, j)),
+                    "control_probability": float(control[i, j]),
+                }
+
+
+def _of_face(name: str, found: Outcomes, place: Any) -> dict[str, Any]:
+    named = int(found.predicted[place])
+    return {
+        f"{name}_probability": float(found.probability[place]),
+        f"{name}_named": None if named < 0 else EMOTIONS[named],
+    }
 
 
 def ablate(

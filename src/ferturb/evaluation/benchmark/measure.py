@@ -22,11 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
+from scipy import special
 from torch import Tensor, nn
 
 from ferturb.base.config import BenchmarkOptions
+from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import read_arrays, sources_version, write_arrays
+from ferturb.base.tabular import Tabular
 from ferturb.data.cache import cache_folder
 from ferturb.data.faces import Faces
 from ferturb.evaluation.benchmark.protocol import CONDITIONS, TITLE
@@ -55,7 +58,7 @@ _PROBES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Answers(Tabular):
     """What one model says of every face under every condition."""
 
     name: str
@@ -64,6 +67,18 @@ class Answers:
     """In the order of `CONDITIONS`."""
     record: Mapping[str, Any]
     """Of which faces, by which versions, in how many seconds (of all models asked together)."""
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a condition and face: what it was, what was named, how probable both were held."""
+        for condition, logits in zip(CONDITIONS, self.logits, strict=True):
+            shares = special.softmax(logits.astype(np.float64), axis=1)
+            for face, (label, row) in enumerate(zip(self.labels.tolist(), shares, strict=True)):
+                named = int(row.argmax())
+                yield {
+                    **{"model": self.name, "condition": condition.key, "face": face},
+                    **{"emotion": EMOTIONS[label], "named": EMOTIONS[named]},
+                    **{"probability": float(row[label]), "confidence": float(row[named])},
+                }
 
 
 def ask(

@@ -6,6 +6,7 @@ condition sees the same resamples, so that what is compared is paired.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from scipy import special
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Tabular
 from ferturb.evaluation.benchmark.measure import Answers
 from ferturb.evaluation.benchmark.protocol import (
     ANSWERS_FROM,
@@ -40,7 +42,7 @@ PLACE = {condition.key: i for i, condition in enumerate(CONDITIONS)}
 
 
 @dataclass(frozen=True)
-class ConditionScore:
+class ConditionScore(Tabular):
     """One model under one condition. Shares are 0 … 1."""
 
     key: str
@@ -61,7 +63,7 @@ class ConditionScore:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Tabular):
     """A model's entry: what a leaderboard has of it."""
 
     name: str
@@ -78,6 +80,12 @@ class Entry:
     """When, on what machine, in how many seconds, with which versions."""
     listed: tuple[dict[str, Any], ...] = ()
     """Accuracy on lists of really occluded or turned faces, where they were given."""
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a condition."""
+        for key, score in self.conditions.items():
+            about = {"model": self.name, "family": BY_KEY[key].family}
+            yield from (about | dict(row) for row in score.records())
 
     @property
     def whole(self) -> ConditionScore:

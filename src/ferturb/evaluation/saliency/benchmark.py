@@ -9,7 +9,7 @@ explanation, of the model with randomised weights.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ferturb.base.config import FaithfulnessOptions, choose
+from ferturb.base.emotions import EMOTIONS
 from ferturb.base.pixels import as_input
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import chosen_faces, landmarks_at, name_of, stratified
 from ferturb.evaluation.saliency.faithfulness import (
@@ -57,7 +59,7 @@ SANITY_FACES = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Benchmark(Stored):
+class Benchmark(Stored, Tabular):
     """What was found of each saliency method (first axis m, baselines last) on the same n faces."""
 
     KIND: ClassVar[str] = "faithfulness"
@@ -86,9 +88,21 @@ class Benchmark(Stored):
     """Which parts carry which emotion; no rows where that is not known."""
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a method and face; `face` is its place in the split, curves as their areas."""
+        for i, method in enumerate(self.methods):
+            areas = _area(self.deletion[i]).tolist(), _area(self.insertion[i]).tolist()
+            for j, (face, label) in enumerate(zip(self.index, self.labels, strict=True)):
+                yield {
+                    **{"method": method, "face": int(face), "emotion": EMOTIONS[label]},
+                    **{"deletion": areas[0][j], "insertion": areas[1][j]},
+                    "pointed": PARTS[self.pointed[i, j]],
+                    "named": PARTS[self.named[i, j]],
+                }
+
 
 @dataclass(frozen=True)
-class MethodScore:
+class MethodScore(Tabular):
     """One saliency method in numbers, each with its interval over the faces."""
 
     method: str
@@ -192,7 +206,7 @@ def benchmark_saliency(
     return found
 
 
-def summarise(benchmark: Benchmark) -> list[MethodScore]:
+def summarise(benchmark: Benchmark) -> Rows[MethodScore]:
     """Every method in numbers, the baselines last, with 95 % intervals over the faces."""
     b = benchmark
     carries = b.planted[b.labels] if len(b.planted) else None  # (n, parts)
@@ -204,7 +218,7 @@ def summarise(benchmark: Benchmark) -> list[MethodScore]:
             return None
         return bootstrap(carries[np.arange(len(picked)), picked][tells].astype(float))
 
-    return [
+    return Rows(
         MethodScore(
             method,
             len(b.labels),
@@ -217,7 +231,7 @@ def summarise(benchmark: Benchmark) -> list[MethodScore]:
             _mean(b.similarity[i]),
         )
         for i, method in enumerate(b.methods)
-    ]
+    )
 
 
 def chance_of_naming(benchmark: Benchmark) -> float | None:

@@ -11,7 +11,7 @@ The quantity explained is the labelled emotion, whether or not the model gets th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import SaliencyOptions, choose
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import chosen_faces, landmarks_at, name_of
 from ferturb.evaluation.metrics import ratio
@@ -38,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation(Stored):
+class Explanation(Stored, Tabular):
     """Where a model's saliency lies on n faces of a split.
 
     - ``index``: their places in the split; ``labels``: their emotions, which were explained.
@@ -58,9 +59,18 @@ class Explanation(Stored):
     record: Mapping[str, Any] = field(default_factory=dict)
     """How it was measured: data, split, seed, …"""
 
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """A row a face and part; `face` is its place in the split."""
+        for face, label, shares, areas in zip(
+            self.index.tolist(), self.labels.tolist(), self.share, self.area, strict=True
+        ):
+            about = {"method": self.method, "face": face, "emotion": EMOTIONS[label]}
+            for part, share, area in zip(PARTS, shares.tolist(), areas.tolist(), strict=True):
+                yield about | {"part": part, "share": share, "area": area}
+
 
 @dataclass(frozen=True)
-class Mass:
+class Mass(Tabular):
     """The mass on one part of the faces of one emotion, with intervals over the faces."""
 
     emotion: str
@@ -137,9 +147,9 @@ def explain_run(
     return found
 
 
-def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> list[Mass]:
+def mass_by_emotion(explanation: Explanation, resamples: int = 2000) -> Rows[Mass]:
     """Every part of "all" faces, then of each emotion that has faces, with 95 % intervals."""
-    found = []
+    found: Rows[Mass] = Rows()
     for emotion in ("all", *EMOTIONS):
         labels = explanation.labels
         of = slice(None) if emotion == "all" else labels == EMOTIONS.index(emotion)

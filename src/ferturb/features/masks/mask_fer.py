@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_folder, write_rows
+from ferturb.base.tabular import Rows, Tabular
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import MASK_RECORDS, archive_names, write_folder
 from ferturb.data.readers.images import Progress
@@ -21,7 +22,7 @@ from ferturb.features.masks.wear import check_kind, wear
 
 
 @dataclass(frozen=True)
-class MaskRecord:
+class MaskRecord(Tabular):
     """What one face wears."""
 
     name: str
@@ -40,7 +41,7 @@ def mask_faces(
     seed: int,
     landmarks: Landmarks | None = None,
     progress: Progress | None = None,
-) -> tuple[Faces, tuple[MaskRecord, ...]]:
+) -> tuple[Faces, Rows[MaskRecord]]:
     """The same faces wearing face masks, and one record a face.
 
     `kind` is one of `ferturb.features.masks.wear.KINDS`. What a face wears depends on the seed
@@ -53,7 +54,7 @@ def mask_faces(
         landmarks = find_landmarks(faces.images)
     keys = name_keys(faces.names, seed)
     worn = wear(faces.images, landmarks.points, kind, seed, keys, progress)
-    records = tuple(
+    records = Rows(
         MaskRecord(name, worn_kind, seed, round(confidence, 4), source)
         for name, worn_kind, confidence, source in zip(
             faces.names, worn.kinds, landmarks.confidence.tolist(), landmarks.source, strict=True

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ferturb.base.tabular import Rows
 from ferturb.evaluation.ablation.matrix import COLUMNS, MEASURES, Cell, matrix
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.significance import Interval
@@ -59,7 +60,7 @@ class Shown:
 
 
 @functools.lru_cache(maxsize=32)
-def matrices(ablation: Ablation) -> dict[str, tuple[Cell, ...]]:
+def matrices(ablation: Ablation) -> dict[str, Rows[Cell]]:
     """Measure -> all cells, computed once for each ablation."""
     return {measure: matrix(ablation, measure) for measure in MEASURES}
 

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from types import SimpleNamespace
 
+from ferturb.base.tabular import INTERVAL, Tabular, spread
 from ferturb.evaluation.significance import Interval
 
 Cell = str | int | float | Interval | None
@@ -50,7 +50,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Tabular):
     """A titled table: one tuple of cells per row, in the order of the columns."""
 
     key: str
@@ -67,12 +67,19 @@ class Table:
 
     def to_csv(self) -> str:
         """Comma-separated values with a header line; empty where there is no number."""
-        spread = [_spread(c.key, [row[i] for row in self.rows]) for i, c in enumerate(self.columns)]
-        lines = [[name for names, _ in spread for name in names]]
-        lines += [[cell for _, cells in spread for cell in cells[i]] for i in range(len(self.rows))]
+        rows = [spread(row) for row in self.records()]
+        named = [(column.key, end) for column in self.columns for end in INTERVAL]
+        names = [k + end for k, end in named if not end or any(k + end in row for row in rows)]
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(lines)
+        writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _plain(cell) for name, cell in row.items()} for row in rows)
         return out.getvalue()
+
+    def records(self) -> list[dict[str, Cell]]:
+        """Its rows, by the columns' keys."""
+        keys = [column.key for column in self.columns]
+        return [dict(zip(keys, row, strict=True)) for row in self.rows]
 
     @property
     def printed(self) -> Table:
@@ -284,17 +291,6 @@ def _shown(column: Column, cell: Cell, escape: Callable[[str], str], small: str)
         return escape(text)
     interval = f"[{number(cell.low, column)}, {number(cell.high, column)}]"
     return small.format(escape(text), escape(interval))
-
-
-def _spread(key: str, cells: list[Cell]) -> tuple[list[str], list[list[str]]]:
-    """CSV columns of one column: its names, and its values by row."""
-    if not any(isinstance(cell, Interval) for cell in cells):
-        return [key], [[_plain(cell)] for cell in cells]
-    parts = {key: "estimate", f"{key}_low": "low", f"{key}_high": "high"}
-    if any(isinstance(cell, Interval) and cell.std is not None for cell in cells):
-        parts[f"{key}_std"] = "std"
-    whole = [c if isinstance(c, Interval) else SimpleNamespace(estimate=c) for c in cells]
-    return list(parts), [[_plain(getattr(w, p, None)) for p in parts.values()] for w in whole]
 
 
 def _plain(cell: Cell) -> str:

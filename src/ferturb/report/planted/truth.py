@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.tabular import Rows
 from ferturb.evaluation.ablation.matrix import MEASURES, Cell
 from ferturb.evaluation.ablation.measure import Ablation
 from ferturb.evaluation.ablation.planted import Verdict, judged, tally
@@ -24,7 +25,7 @@ class JudgedMatrix:
 
     shown: Shown
     measure: str
-    cells: tuple[Cell, ...]
+    cells: Rows[Cell]
     verdicts: dict[tuple[str, str], Verdict]
 
     @property

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.tabular import Tabular
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Tabular):
     """One trial of a search."""
 
     number: int
@@ -30,9 +31,14 @@ class Trial:
     """Accuracy on the validation split after each epoch."""
     error: str = ""
 
+    def records(self) -> list[Mapping[str, Any]]:
+        """One row, with a column for each field that was searched and for each epoch."""
+        by_epoch = {f"epoch_{i}": a for i, a in enumerate(self.by_epoch, 1)}
+        return [vars(self) | {"by_epoch": by_epoch}]
+
 
 @dataclass(frozen=True)
-class SearchResults:
+class SearchResults(Tabular):
     """A search, finished or not."""
 
     trials: Sequence[Trial]
@@ -54,6 +60,10 @@ class SearchResults:
     source: str
     """Of the faces."""
     validation_faces: int
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A row a trial."""
+        return [row for trial in self.trials for row in trial.records()]
 
     @property
     def best(self) -> Trial:
