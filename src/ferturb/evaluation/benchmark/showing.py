@@ -24,6 +24,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_bytes
 from ferturb.evaluation.benchmark.corruptions import CORRUPTIONS
 from ferturb.evaluation.benchmark.protocol import (
+    FEATURES,
     FILL,
     SEED,
     SEVERITIES,
@@ -55,7 +56,8 @@ class Shown:
         self.images, self.points = images, landmarks.points
         self.size = (images.shape[1], images.shape[2])
         self.keys = face_keys(images)
-        self._face = regions(self.points, self.size, ("face",))["face"]
+        self._regions = regions(self.points, self.size, (*FEATURES, "face"))
+        self._face = self._regions["face"]
         self._order = lru_cache(maxsize=1)(self._order_around)
         self._worn = lru_cache(maxsize=len(WORN))(self._wearing)
         self._makers: dict[str, Callable[[Condition], UInt8[Tensor, "n h w"]]] = {
@@ -106,11 +108,11 @@ class Shown:
 
     def _order_around(self, feature: str) -> Int32[Tensor, "n hw"]:
         """By face, the place of each pixel in the order in which they are left out."""
-        region = regions(self.points, self.size, (feature,))[feature].numpy()
-        places = np.empty((len(region), region[0].size), np.int32)
+        region = self._regions[feature].numpy()
+        places, count = np.empty((len(region), region[0].size), np.int32), np.arange(region[0].size)
         for i, (own, face) in enumerate(zip(region, self._face.numpy(), strict=True)):
             order = np.argsort(_distance(own if own.any() else face, face).ravel(), kind="stable")
-            places[i, order] = np.arange(len(order))
+            places[i, order] = count
         return torch.from_numpy(places)
 
 
@@ -120,11 +122,18 @@ def face_keys(images: UInt8[Tensor, "n h w"]) -> Int64[Tensor, " n"]:
     return name_keys(list(digests), SEED)
 
 
+@lru_cache(maxsize=4)
+def _places(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The row and the column of each pixel."""
+    rows, columns = np.indices(size)
+    return rows, columns
+
+
 def _distance(region: np.ndarray, face: np.ndarray) -> np.ndarray:
     """How far each pixel is from a region: below zero within; ties go to its middle."""
     distance: Any = ndimage.distance_transform_edt  # type: ignore[attr-defined]
     apart = distance(~region) - distance(region)
-    rows, columns = np.meshgrid(*(np.arange(s) for s in region.shape), indexing="ij")
-    middle = [part[region].mean() if region.any() else 0.0 for part in (rows, columns)]
-    tie = np.hypot(rows - middle[0], columns - middle[1])
+    inside = np.nonzero(region)
+    middle = [part.mean() if len(part) else 0.0 for part in inside]
+    tie = np.hypot(*(place - m for place, m in zip(_places(region.shape), middle, strict=True)))
     return np.asarray(apart + 1e-4 * tie + _OUTSIDE * ~(face | region))
