@@ -220,7 +220,8 @@ def test_the_examples_of_a_page_run_in_order(
         line = text[: found.start()].count("\n") + 1
         code = compile("\n" * line + found[1], str(page), "exec")
         exec(code, names)
-    assert capsys.readouterr().out.strip()
+    names["printed"] = capsys.readouterr().out
+    assert names["printed"].strip()
     CHECKS.get(page.name, lambda names: None)(names)
     assert "Predictor" not in names or names["photo"].faces, "no face was found in the photo"
 
@@ -240,7 +241,24 @@ def library_says_what_is_so(names: dict[str, Any]) -> None:
     assert Path("a.png").is_file()
 
 
-CHECKS = {"library.md": library_says_what_is_so}
+def own_models_answer_as_themselves(names: dict[str, Any]) -> None:
+    """What docs/own_model.md claims: classes in another order, and one network in two forms."""
+    bright = names["faces"].images.float().mean((1, 2)) / 255 > 0.4
+    expected = [ferturb.EMOTIONS.index("neutral" if one else "angry") for one in bright]
+    assert names["said"].tolist() == expected
+    assert "class 'bored' (output 2) is not an emotion" in names["printed"]
+    network, file = (
+        ferturb.predict_logits(names["models"][name], names["faces"].images)
+        for name in ("network", "file")
+    )
+    assert float((network - file).abs().max()) < 1e-3 * float(network.abs().max())
+    assert [entry.n for entry in names["entries"].values()] == [7, 7, 7]
+
+
+CHECKS = {
+    "library.md": library_says_what_is_so,
+    "own_model.md": own_models_answer_as_themselves,
+}
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:
