@@ -118,6 +118,9 @@ def test_one_goes_from_pictures_to_a_report(capsys: pytest.CaptureFixture[str], 
     main(["ablate", str(folder), "--features", "mouth", "eyes", "--controls", "1"])
     main(["explain", str(folder), "--faces", "1", "--method", "gradient", "--out", "maps"])
     assert (raf.parent / "maps" / "saliency_faces.png").is_file()
+    main(["benchmark", str(folder), "--out", "bench"])
+    (entry,) = (raf.parent / "bench").glob("*.json")
+    assert json.loads(entry.read_text())["n"] == 7
     main(["report", "study"])
     page = (raf.parent / "study" / "report" / "index.html").read_text(encoding="utf-8")
     assert "compact-tiny" in page

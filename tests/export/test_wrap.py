@@ -22,6 +22,7 @@ import ferturb
 from ferturb.base.config import ModelConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import Raster
 from ferturb.data.vocabulary import ORDERS
 from ferturb.export.wrap import wrap
 from ferturb.models.classifier import Classifier
@@ -105,6 +106,8 @@ def test_a_network_of_ferturbs_is_itself(tiny: str) -> None:
     model = wrap(network)
     assert torch.equal(predict_logits(model, images()), predict_logits(network, images()))
     assert wrap(model) is model
+    coloured = wrap(Classifier(ModelConfig(tiny), Raster(64, 3)))
+    assert (coloured.form.side, coloured.form.channels) == (64, 3)
 
 
 def test_a_torch_module_in_another_order_at_112_rgb() -> None:

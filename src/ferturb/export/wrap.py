@@ -31,6 +31,7 @@ from torch import nn
 from ferturb.base.checks import require_whole
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.raster import PLAIN
 from ferturb.data.vocabulary import ORDERS, label_order
 from ferturb.export.foreign.hub_folder import is_hub_folder, of_hub_folder
 from ferturb.export.foreign.onnx_files import of_onnx
@@ -50,7 +51,6 @@ from ferturb.runs.run import Run
 
 Names = str | Sequence[str]
 Numbers = float | Sequence[float]
-_OWN = InputForm()
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,9 @@ def _timm(name: str, given: _Given) -> Wrapped:
 
 
 def _own(model: Any, name: str) -> Wrapped:
-    return Wrapped(model, classes_of(EMOTIONS), _OWN, name)
+    parts = model.modules() if isinstance(model, nn.Module) else ()
+    raster = next((part.raster for part in parts if isinstance(part, Classifier)), PLAIN)
+    return Wrapped(model, classes_of(EMOTIONS), InputForm(*raster), name)
 
 
 def _shipped(name: str) -> Wrapped:

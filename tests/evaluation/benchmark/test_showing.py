@@ -70,6 +70,20 @@ def test_other_sides_are_shown_as_well() -> None:
     assert all(larger.under(c).shape == (2, 96, 96) for c in CONDITIONS)
 
 
+def test_colours_are_left_out_and_corrupted_alike(shown: Shown) -> None:
+    marks = Landmarks(shown.points, torch.ones(N), ("network",) * N)
+    coloured = Shown(shown.images[:, None].expand(-1, 3, -1, -1).contiguous(), marks)
+    coloured.keys = shown.keys  # which are of all bytes, so other ones in colour
+    for condition in CONDITIONS:
+        found = coloured.under(condition)
+        assert found.shape == (N, 3, 48, 48)
+        if condition.family == "worn":
+            assert not torch.equal(found, coloured.images)
+            continue
+        for channel in found.unbind(1):
+            assert torch.equal(channel, shown.under(condition)), condition.key
+
+
 def test_landmarks_of_other_faces_are_refused(shown: Shown) -> None:
     with pytest.raises(FerturbError, match="needs faces with landmarks each"):
         Shown(shown.images[:2], Landmarks(shown.points, torch.ones(N), ("network",) * N))

@@ -42,7 +42,7 @@ from ferturb.runs.provenance import describe_analysis
 
 Array = np.ndarray
 Progress = Callable[[int, int], None]
-Shows = UInt8[Tensor, "cb h w"]
+Shows = UInt8[Tensor, "cb *c h w"]
 
 MADE_BY = (
     "ferturb.evaluation.benchmark.corruptions",

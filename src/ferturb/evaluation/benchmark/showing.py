@@ -21,7 +21,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ferturb.base.errors import FerturbError
-from ferturb.base.pixels import as_bytes
+from ferturb.base.pixels import as_images, as_input
 from ferturb.evaluation.benchmark.corruptions import CORRUPTIONS
 from ferturb.evaluation.benchmark.protocol import (
     FEATURES,
@@ -46,7 +46,7 @@ _OUTSIDE = 1e6
 class Shown:
     """Some faces, ready to be shown under any condition."""
 
-    def __init__(self, images: UInt8[Tensor, "n h w"], landmarks: Landmarks) -> None:
+    def __init__(self, images: UInt8[Tensor, "n *c h w"], landmarks: Landmarks) -> None:
         """`FerturbError` without faces, or with landmarks of others."""
         if not len(images) or len(images) != len(landmarks):
             raise FerturbError(
@@ -54,13 +54,13 @@ class Shown:
                 f"{len(landmarks)} landmarks"
             )
         self.images, self.points = images, landmarks.points
-        self.size = (images.shape[1], images.shape[2])
+        self.size = (images.shape[-2], images.shape[-1])
         self.keys = face_keys(images)
         self._regions = regions(self.points, self.size, (*FEATURES, "face"))
         self._face = self._regions["face"]
         self._order = lru_cache(maxsize=1)(self._order_around)
         self._worn = lru_cache(maxsize=len(WORN))(self._wearing)
-        self._makers: dict[str, Callable[[Condition], UInt8[Tensor, "n h w"]]] = {
+        self._makers: dict[str, Callable[[Condition], UInt8[Tensor, "n *c h w"]]] = {
             WHOLE: lambda condition: self.images,
             "left out": self._left_out,
             "worn": lambda condition: self._worn(WORN[condition.what]).images,
@@ -68,7 +68,7 @@ class Shown:
             "random": self._at_random,
         }
 
-    def under(self, condition: Condition) -> UInt8[Tensor, "n h w"]:
+    def under(self, condition: Condition) -> UInt8[Tensor, "n *c h w"]:
         """All the faces under a condition."""
         return self._makers[condition.family](condition)
 
@@ -81,10 +81,10 @@ class Shown:
         gone = self._order(feature) < self.area(severity)[:, None]
         return gone.view(len(gone), *self.size)
 
-    def _left_out(self, condition: Condition) -> UInt8[Tensor, "n h w"]:
+    def _left_out(self, condition: Condition) -> UInt8[Tensor, "n *c h w"]:
         return without(self.images, self.left_out(condition.what, condition.severity), FILL)
 
-    def _at_random(self, condition: Condition) -> UInt8[Tensor, "n h w"]:
+    def _at_random(self, condition: Condition) -> UInt8[Tensor, "n *c h w"]:
         if condition.severity:
             area = self.area(condition.severity)
             seed = SEED + condition.severity
@@ -95,12 +95,13 @@ class Shown:
             hidden = control_regions(~self._worn(worn).kept, self._face, seed, self.keys)
         return without(self.images, hidden, FILL)
 
-    def _corrupted(self, condition: Condition) -> UInt8[Tensor, "n h w"]:
+    def _corrupted(self, condition: Condition) -> UInt8[Tensor, "n *c h w"]:
         change = CORRUPTIONS[condition.what]
-        parts = [
-            as_bytes(change(some.float().div(255), KeyedRandom(keys)).clamp(0, 1))
-            for some, keys in zip(self.images.split(512), self.keys.split(512), strict=True)  # type: ignore[no-untyped-call]
-        ]
+        parts = []
+        for some, keys in zip(self.images.split(512), self.keys.split(512), strict=True):  # type: ignore[no-untyped-call]
+            colours = as_input(some).unbind(1)  # all of a face are changed alike
+            changed = [change(colour, KeyedRandom(keys)).clamp(0, 1) for colour in colours]
+            parts.append(as_images(torch.stack(changed, 1)))
         return torch.cat(parts)
 
     def _wearing(self, kind: str) -> Worn:
@@ -116,7 +117,7 @@ class Shown:
         return torch.from_numpy(places)
 
 
-def face_keys(images: UInt8[Tensor, "n h w"]) -> Int64[Tensor, " n"]:
+def face_keys(images: UInt8[Tensor, "n *c h w"]) -> Int64[Tensor, " n"]:
     """A key for each face, of its pixels alone."""
     digests = (hashlib.blake2b(face.tobytes()).hexdigest() for face in images.contiguous().numpy())
     return name_keys(list(digests), SEED)
