@@ -10,9 +10,13 @@ import pytest
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli.main import main
+from ferturb.cli.models import UNSAID, for_predictor
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source
+from ferturb.export.wrap import wrap
+from ferturb.models.test_time import predict_logits
+from ferturb.predict.shipped import load_pretrained
 
 MODEL = """
 import numpy as np
@@ -20,6 +24,12 @@ import numpy as np
 def predict(faces):
     assert faces.shape[1:] == (3, 64, 64)
     return (9 * faces.mean((1, 2, 3))[:, None] - 4) * np.linspace(1, -1, 8)
+
+def network():
+    import torch
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(3, 4, 3, stride=4), torch.nn.ReLU(), torch.nn.Flatten()
+    return torch.nn.Sequential(*layers, torch.nn.Linear(4 * 16 * 16, 8))
 """
 FORM = ["--classes", "affectnet", "--side", "64", "--channels", "3"]
 DATA = ["--data", "faces"]
@@ -84,9 +94,36 @@ def test_faithfulness_takes_the_methods_that_fit(capsys: pytest.CaptureFixture[s
     assert [row["method"] for row in rows] == ["occlusion", "rise", "random", "centre"]
 
 
+def test_predict_asks_it_about_photos(capsys: pytest.CaptureFixture[str]) -> None:
+    test = load_source(Path("faces")).split("test")
+    options = ["--model", "own.py:predict", *FORM, "--cropped", "--json"]
+    main(["predict", *(f"faces/{name}" for name in test.names), *options])
+    said = capsys.readouterr()
+    assert "own:predict: it takes faces of 64×64 RGB and is shown" in said.err
+    found = [photo["faces"][0]["most_probable"] for photo in json.loads(said.out)]
+    light = test.images.float().mean((1, 2)).numpy() / 255
+    assert found == ["neutral" if 9 * mean > 4 else "angry" for mean in light]
+    main(["predict", f"faces/{test.names[0]}", *options, "--quiet"])
+    assert capsys.readouterr().err == ""
+
+
+def test_export_makes_a_file_of_a_module_that_predicts_by_itself() -> None:
+    main(["export", "own.py:network", *FORM, "--out", "ready.onnx"])
+    test = load_source(Path("faces")).split("test")
+    expected = predict_logits(wrap("own.py:network", "affectnet", side=64, channels=3), test.images)
+    ready = for_predictor("ready.onnx", UNSAID)
+    assert ready == "ready.onnx"  # as a model of ferturb's it needs no torch
+    found = load_pretrained(ready, threads=1).predict_proba(test.images)
+    np.testing.assert_allclose(found, expected.softmax(1).numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (["predict", "faces", "--model", "own.py:predict"], "give the names of its classes"),
+        (["predict", "faces", "--model", "tiny", "--side", "64"], "the model tiny takes no side"),
+        (["export", "own.py:predict", *FORM, "--out", "x.onnx"], "is a function, which can't be"),
+        (["serve", "--model", "own.py:predict", "--classes", "happy,bored"], "bored"),
         (["ablate", "tiny"], "has no faces of its own; give --data"),
         (["ablate", "own.py:predict", *DATA], "give the names of its classes"),
         (["ablate", "own.py:predict", "--classes", "affectnet", *DATA], "are side and channels"),

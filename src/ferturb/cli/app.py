@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tyro.conf import OmitArgPrefixes
+
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError
+from ferturb.cli.models import UNSAID, ModelOptions, for_predictor
 
 
 def app(
     *,
+    form: OmitArgPrefixes[ModelOptions] = UNSAID,
     model: str = "clean",
     host: str = "127.0.0.1",
     port: int = 7860,
@@ -25,7 +29,9 @@ def app(
     Example: ferturb app --port 8000
 
     Args:
-        model: The model to start with: `clean`, `robust` or `tiny`, an ONNX file, or a run folder.
+        form: What a model takes and gives that ferturb didn't make.
+        model: The model to start with: `clean`, `robust` or `tiny`, an ONNX file, a run folder, or
+            FILE.py:NAME (the file is run).
         host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
         port: The port to listen on; 0 takes a free one.
         no_browser: Don't open a browser.
@@ -39,12 +45,11 @@ def app(
     if runtime is not None:
         raise FerturbError("--runtime is for --export FOLDER; give both or neither")
     from ferturb.cli import terminal
-    from ferturb.cli.predict import opened
     from ferturb.web.server import serve
 
     _check(port, threads)
     serve(
-        opened(model),
+        for_predictor(model, form, threads),
         host,
         port,
         browser=not no_browser,
@@ -70,6 +75,7 @@ def _export(folder: Path, runtime: Path | None, model: str) -> None:
 
 def serve(
     *,
+    form: OmitArgPrefixes[ModelOptions] = UNSAID,
     model: str = "clean",
     host: str = "127.0.0.1",
     port: int = 7861,
@@ -83,14 +89,14 @@ def serve(
     Example: ferturb serve --port 8000
 
     Args:
+        form: What a model takes and gives that ferturb didn't make.
         model: The model that answers if none is named: `clean`, `robust` or `tiny`, an ONNX file, a
-            run folder, or `hf:OWNER/NAME`.
+            run folder, `hf:OWNER/NAME`, or FILE.py:NAME (the file is run).
         host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
         port: The port to listen on; 0 takes a free one.
         threads: Threads of onnxruntime (default: all cores).
     """
     from ferturb.cli import terminal
-    from ferturb.cli.predict import opened
     from ferturb.web.rest import serve_api
 
     _check(port, threads)
@@ -100,7 +106,7 @@ def serve(
             {"API": f"{address}v1/predict", "docs": f"{address}docs", "to stop": "Ctrl-C"}
         )
 
-    serve_api(opened(model), host, port, ready, threads)
+    serve_api(for_predictor(model, form, threads), host, port, ready, threads)
 
 
 def _check(port: int, threads: int | None) -> None:

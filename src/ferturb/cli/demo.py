@@ -49,12 +49,12 @@ def demo(
     """
     from ferturb.cli import terminal
     from ferturb.cli.app import app
-    from ferturb.cli.predict import opened
+    from ferturb.cli.models import UNSAID, for_predictor
     from ferturb.predict.comparison import comparison, require_own, write_picture
     from ferturb.predict.predictor import Predictor
 
     require_own(out)
-    predictor = Predictor(opened(model), threads=threads)
+    predictor = Predictor(for_predictor(model, UNSAID, threads), threads=threads)
     rows = _drawn(predictor) if EXAMPLES.is_dir() else []
     if photo is not None:
         rows += _of_photo(predictor, photo, cropped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from ferturb.cli.options import other_faces
 
 if TYPE_CHECKING:
     from ferturb.models.wrapped import Wrapped
+    from ferturb.predict.shipped import PretrainedModel
     from ferturb.runs.run import Run
 
 _WHAT = (
@@ -54,6 +56,10 @@ class ModelOptions:
             in_range("side", self.side, *SIDES)
 
 
+UNSAID = ModelOptions()
+"""Of a model that says all itself."""
+
+
 def open_models(
     texts: Sequence[str], options: ModelOptions, refused: list[str] | None = None
 ) -> list[Run | Wrapped]:
@@ -67,12 +73,12 @@ def open_models(
 
     def opened(pair: tuple[str, bool]) -> Run | Wrapped:
         text, knows = pair
-        return open_model(text, ModelOptions() if knows and not all(own) else options)
+        return open_model(text, UNSAID if knows and not all(own) else options)
 
     return each_opened(zip(texts, own, strict=True), opened, refused)
 
 
-def open_model(text: str, options: ModelOptions) -> Run | Wrapped:
+def open_model(text: str, options: ModelOptions, quiet: bool = False) -> Run | Wrapped:
     """A finished run, or what `ferturb.wrap` makes of anything else; what it notes is said."""
     from ferturb.cli import terminal
     from ferturb.export.wrap import wrap
@@ -84,8 +90,61 @@ def open_model(text: str, options: ModelOptions) -> Run | Wrapped:
     if not said and text not in NAMES and _is_own(text):
         return Run.open(Path(text).expanduser()).require_done()
     found = wrap(text, **said)
-    terminal.notes([f"{found.name}: {note}" for note in found.notes], terminal.errors)
+    if not quiet:
+        terminal.notes([f"{found.name}: {note}" for note in found.notes], terminal.errors)
     return found
+
+
+def is_foreign(text: str, options: ModelOptions) -> bool:
+    """Whether only `open_model` can open this: anything that ferturb neither made nor trained."""
+    from ferturb.predict.onnx_session import OnnxModel
+    from ferturb.predict.shipped import NAMES
+
+    path = Path(text).expanduser()
+    if options == UNSAID and text in NAMES:
+        return False
+    if options != UNSAID or re.fullmatch(r".+\.py:\w+", text):
+        return True
+    if path.suffix == ".onnx" and path.is_file():
+        return not OnnxModel(path, 1).meta
+    return path.is_dir() and not _is_own(text)
+
+
+def for_predictor(
+    text: str, options: ModelOptions, threads: int | None = None, quiet: bool = False
+) -> str | PretrainedModel:
+    """What `Predictor`, the page and the server take for a --model.
+
+    A run folder and a foreign model are opened, with torch (so many `threads`); unless `quiet`,
+    what is to be known of a foreign one is said.
+    """
+    from ferturb.predict.shipped import NAMES
+
+    run = text not in NAMES and Path(text).expanduser().is_dir()
+    if not is_foreign(text, options):
+        if not run:
+            return text
+        from ferturb.export.torch_models import load_calibrated
+
+        return load_calibrated(text)
+    import torch
+
+    from ferturb.cli import terminal
+    from ferturb.export.answering import cut_note, in_predictor
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model = opened_alone(text, options, quiet)
+    if (note := cut_note(model)) and not quiet:
+        terminal.notes([f"{model.name}: {note}"], terminal.errors)
+    return in_predictor(model)
+
+
+def opened_alone(text: str, options: ModelOptions, quiet: bool = False) -> Wrapped:
+    """A foreign model; `FerturbError` for a run, which takes no options."""
+    from ferturb.export.wrap import wrap
+
+    return wrap(open_model(text, options, quiet))
 
 
 def _is_own(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,13 +14,14 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
+from ferturb.cli.models import UNSAID, for_predictor, is_foreign, opened_alone
+from ferturb.cli.models import ModelOptions as Form
 from ferturb.cli.options import Head, Json, LabelOrder, other_faces, read_faces
 from ferturb.cli.predictions import Shown, show, told
 from ferturb.predict.reading import Reading
 
 if TYPE_CHECKING:
     from ferturb.predict.predictor import Predictor
-    from ferturb.predict.shipped import PretrainedModel
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class ModelOptions:
     """What answers, and from when on."""
 
     model: str = "clean"
-    """`clean`, `robust` or `tiny`, an ONNX file of `ferturb export`, a run folder, or
-    `hf:OWNER/NAME` on the Hugging Face hub."""
+    """`clean`, `robust` or `tiny`, an ONNX file, a run folder, `hf:OWNER/NAME` on the Hugging Face
+    hub, or FILE.py:NAME (the file is run). One that ferturb didn't make needs torch, and --classes
+    unless it says them itself."""
     head: Head | None = None
     """`votes`: how many of ten people would say so; `label`: FER2013's label (default: the votes,
     where the model learnt them)."""
@@ -42,13 +45,15 @@ class ModelOptions:
     """What finds faces: `centerface`, `haar` or `whole`."""
     threads: int | None = None
     """Threads of onnxruntime (default: all cores)."""
+    form: OmitArgPrefixes[Form] = UNSAID
 
-    def predictor(self) -> Predictor:
-        """What predicts so; raises `FerturbError` for what there is not."""
+    def predictor(self, quiet: bool = False) -> Predictor:
+        """What predicts so; `FerturbError` for what there is not. Notes are said unless `quiet`."""
         from ferturb.predict.predictor import Predictor
         from ferturb.predict.prior import prior_of
 
-        predictor = Predictor(opened(self.model), self.detector, threads=self.threads)
+        model = for_predictor(self.model, self.form, self.threads, quiet)
+        predictor = Predictor(model, self.detector, threads=self.threads)
         if self.head is not None:
             predictor.model = predictor.model.with_head(self.head)
         if self.prior:
@@ -119,7 +124,7 @@ def predict(
     if many.out is not None:
         _into(many.out, many, paths, model, reading, shown)
         return
-    predictor = model.predictor()
+    predictor = model.predictor(shown.quiet)
     files = find_files(paths)
     if not shown.quiet:
         terminal.notes(files.notes, terminal.errors)
@@ -157,8 +162,8 @@ def _into(
             "them; of what is shown it goes with --json (a summary) and --quiet alone"
         )
     one = replace(model, threads=1)
-    one.predictor()  # what there is not is said before anything is begun
-    work = Work(out, one.predictor, reading, many.column)
+    one.predictor(shown.quiet)  # what there is not is said before anything is begun
+    work = Work(out, partial(one.predictor, quiet=True), reading, many.column)
     asked = {"paths": [str(path.absolute()) for path in paths], "piece": many.piece}
     asked |= {"model": asdict(one), "reading": asdict(reading), "column": many.column}
     executor = {"local": in_processes, "ray": on_ray}[many.executor]
@@ -168,7 +173,7 @@ def _into(
             work,
             executor,
             many.workers or usable_cores(),
-            json.loads(json.dumps(asked)),
+            json.loads(json.dumps(asked, default=str)),
             many.piece,
             progress,
         )
@@ -189,6 +194,7 @@ def export(
     /,
     *,
     out: Path,
+    form: OmitArgPrefixes[Form],
     format: Literal["float32", "float16", "int8"] = "float32",
     data: str | None = None,
     label_order: LabelOrder = None,
@@ -197,13 +203,15 @@ def export(
     """Write a model as one ONNX file: uint8 faces in, calibrated probabilities out.
 
     The file is compared with torch on synthetic faces, or on the test split of --data, where the
-    accuracy of both is shown as well. int8 sets its ranges on --data's training faces.
+    accuracy of both is shown as well. int8 sets its ranges on --data's training faces. A foreign
+    ONNX file or torch module becomes one that `ferturb predict` takes as its own, without torch.
 
     Example: ferturb export clean --format int8 --data fer2013.zip --out clean.onnx
 
     Args:
-        model: `clean`, `robust` or `tiny`, or a run folder.
+        model: `clean`, `robust` or `tiny`, a run folder, or a foreign model (see `benchmark`).
         out: The file to write.
+        form: What a foreign model takes and gives.
         format: `float32`; `float16`, half the size; or `int8`, a quarter, and fast.
         data: A dataset to calibrate and compare on.
     """
@@ -211,19 +219,9 @@ def export(
     from ferturb.export.onnx import export_with_data
 
     faces = None if data is None else read_faces(other_faces(data, label_order), json)
-    found = export_with_data(model, out, format, faces)
+    source = opened_alone(model, form) if is_foreign(model, form) else model
+    found = export_with_data(source, out, format, faces)
     if json:
         terminal.print_json(found.to_dict())
     else:
         terminal.facts(found.facts())
-
-
-def opened(model: str) -> str | PretrainedModel:
-    """What `Predictor` and `serve` take for a --model: a run folder is opened, with torch."""
-    from ferturb.predict.shipped import NAMES
-
-    if model in NAMES or not Path(model).expanduser().is_dir():
-        return model
-    from ferturb.export.torch_models import load_calibrated
-
-    return load_calibrated(model)

@@ -45,6 +45,7 @@ from ferturb.export.comparison import Exported, compare
 from ferturb.export.int8 import quantised
 from ferturb.export.onnx_weights import halved
 from ferturb.export.torch_models import calibrated_module
+from ferturb.models.wrapped import Wrapped
 from ferturb.predict.onnx_session import META_KEY, sealed
 from ferturb.predict.shipped import About
 
@@ -54,28 +55,40 @@ _SYNTHETIC_SEED = 11
 
 
 def export(
-    source: str | Path,
+    source: str | Path | Wrapped,
     path: str | Path,
     format: str = "float32",
     faces: UInt8[np.ndarray, "n h w"] | None = None,
     labels: Sequence[int] | np.ndarray | None = None,
     calibration: UInt8[np.ndarray, "m h w"] | None = None,
 ) -> Exported:
-    """Write a pretrained model, or a run's, as one ONNX file, and compare it with torch.
+    """Write a pretrained model, a run's, or a wrapped one as one ONNX file, and compare it.
 
     `faces` are compared on (None: synthetic ones), with `labels` for the accuracy; `calibration`
     are the faces that int8 sets its ranges by (None: synthetic ones).
     """
     make, path = choose("format", format, FORMATS), require_path("path", path)
-    module, about = calibrated_module(source)
-    model = calibrated_onnx(module, about)
+    module, model = _made(source)
     write_bytes(path, sealed(make(model, calibration).SerializeToString()))
     compared = example_faces(128) if faces is None else faces
     return compare(module, path, format, compared, labels)
 
 
+def _made(source: str | Path | Wrapped) -> tuple[nn.Module, onnx.ModelProto]:
+    """What it is compared with, and what is written."""
+    if isinstance(source, Wrapped):
+        from ferturb.export.answering import Answering, wrapped_onnx  # which is made by `to_onnx`
+
+        return Answering(source), wrapped_onnx(source)
+    module, about = calibrated_module(source)
+    return module, calibrated_onnx(module, about)
+
+
 def export_with_data(
-    source: str | Path, path: str | Path, format: str = "float32", faces: Faces | None = None
+    source: str | Path | Wrapped,
+    path: str | Path,
+    format: str = "float32",
+    faces: Faces | None = None,
 ) -> Exported:
     """`export`, compared on the test split of these faces and calibrated on their training split.
 
@@ -111,6 +124,7 @@ def to_onnx(
     example: np.ndarray,
     meta: Mapping[str, Any],
     fold: bool = True,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """A torch module as an ONNX model whose first axes are free.
 
@@ -131,7 +145,7 @@ def to_onnx(
                 input_names=list(inputs),
                 output_names=list(outputs),
                 dynamic_axes=free,
-                opset_version=OPSET,
+                opset_version=opset,
                 training=mode.EVAL if fold else mode.PRESERVE,
                 do_constant_folding=fold,
             )
@@ -140,6 +154,11 @@ def to_onnx(
                 f"this network can't be written as ONNX: {first_line(error)}"
             ) from error
     model: onnx.ModelProto = onnx.load_from_string(buffer.getvalue())
+    return described(model, meta)
+
+
+def described(model: onnx.ModelProto, meta: Mapping[str, Any]) -> onnx.ModelProto:
+    """An ONNX model that says that ferturb made it, and what it is."""
     model.producer_name, model.doc_string = "ferturb", ""
     for node in model.graph.node:
         node.doc_string = ""

@@ -67,9 +67,10 @@ class InputForm:
         x = faces
         if x.shape[1] == 3 and self.channels == 1:
             x = (x * x.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-        if x.shape[-2:] != (self.side, self.side):
-            size = (self.side, self.side)
-            x = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+        size = (self.side, self.side)
+        if tuple(x.shape[-2:]) != size:
+            smooth = not torch.onnx.is_in_onnx_export()  # which can only enlarge: see `answering`
+            x = F.interpolate(x, size, mode="bilinear", antialias=smooth, align_corners=False)
         mean, std = (x.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return ((x - mean) / std).expand(-1, self.channels, -1, -1)
 
@@ -93,7 +94,7 @@ class Wrapped(nn.Module):
         """
         super().__init__()
         self.network: nn.Module | None = model if isinstance(model, nn.Module) else None
-        self._function = None if isinstance(model, nn.Module) else model
+        self.function = None if isinstance(model, nn.Module) else model
         self.classes, self.form, self.name, self.target_layer = classes, form, name, target_layer
         _ = self.cam_layer
         self.eval()
@@ -138,17 +139,17 @@ class Wrapped(nn.Module):
     def forward(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e"]:
         """Logits, or the logarithms of probabilities; grey faces or RGB, of any side."""
         if torch.is_grad_enabled() or len(faces) <= self.at_a_time:
-            return self._by_emotion(self._ask(faces))
+            return self.by_emotion(self._ask(faces))
         parts = faces.split(self.at_a_time)  # type: ignore[no-untyped-call]
-        return torch.cat([self._by_emotion(self._ask(part)) for part in parts])
+        return torch.cat([self.by_emotion(self._ask(part)) for part in parts])
 
     def _ask(self, faces: Tensor) -> Float[Tensor, "b k"]:
         x = self.form.prepared(faces)
         try:
             if self.network is not None:
                 given = self.network(x)
-            elif self._function is not None:
-                given = self._function(np.ascontiguousarray(x.detach().float().cpu().numpy()))
+            elif self.function is not None:
+                given = self.function(np.ascontiguousarray(x.detach().float().cpu().numpy()))
             given = getattr(given, "logits", given)  # as transformers' models answer
             given = given[0] if isinstance(given, tuple) else given
             found = given if isinstance(given, Tensor) else torch.as_tensor(np.asarray(given))
@@ -174,7 +175,9 @@ class Wrapped(nn.Module):
             raise FerturbError(f"{self.name} gives numbers that are not finite")
         return found
 
-    def _by_emotion(self, found: Float[Tensor, "b k"]) -> Float[Tensor, "b e"]:
+    def by_emotion(self, found: Float[Tensor, "b k"]) -> Float[Tensor, "b e"]:
+        """The logits of the seven emotions from the model's own outputs, whose logarithms are
+        taken if they are probabilities."""
         if self.gives_probabilities:
             found = found.float().clamp_min(_TINY).log()
         known = [place for place in self.classes.places if place is not None]

@@ -43,11 +43,15 @@ class OnnxFunction:
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Outputs (b, classes) of faces as `InputForm.prepared` makes them."""
-        x = faces.transpose(0, 2, 3, 1) if self.last else faces
-        x = np.rint(x.clip(0, 255)) if self.kind is np.uint8 else x
-        x = np.ascontiguousarray(x, self.kind)
+        x = self.as_taken(faces)
         size = self.batch or len(x)
         return np.concatenate([self._run(x[i : i + size], size) for i in range(0, len(x), size)])
+
+    def as_taken(self, faces: np.ndarray) -> np.ndarray:
+        """The same in the order of axes, and of the type of numbers, that the file takes."""
+        x = faces.transpose(0, 2, 3, 1) if self.last else faces
+        x = np.rint(x.clip(0, 255)) if self.kind is np.uint8 else x
+        return np.ascontiguousarray(x, self.kind)
 
     def _run(self, x: np.ndarray, size: int) -> np.ndarray:
         """The outputs of at most `size` faces; a smaller batch is filled up with its last face."""
