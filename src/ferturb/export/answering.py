@@ -110,7 +110,12 @@ def _joined(model: Wrapped, function: OnnxFunction) -> onnx.ModelProto:
     inner = compose.add_prefix(inner, "model/")
     first = inner.graph.output[0].name
     ready = compose.merge_models(before, inner, [("given", f"model/{function.name}")], [], [first])
-    return compose.merge_models(ready, parts[2], [(first, "after/found")])
+    whole = compose.merge_models(ready, parts[2], [(first, "after/found")])
+    domains = {entry.domain: entry for entry in whole.opset_import}  # each was there three times
+    kept = list(domains.values())
+    del whole.opset_import[:]
+    whole.opset_import.extend(kept)
+    return whole
 
 
 def _input(faces: UInt8[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
