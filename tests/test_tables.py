@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ferturb
+from calibrated_run import finished_run
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.tabular import Rows, frame, spread
@@ -29,6 +30,7 @@ from ferturb.report.form.tables import Column, Table
 from ferturb.report.search.results import SearchResults, Trial
 from ferturb.runs.run import Run
 from ferturb.study.status import Standing
+from ferturb.study.study import Outcome
 from ferturb.training.checkpoint import Epoch
 from made_up_answers import made_up_answers
 from made_up_results import made_up_logits, small_study
@@ -154,6 +156,14 @@ def test_a_study_has_a_row_a_run_and_augmentation() -> None:
     assert len(first.to_pandas()) == 2
     standing = Standing("a", "training", 2, 5, 100.0, 0.5)
     assert Rows([standing]).to_pandas()["epoch"].tolist() == [2]
+
+
+def test_what_a_study_left_is_its_folder_as_a_table(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "runs" / "a", "compact-tiny")
+    found = Outcome(tmp_path / "report" / "index.html", ("a",)).to_pandas()
+    labels, logits = run.logits("test", "flip")
+    assert found[["run", "state", "augmentation"]].values.tolist() == [["a", "done", "flip"]]
+    assert found["accuracy"].tolist() == [(logits.argmax(1) == labels).mean()]
 
 
 def test_a_search_has_a_row_a_trial() -> None:
