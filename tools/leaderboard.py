@@ -62,7 +62,7 @@ class Candidate:
 def shipped(name: str) -> Candidate:
     """A model of the package, in onnxruntime."""
     about = {
-        "what": f"the model {name} of ferturb 0.1.0, its head for FER2013's labels",
+        "what": f"the model {name} of ferturb 0.2.0, its head for FER2013's labels",
         "trained on": "FER2013 Training, labels and FER+ votes",
         "code": f"ferturb benchmark {name}",
     }
