@@ -106,16 +106,19 @@ def hog_landmarks(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
 
 
 def masked(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
-    """Each network without face masks, with them and on both (study `masked-fer2013`)."""
+    """Each network without face masks, with them, on both (study `masked-fer2013`), and in two
+    stages, for twice the epochs: each of its networks sees half of the faces."""
     for name, epochs in MASKED_EPOCHS.items():
         recipe = replace(FAST, epochs=epochs)
-        seeds = SEEDS if name == "compact-tiny" else (0,)
-        for seed in seeds:
+        twice, stages = replace(recipe, epochs=2 * epochs), METHOD_PRESETS["two-stage"]
+        for seed in SEEDS if name == "compact-tiny" else (0,):
             for worn, method in ((None, "baseline"), ("mixed", "baseline"), (None, "half-masked")):
                 dataset, how = replace(data, face_masks=worn), METHOD_PRESETS[method]
                 variant = "half-masked" if method == "half-masked" else worn
                 config = RunConfig(dataset, ModelConfig(name), how, recipe, seed)
                 yield _named(f"masked-{name}", variant, seed), config
+            both = RunConfig(data, ModelConfig(f"two-stage-{name}"), stages, twice, seed)
+            yield _named(f"masked-{name}", "two-stage", seed), both
 
 
 def emonext(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:

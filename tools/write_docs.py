@@ -23,6 +23,7 @@ from write_docs_benchmark import leaderboard, leaderboard_conditions
 from write_docs_commands import commands
 from write_docs_results import (
     baselines,
+    cited_masks,
     cited_systems,
     counts,
     defects,
@@ -133,6 +134,7 @@ def reader_rules() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "baselines": baselines,
+    "cited_masks": cited_masks,
     "cited_systems": cited_systems,
     "commands": commands,
     "counts": counts,

@@ -14,7 +14,15 @@ from ferturb.evaluation.ablation.measure import ablate_run, analysis_name
 from ferturb.export.onnx import export
 
 CITED = ("deep-emotion", "deep-emotion-streams", "emonext-narrow", "hog", "hog-boosted")
-MORE = ("hog-landmarks", pytest.param("dlib-resnet", marks=pytest.mark.slow))
+MORE = (
+    "hog-landmarks",
+    "two-stage-compact-tiny",
+    pytest.param("dlib-resnet", marks=pytest.mark.slow),
+)
+SLOWER = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("emonext-narrow", "hog-landmarks", "two-stage-compact-tiny", "dlib-resnet")
+]
 
 
 @pytest.mark.parametrize("name", [*CITED, *MORE])
@@ -24,7 +32,7 @@ def test_the_file_says_what_torch_does(tmp_path: Path, name: str) -> None:
     assert found.max_difference < 1e-3
 
 
-@pytest.mark.parametrize("name", ["deep-emotion", "hog-boosted"])
+@pytest.mark.parametrize("name", ["deep-emotion", "hog-boosted", *SLOWER])
 def test_features_are_left_out_for_it_as_for_others(tmp_path: Path, name: str) -> None:
     faces = load_faces(DatasetConfig(synthetic_faces=210), cache=False)
     run = finished_run(tmp_path / "run", name)

@@ -24,7 +24,10 @@ def test_every_backbone_takes_rgb_from_48_to_224(name: str) -> None:
     assert sides[2] >= 3 * sides[0]
 
 
-@pytest.mark.parametrize("name", ["deep-emotion", "emonext-narrow", "hog", "hog-landmarks"])
+LOOK_IN_GREY = ("deep-emotion", "emonext-narrow", "hog", "hog-landmarks", "two-stage-compact-tiny")
+
+
+@pytest.mark.parametrize("name", LOOK_IN_GREY)
 @torch.no_grad()
 def test_networks_that_look_in_grey_take_rgb(name: str) -> None:
     torch.manual_seed(3)

@@ -105,7 +105,7 @@ def evaluate(
         people = [tests.people(one, pair) for one, pair in zip(opened, tested, strict=True)]
         validation = [tests.validation(one) for one in opened] if test.choose else None
         rows = score_runs(names, tested, test.ensemble, validation)
-        _show(rows, people, test, json)
+        _show(rows, people, [tests.called_masked(one) for one in opened], test, json)
         if out is not None:
             _write(opened, rows, test, first.source, out)
     if refused:
@@ -117,18 +117,22 @@ def evaluate(
 def _show(
     rows: Sequence[ScoreRow],
     people: Sequence[VoteMetrics | None],
+    masked: Sequence[float | None],
     test: EvaluateOptions,
     json: bool,
 ) -> None:
-    """The scores as tables, or as JSON; `people` are those of the first rows, the runs."""
+    """The scores as tables, or as JSON; `people` are those of the first rows, the runs, and so is
+    `masked`, the share of the faces that mask detectors call masked."""
     from ferturb.base.emotions import EMOTIONS
     from ferturb.cli import terminal
 
     voted = [*people, *[None] * (len(rows) - len(people))]
     if json:
         kept = [None if found is None else dataclasses.asdict(found) for found in voted]
-        scored = zip(rows, kept, strict=True)
-        terminal.print_json([dataclasses.asdict(row) | {"votes": votes} for row, votes in scored])
+        called = [{} if share is None else {"called_masked": share} for share in masked]
+        called += [{}] * (len(rows) - len(called))
+        scored = zip(rows, kept, called, strict=True)
+        terminal.print_json([dataclasses.asdict(r) | {"votes": v} | c for r, v, c in scored])
         return
     terminal.table(
         f"{test.split}, {test.augmentation} (95 % intervals over faces)",
@@ -141,6 +145,10 @@ def _show(
         "accuracy per emotion, %",
         ["run", *EMOTIONS],
         [[row.name, *(f"{100 * v:.1f}" for v in row.per_emotion.values())] for row in rows],
+    )
+    pairs = zip(rows, masked, strict=False)
+    terminal.facts(
+        {f"{r.name} calls masked": terminal.share(m, 1) for r, m in pairs if m is not None}
     )
     if any(people):
         terminal.table(

@@ -106,6 +106,16 @@ class Tests:
         votes = self.tested_faces(model).votes
         return None if votes is None else against_votes(votes.numpy(), pair[1])
 
+    def called_masked(self, model: Run | Wrapped) -> float | None:
+        """The share of the tested faces that a mask detector calls masked; None without one."""
+        from ferturb.evaluation.mask_detector import called_masked
+        from ferturb.runs.run import Run
+
+        if not isinstance(model, Run) or model.config.method.name != "two-stage":
+            return None
+        called = called_masked(model.load_model(), self.tested_faces(model).images)
+        return None if called is None else float(called.double().mean())
+
     def own(self, run: Run) -> dict[str, Pair]:
         """By split, labels and logits of the run's own faces, stored or measured now."""
         from ferturb.cli import terminal

@@ -39,6 +39,7 @@ from ferturb.models.hog_landmarks import hog_landmarks
 from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged, he_normal
 from ferturb.models.timm_stages import timm_backbone
+from ferturb.models.two_stage import two_stage
 
 STAGE_NAMES = ("layer1", "layer2", "layer3", "layer4")
 
@@ -59,7 +60,7 @@ def build_backbone(name: str, raster: Raster = PLAIN) -> Staged:
     return seen_in_grey(network) if name.startswith(GREY) else in_colour(network)
 
 
-GREY = ("deep-emotion", "emonext", "hog", "dlib")
+GREY = ("deep-emotion", "emonext", "hog", "dlib", "two-stage")
 """What the names of networks begin with that look at faces in grey, whatever they are given."""
 
 
@@ -279,5 +280,9 @@ BACKBONES: dict[str, Callable[[], Staged]] = {
     "hog": hog,
     "hog-boosted": hog_boosted,
     "hog-landmarks": hog_landmarks,
+    "two-stage-compact": partial(two_stage, compact),
+    "two-stage-compact-tiny": partial(two_stage, compact_tiny),
+    "two-stage-vgg16-half": partial(two_stage, vgg16_half),
+    "two-stage-resnet18": partial(two_stage, partial(resnet, "resnet18")),
 }
 """Every network by its name. Any other name is looked up in timm."""

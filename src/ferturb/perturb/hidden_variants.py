@@ -12,7 +12,7 @@ teacher (`RunConfig.teachers`) the network learns what the teacher predicts of t
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
@@ -42,12 +42,18 @@ class HiddenVariants(TrainingInputs):
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """One input a face; which variant it shows differs in every epoch."""
+        return batch.augmented(self.drawn(batch, generator)[1])
+
+    def drawn(
+        self, batch: Batch, generator: torch.Generator
+    ) -> tuple[Bool[Tensor, " b"], UInt8[Tensor, "b *c h w"]]:
+        """Which faces of a batch are shown as a variant, and what is shown of each."""
         b = len(batch.index)
         altered = torch.rand(b, generator=generator) < self.probability
         which = torch.randint(len(self.variants), (b,), generator=generator)
         variants = self.variants[which, batch.index].to(batch.images.device)
         chosen = altered.to(variants.device).view(b, *(1,) * (variants.ndim - 1))
-        return batch.augmented(torch.where(chosen, variants, batch.images))
+        return altered, torch.where(chosen, variants, batch.images)
 
 
 def masked_faces(faces: Faces) -> UInt8[Tensor, "n *c h w"]:
@@ -57,7 +63,7 @@ def masked_faces(faces: Faces) -> UInt8[Tensor, "n *c h w"]:
     """
     if {"face_masks", "left_out"} & faces.info.keys():
         raise FerturbError(
-            "method half-masked puts masks on whole faces itself; give it the dataset without "
-            "face_masks and left_out"
+            "methods half-masked and two-stage put masks on whole faces themselves; give the "
+            "dataset without face_masks and left_out"
         )
     return alter_cached(faces, DatasetConfig(face_masks="mixed")).split("train").images

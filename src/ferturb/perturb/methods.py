@@ -26,6 +26,7 @@ from ferturb.perturb.feature_dropping import AttendedDropout, MapDropout
 from ferturb.perturb.grids import GridMask, HideAndSeek
 from ferturb.perturb.hidden_variants import HiddenVariants, masked_faces
 from ferturb.perturb.random_erasing import RandomErasing
+from ferturb.perturb.two_stage import TwoStageInputs
 from ferturb.training.inputs import TrainingInputs
 
 Build = Callable[[MethodConfig, Faces, Classifier | None], TrainingInputs]
@@ -63,6 +64,11 @@ def _holes(config: MethodConfig, faces: Faces, attention: Classifier | None) -> 
 def _half_masked(config: MethodConfig, faces: Faces, _: object) -> TrainingInputs:
     images, worn = faces.split("train").images, masked_faces(faces)
     return HiddenVariants(images, worn[None], config.hidden_probability)
+
+
+def _two_stage(config: MethodConfig, faces: Faces, _: object) -> TrainingInputs:
+    images, worn = faces.split("train").images, masked_faces(faces)
+    return TwoStageInputs(images, worn[None], config.hidden_probability)
 
 
 def _from_maps(
@@ -119,6 +125,7 @@ METHODS: dict[str, Method] = {
     "view-consistency": _from_maps("views should predict what the whole face does"),
     "robust": Method("faces with something hidden among whole ones", _variants),
     "half-masked": Method("faces with and without face masks, half of each", _half_masked),
+    "two-stage": Method("a mask detector and a network for each kind of face", _two_stage),
     "features-left-out": Method("faces without a facial feature among whole ones", _holes),
 }
 """Method name -> what it is."""
@@ -170,7 +177,7 @@ def trained_as(config: MethodConfig) -> MethodConfig | None:
     return replace(config, name=name, train_views=True, test_views=True)
 
 
-HIDES_ITSELF = ("robust", "half-masked")
+HIDES_ITSELF = ("robust", "half-masked", "two-stage")
 """Methods that put things on whole faces themselves, and refuse faces that wear some."""
 
 

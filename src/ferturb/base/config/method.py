@@ -70,8 +70,8 @@ class MethodConfig:
     erased: tuple[float, float] = (0.02, 0.2)
     """Method `random-erasing`: least and largest share of the face that a rectangle covers."""
     hidden_probability: float = 0.5
-    """Methods `robust`, `half-masked`, `features-left-out`, `eac`: the share of training faces that
-    are shown with something hidden."""
+    """Methods `robust`, `half-masked`, `two-stage`, `features-left-out`, `eac`: the share of
+    training faces that are shown with something hidden."""
     mirror: Literal["attention", "label"] = "attention"
     """Method `eac`: what a face's mirror image is for. Its attention is to be the face's, mirrored;
     or it is learnt by its label (a control)."""
@@ -190,6 +190,7 @@ METHOD_PRESETS: dict[str, MethodConfig] = {
         MethodConfig("view-consistency"),
         MethodConfig("robust"),
         MethodConfig("half-masked"),
+        MethodConfig("two-stage"),
         MethodConfig("features-left-out", hidden_probability=0.7),
     )
 }
