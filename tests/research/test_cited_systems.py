@@ -53,6 +53,13 @@ def test_without_packages_nothing_starts_from_them(packages: Path) -> None:
     assert len(known) + len(starts) == len(list(queue(DATA, packages)))
 
 
+def test_the_best_of_a_search_is_trained_with_each_seed(tmp_path: Path) -> None:
+    best = RunConfig(model=ModelConfig("vgg-like", dropout=0.2), seed=0)
+    (tmp_path / "best.json").write_text(json.dumps(best.to_dict()), encoding="utf-8")
+    found = [item for item in queue(DATA, None, tmp_path) if item[0].startswith("genetic")]
+    assert found == [(f"genetic-search-s{s}", replace(best, dataset=DATA, seed=s)) for s in (0, 1)]
+
+
 def test_frozen_and_tuned_cost_alike(packages: Path) -> None:
     recipes = {name: config.recipe for name, config in queue(DATA, packages)}
     tuned, frozen = (recipes[f"transfer-dlib-resnet/{how}-s0"] for how in ("tuned", "frozen"))
@@ -61,7 +68,7 @@ def test_frozen_and_tuned_cost_alike(packages: Path) -> None:
 
 
 def asked(out: Path, **options: object) -> Namespace:
-    plain = {"data": "a.zip", "votes": "b.csv", "out": out, "weights": None}
+    plain = {"data": "a.zip", "votes": "b.csv", "out": out, "weights": None, "search": None}
     return Namespace(**plain | {"only": None, "at_most": inf} | options)
 
 

@@ -34,7 +34,7 @@ class SearchOptions:
     """Fields of recipe and network with their ranges or choices, e.g.
     `recipe.learning_rate=0.02..0.4:log recipe.batch_size=64,128 model.name=compact,vgg16`
     (default: learning rate, weight decay, batch size, warm-up, label smoothing, erasing, rotation
-    and dropout)."""
+    and dropout); or `vgg-like`: kernels, widths, depth, dropout and rate of that network."""
     trials: int = 30
     """How many trainings, those that end early among them."""
     sampler: Literal["tpe", "genetic", "random"] = "tpe"
@@ -47,10 +47,10 @@ class SearchOptions:
     def search(self, base: RunConfig) -> Search:
         """The search for a better run than this one."""
         from ferturb.study.search.plan import Search, first_comparable
-        from ferturb.study.search.space import DEFAULT_SPACE
+        from ferturb.study.search.space import DEFAULT_SPACE, named
 
         after = first_comparable(base.recipe) if self.prune_after is None else self.prune_after
-        return Search(base, self.vary or DEFAULT_SPACE, self.trials, self.sampler, after)
+        return Search(base, named(self.vary) or DEFAULT_SPACE, self.trials, self.sampler, after)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from typing import Any
 import timm
 from jaxtyping import Float
 from timm.models.resnet import BasicBlock, make_blocks
-from timm.models.vgg import VGG, cfgs
 from torch import Tensor, nn
 
+from ferturb.base.config.network import SHAPED, VggShape
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
 from ferturb.models.compact import compact, compact_tiny, compact_wide
@@ -40,21 +40,22 @@ from ferturb.models.resmasking import with_masking
 from ferturb.models.stages import Staged, he_normal
 from ferturb.models.timm_stages import timm_backbone
 from ferturb.models.two_stage import two_stage
+from ferturb.models.vgg import vgg, vgg16_dropout, vgg16_half, vgg_like
 
 STAGE_NAMES = ("layer1", "layer2", "layer3", "layer4")
 
 
-def build_backbone(name: str, raster: Raster = PLAIN) -> Staged:
+def build_backbone(name: str, raster: Raster = PLAIN, shape: VggShape | None = None) -> Staged:
     """The untrained backbone of this name for faces on a raster: one of `BACKBONES`, or any timm
-    name.
+    name. `shape` is for those that can be built in several (`SHAPED`).
 
     The same `torch.manual_seed` gives the same weights. An unknown name raises `FerturbError`
     with the nearest names.
     """
-    check_backbone(name)
+    check_backbone(name, shape)
     if name not in BACKBONES:
         return timm_backbone(name, raster)
-    network = BACKBONES[name]()
+    network = vgg_like(shape) if shape and name in SHAPED else BACKBONES[name]()
     if raster.channels == 1:
         return network
     return seen_in_grey(network) if name.startswith(GREY) else in_colour(network)
@@ -91,8 +92,14 @@ def in_colour(network: Staged) -> Staged:
     return network
 
 
-def check_backbone(name: str) -> None:
-    """Nothing for a known name; `FerturbError` with the nearest names for an unknown one."""
+def check_backbone(name: str, shape: VggShape | None = None) -> None:
+    """Nothing for a known name; `FerturbError` with the nearest names for an unknown one, and for a
+    shape that was chosen for a network that has one alone."""
+    if shape not in (None, VggShape()) and name not in SHAPED:
+        raise FerturbError(
+            f"{name} has a shape of its own, and another was given; take the network {SHAPED[0]}, "
+            "or leave model.shape as it is"
+        )
     if name in BACKBONES or timm.is_model(name):
         return
     every = list(dict.fromkeys([*BACKBONES, *timm.list_models()]))
@@ -121,70 +128,6 @@ def resnet(name: str, max_pool: bool = False) -> Staged:
     stem = nn.Sequential(small_stem(net.conv1.out_channels), net.bn1, net.act1, pool)
     stages = [getattr(net, stage) for stage in STAGE_NAMES]
     return Staged(stem, stages, nn.Identity(), net.num_features)
-
-
-def vgg(name: str) -> Staged:
-    """VGG (Simonyan and Zisserman, 2015) with batch norm: timm's `name` without its two fc layers.
-
-    The 3x3 stride-1 convolutions and the five max pools stay: 48 -> 24 -> 12 -> 6 -> 3 -> 1. In
-    place of the published 7x7 map and two layers of 4096 units, the classifier pools the last
-    map globally and has one linear layer. A stage is the convolutions of one size; the pool that
-    follows belongs to the next stage (the last one to the tail), so that attention sees the
-    larger map.
-    """
-    # Its head is dropped: don't build it in full.
-    net = _untrained(name, mlp_ratio=1 / 4096)
-    return _vgg(list(net.features), net.num_features)
-
-
-def vgg16_half() -> Staged:
-    """`vgg("vgg16_bn")` with half the channels: a quarter of the work."""
-    layers = [c if isinstance(c, str) else c // 2 for c in cfgs["vgg16"]]
-    norm: Any = nn.BatchNorm2d
-    net = VGG(layers, in_chans=1, norm_layer=norm, mlp_ratio=1 / 4096)
-    return _vgg(list(net.features), net.num_features)
-
-
-def vgg16_dropout(share: int = 1) -> Staged:
-    """VGG16 as in the program that was released with the paper.
-
-    Dropout of 0.4 behind each convolution's activation, and two layers of 4096 units with batch
-    norm in place of a pooling: the five pools leave one place of a face of 40 or 48 pixels. (Larger
-    faces leave more; the two layers then act on each.) Weights start as torch has it. With `share`
-    2, half of all channels and units: a quarter of the work.
-    """
-    layers: list[nn.Module] = []
-    channels = 1
-    for c in cfgs["vgg16"]:
-        if isinstance(c, str):
-            layers.append(nn.MaxPool2d(2))
-        else:
-            conv = nn.Conv2d(channels, c // share, 3, padding=1)
-            channels = c // share
-            layers += [conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Dropout(0.4)]
-    units = 4096 // share
-    for inputs in (channels, units):
-        layers += [Dense(inputs, units), nn.BatchNorm2d(units), nn.ReLU(inplace=True)]
-    return _vgg(layers, units, 4)
-
-
-class Dense(nn.Linear):
-    """A fully connected layer at each place of a map: a 1x1 convolution, faster on a single one."""
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """(b, inputs, h, w) -> (b, outputs, h, w)."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-def _vgg(layers: list[nn.Module], features: int, stem: int = 3) -> Staged:
-    """The first convolution with what follows it (`stem` layers) is the stem."""
-    groups: list[list[nn.Module]] = [[]]
-    for layer in layers[stem:]:
-        if isinstance(layer, nn.MaxPool2d):
-            groups.append([])
-        groups[-1].append(layer)
-    *stages, tail = (nn.Sequential(*group) for group in groups)
-    return Staged(nn.Sequential(*layers[:stem]), stages, tail, features)
 
 
 def densenet(name: str, max_pool: bool = False) -> Staged:
@@ -261,6 +204,7 @@ BACKBONES: dict[str, Callable[[], Staged]] = {
     "vgg16-half": vgg16_half,
     "vgg16-dropout": vgg16_dropout,
     "vgg16-dropout-half": partial(vgg16_dropout, 2),
+    "vgg-like": vgg_like,
     "resnet18": partial(resnet, "resnet18"),
     "resnet34": partial(resnet, "resnet34"),
     "resnet50": partial(resnet, "resnet50"),

@@ -39,7 +39,7 @@ class Classifier(nn.Module):
         """A fresh network for faces on a raster; weights come from torch's global generator."""
         super().__init__()
         self.config, self.raster = require_kind("config", config, ModelConfig), raster
-        self.backbone = build_backbone(config.name, raster)
+        self.backbone = build_backbone(config.name, raster, config.shape)
         count = len(self.backbone.stages) - (config.attention_at == "between")
         if config.attention and config.attention_at != "input" and count < 1:
             raise FerturbError(

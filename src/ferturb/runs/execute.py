@@ -281,7 +281,7 @@ def prepare(parent: Path, config: RunConfig) -> Run:
 
 def check_config(config: RunConfig) -> None:
     """Raise `FerturbError` for a config that can't be trained, whatever the faces."""
-    check_backbone(config.model.name)
+    check_backbone(config.model.name, config.model.shape)
     choose("method", config.method.name, METHODS)
     if config.method.name == "attention" and not config.model.attention:
         raise FerturbError(

@@ -5,9 +5,18 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from ferturb.base.config import FAST, RunConfig
+from ferturb.base.config import FAST, ModelConfig, RunConfig, VggShape
 from ferturb.base.errors import FerturbError
-from ferturb.study.search.space import DEFAULT_SPACE, changed, parse, parse_all, value_of
+from ferturb.study.search.plan import Search
+from ferturb.study.search.space import (
+    DEFAULT_SPACE,
+    SPACES,
+    changed,
+    named,
+    parse,
+    parse_all,
+    value_of,
+)
 
 BASE = RunConfig()
 
@@ -51,6 +60,26 @@ def test_the_default_space_holds_the_default_recipe() -> None:
     dimensions = parse_all(DEFAULT_SPACE, BASE)
     assert all(d.holds(value_of(BASE, d.field)) for d in dimensions)
     assert not parse("recipe.momentum=0..0.5", BASE).holds(0.9)
+
+
+def test_the_space_of_shapes_is_of_networks_that_can_be_built() -> None:
+    base = RunConfig(model=ModelConfig("vgg-like"))
+    dimensions = parse_all(named(["vgg-like"]), base)
+    assert all(d.holds(value_of(base, d.field)) for d in dimensions)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    shapes = set()
+    for _ in range(40):
+        trial = study.ask()
+        values = {d.field: d.suggest(trial) for d in dimensions}
+        model = changed(base, values).model
+        assert model.shape == VggShape(
+            **{k.rpartition(".")[2]: v for k, v in values.items() if ".shape." in k}
+        )
+        assert RunConfig.from_dict(replace(base, model=model).to_dict()).model == model
+        shapes.add((model.shape.first_kernel, model.shape.kernel, model.shape.blocks))
+    assert len(shapes) > 10
+    with pytest.raises(FerturbError, match="take the network vgg-like"):
+        Search(BASE, SPACES["vgg-like"])
 
 
 @pytest.mark.parametrize(

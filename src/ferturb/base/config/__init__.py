@@ -14,8 +14,10 @@ from ferturb.base.config.method import AS_RELEASED as AS_RELEASED
 from ferturb.base.config.method import METHOD_OPTIONS as METHOD_OPTIONS
 from ferturb.base.config.method import METHOD_PRESETS as METHOD_PRESETS
 from ferturb.base.config.method import MethodConfig as MethodConfig
+from ferturb.base.config.network import SHAPED as SHAPED
 from ferturb.base.config.network import SIDES as SIDES
 from ferturb.base.config.network import ModelConfig as ModelConfig
+from ferturb.base.config.network import VggShape as VggShape
 from ferturb.base.config.recipe import BARE as BARE
 from ferturb.base.config.recipe import BOOSTING as BOOSTING
 from ferturb.base.config.recipe import DEEP_EMOTION as DEEP_EMOTION

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ferturb.base.config.fields import in_range, require_types, unknown
@@ -13,6 +13,49 @@ HEADS = ("label", "votes")
 
 SIDES = (16, 1024)
 """The least and the most pixels a side of the faces that a model from elsewhere may take."""
+
+
+SHAPED = ("vgg-like",)
+"""The networks whose shape can be chosen."""
+
+
+@dataclass(frozen=True)
+class VggShape:
+    """What the network `vgg-like` is built of: blocks of convolutions, a max pool behind each."""
+
+    blocks: int = 3
+    """1 … 4."""
+    convolutions: int = 2
+    """In each block, 1 … 4."""
+    width: int = 32
+    """Channels of the first block, 4 … 96."""
+    growth: float = 2.0
+    """How many times as many channels each block has as the one before, 1 … 3."""
+    first_kernel: int = 3
+    """Side of the first block's kernels in pixels, 1 … 9."""
+    kernel: int = 3
+    """Of the other blocks' kernels."""
+    dropout: float = 0.0
+    """Probability of dropping a value behind each block, 0 … 1."""
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        in_range("blocks", self.blocks, 1, 4)
+        in_range("convolutions", self.convolutions, 1, 4)
+        in_range("width", self.width, 4, 96)
+        in_range("first_kernel", self.first_kernel, 1, 9)
+        in_range("kernel", self.kernel, 1, 9)
+        in_range("growth", self.growth, 1.0, 3.0)
+        in_range("dropout", self.dropout, 0.0, 1.0)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The channels of each block.
+
+        >>> VggShape(blocks=4, width=24, growth=1.5).widths
+        (24, 36, 54, 81)
+        """
+        return tuple(round(self.width * self.growth**block) for block in range(self.blocks))
 
 
 @dataclass(frozen=True)
@@ -40,6 +83,8 @@ class ModelConfig:
     heads: tuple[str, ...] = ("label",)
     """What it learns, with one linear layer each: `label` (the faces' labels), `votes` (FER+'s
     votes), or both. The first is the one that answers."""
+    shape: VggShape = field(default_factory=VggShape)
+    """Of the network `vgg-like`; others have their own."""
 
     def __post_init__(self) -> None:
         require_types(self)

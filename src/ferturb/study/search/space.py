@@ -32,6 +32,24 @@ DEFAULT_SPACE = (
 )
 """What is varied unless said otherwise: fields that cost no time and fit every network."""
 
+SPACES = {
+    "recipe": DEFAULT_SPACE,
+    "vgg-like": (
+        "model.shape.first_kernel=3,5,7",
+        "model.shape.kernel=3,5",
+        "model.shape.width=16..64:log",
+        "model.shape.growth=1..2",
+        "model.shape.blocks=2..4",
+        "model.shape.convolutions=1..3",
+        "model.shape.dropout=0..0.4",
+        "model.dropout=0..0.6",
+        "recipe.learning_rate=0.02..0.4:log",
+    ),
+}
+"""Spaces by name, to give in place of fields. `vgg-like`: kernels, widths, depth, dropout and rate
+of the network of that name, after Sam'an et al., "Hyperparameters by a genetic algorithm", 2024,
+who state neither their space nor the split that they chose on."""
+
 FIXED = {
     "recipe.name": "it only names the others",
     "recipe.epochs": "trials of equal length are compared; give --epochs",
@@ -110,6 +128,15 @@ def parse(text: str, base: RunConfig) -> Dimension:
     for value in found.ends:
         changed(base, {field: value})
     return found
+
+
+def named(texts: Sequence[str]) -> tuple[str, ...]:
+    """These fields, those of a space where its name is given.
+
+    >>> named(["recipe.clip=0..1"]), len(named(["vgg-like", "recipe.clip=0..1"]))
+    (('recipe.clip=0..1',), 10)
+    """
+    return tuple(field for text in texts for field in SPACES.get(text, (text,)))
 
 
 def parse_all(texts: Sequence[str], base: RunConfig) -> tuple[Dimension, ...]:
