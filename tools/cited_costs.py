@@ -1,18 +1,26 @@
-"""How long the trainings of `cited_systems` take, estimated from a few steps of each."""
+"""How long the trainings of `cited_systems` take, estimated from a few steps of each.
+
+python tools/cited_costs.py --data fer2013.zip      # of the genetic search: trials drawn at random
+"""
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import torch
 
-from ferturb.base.config import DatasetConfig, MethodConfig, RunConfig
+from ferturb.base.config import FAST, DatasetConfig, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.storage import read_object, write_json
 from ferturb.data.faces import SPLITS, Faces
+from ferturb.features.altered import load_dataset
 from ferturb.runs.fitting import LOOKED_AT, Speed, Speeds, speed_of
+from ferturb.study.search.plan import Search
+from ferturb.study.search.space import SPACES
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.fitting import is_fitted
 
@@ -79,3 +87,26 @@ def _measured(config: RunConfig, faces: Faces) -> Speed:
         own * found.look * looks,
         own * found.end * ends,
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="fer2013.zip")
+    parser.add_argument("--trials", type=int, default=6)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    dataset = DatasetConfig(options.data)
+    base = RunConfig(dataset, ModelConfig("vgg-like"), recipe=replace(FAST, epochs=8))
+    search, faces, minutes = Search(base, SPACES["vgg-like"]), load_dataset(dataset), []
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    for _ in range(options.trials):
+        trial = study.ask()
+        config = search.config({d.field: d.suggest(trial) for d in search.dimensions})
+        minutes.append(_measured(config, faces).seconds(config) / 60)
+        print(f"{minutes[-1]:7.1f} min of processor time, {config.model.shape}", flush=True)
+    print(f"{sum(minutes) / len(minutes):7.1f} min in the mean, 8 epochs each")
+
+
+if __name__ == "__main__":
+    main()

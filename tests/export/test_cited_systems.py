@@ -13,11 +13,11 @@ from ferturb.data.sources import load_faces
 from ferturb.evaluation.ablation.measure import ablate_run, analysis_name
 from ferturb.export.onnx import export
 
-CITED = ("deep-emotion", "deep-emotion-streams", "emonext-narrow", "hog", "hog-boosted")
+CITED = ("deep-emotion", "deep-emotion-streams", "emonext-narrow", "hog", "hog-boosted", "vgg-like")
 MORE = (
     "hog-landmarks",
     "two-stage-compact-tiny",
-    pytest.param("dlib-resnet", marks=pytest.mark.slow),
+    *(pytest.param(n, marks=pytest.mark.slow) for n in ("dlib-resnet", "tf_efficientnet_lite0")),
 )
 SLOWER = [
     pytest.param(name, marks=pytest.mark.slow)

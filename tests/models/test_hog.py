@@ -67,6 +67,12 @@ def test_trees_by_hand() -> None:
     assert torch.equal(trees(x), expected)
 
 
+@pytest.mark.parametrize(("name", "inputs"), [("hog", 7 * 7 * 36), ("hog-boosted", 7)])
+def test_the_linear_layer_alone_has_parameters(name: str, inputs: int) -> None:
+    """Trees have numbers, but none that steps could train."""
+    assert Classifier(ModelConfig(name)).parameter_count == 7 * inputs + 7
+
+
 def test_landmarks_are_those_that_are_found_and_placed_by_the_eyes() -> None:
     torch.manual_seed(0)
     network = UpperFace().eval()

@@ -70,7 +70,7 @@ def test_the_answer_is_that_of_the_network_which_the_detector_chooses(name: str,
     stages.detector[-1].bias -= scores.median()  # half of them
     chosen = stages.mask_scores(x) > 0
     assert 0 < int(chosen.sum()) < 6
-    weight, f = net.head.weight, stages.networks[0].features
+    weight, f = net.head.weight, stages.features
     answers = []
     for i, part in enumerate(stages.networks):
         alone = Classifier(ModelConfig(tiny)).eval()

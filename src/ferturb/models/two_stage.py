@@ -36,7 +36,7 @@ class TwoStage(nn.Module):
 
     def __init__(self, whole: Staged, masked: Staged) -> None:
         super().__init__()
-        self.networks = nn.ModuleList([whole, masked])
+        self.networks, self.features = nn.ModuleList([whole, masked]), whole.features
         layers: list[nn.Module] = []
         for channels_in, channels in pairwise(WIDTHS):
             convolution = nn.Conv2d(channels_in, channels, 3, 2, 1, bias=False)
@@ -71,15 +71,14 @@ class TwoStage(nn.Module):
 
     def _of_some(self, kind: int, faces: Tensor, chosen: Tensor) -> Tensor:
         """A network's features of the chosen faces, 0 for the others, which it doesn't see."""
-        network = self.networks[kind]
-        found = faces.new_zeros(len(faces), network.features)
-        if not chosen.any():
-            return found
-        own: Tensor = network(faces[chosen]).mean((2, 3))
-        return found.to(own).index_put((chosen,), own)
+        found: Tensor = faces.new_zeros(len(faces), self.features)
+        if chosen.any():
+            own: Tensor = self.networks[kind](faces[chosen]).mean((2, 3))
+            found = found.to(own).index_put((chosen,), own)
+        return found
 
 
 def two_stage(build: Callable[[], Staged]) -> Staged:
     """Two of a network and the detector, in one piece: attention can't sit between stages."""
     both = TwoStage(build(), build())
-    return Staged(nn.Identity(), [], both, 2 * both.networks[0].features + 1)
+    return Staged(nn.Identity(), [], both, 2 * both.features + 1)

@@ -26,7 +26,7 @@ def vgg(name: str) -> Staged:
     larger map.
     """
     # Its head is dropped: don't build it in full.
-    net = timm.create_model(name, pretrained=False, in_chans=1, mlp_ratio=1 / 4096)
+    net: Any = timm.create_model(name, pretrained=False, in_chans=1, mlp_ratio=1 / 4096)
     return _vgg(list(net.features), net.num_features)
 
 

@@ -37,10 +37,10 @@ SPACES = {
     "vgg-like": (
         "model.shape.first_kernel=3,5,7",
         "model.shape.kernel=3,5",
-        "model.shape.width=16..64:log",
+        "model.shape.width=12..40:log",
         "model.shape.growth=1..2",
         "model.shape.blocks=2..4",
-        "model.shape.convolutions=1..3",
+        "model.shape.convolutions=1..2",
         "model.shape.dropout=0..0.4",
         "model.dropout=0..0.6",
         "recipe.learning_rate=0.02..0.4:log",
