@@ -44,6 +44,19 @@ def test_a_search_and_the_training_of_its_best(
 
 
 @pytest.mark.usefixtures("faces")
+def test_the_shapes_of_a_network_are_searched_by_the_name_of_their_space(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--model", "vgg-like", "--vary", "vgg-like", "--sampler", "genetic", "--trials", "1"]
+    main([*COMMAND, *more, "--prune-after", "0", "--out", str(tmp_path), "--json"])
+    values = json.loads(capsys.readouterr().out)["values"]
+    assert {"model.shape.kernel": 3, "model.shape.width": 32, "model.dropout": 0}.items() <= (
+        values.items()
+    )
+    assert len(values) == 9
+
+
+@pytest.mark.usefixtures("faces")
 @pytest.mark.parametrize(
     ("more", "said"),
     [
