@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ferturb.base.errors import FerturbError, first_line
-from ferturb.base.locks import alone, held
+from ferturb.base.errors import FerturbError
+from ferturb.base.locks import alone
+from ferturb.base.ray_cluster import connected
 from ferturb.base.threads import usable_cores
 from ferturb.study.process import Command
+from ferturb.study.queueing import Queued, Queueing, Task
 from ferturb.study.shared_folder import mark, not_shared
 
 if TYPE_CHECKING:  # what imports torch is not for a worker, whose process for a run does
@@ -54,32 +55,17 @@ def on_ray(
 
     Raises `FerturbError` where a node doesn't see the folder, or no node has room for a run.
     """
-    import ray
-
-    address = os.environ.get("RAY_ADDRESS")
-    if detach and not address:
+    if detach and not os.environ.get("RAY_ADDRESS"):
         raise FerturbError(
             "a study that is detached needs a cluster that stays; start one with "
             "`ray start --head` and give its address as RAY_ADDRESS"
         )
-    own: dict[str, Any] = {"num_cpus": usable_cores(), "object_store_memory": STORE}
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with contextlib.ExitStack() as ended:
-        if not ray.is_initialized():
-            if not address:
-                quiet |= own | {"include_dashboard": False}
-            try:
-                ray.init(address or "local", namespace="ferturb", **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise FerturbError(
-                    f"no Ray cluster answers at {address} ({first_line(error)}); start one, or "
-                    "leave out RAY_ADDRESS"
-                ) from error
-            ended.callback(ray.shutdown)
+    with connected(usable_cores(), object_store_memory=STORE):
         token = mark(folder)
         _require_ready(folder, token, share)
         command = Command(share.command.device, share.command.threads, options)
-        yield RayTasks(_owner(folder, detach), folder, token, share, command, detach)
+        task = Task(folder.resolve(), token, command)
+        yield RayTasks(_owner(folder, detach), task, share, detach)
 
 
 def _require_ready(folder: Path, token: str, share: Share) -> None:
@@ -171,30 +157,21 @@ class _Owner:
         ray.cancel(self.tasks[name], force=True)
 
 
-def _trained(folder: Path, study: Path, token: str, command: Command, *before: str) -> str:
+def _trained(task: Task, folder: Path, *before: str) -> str:
     """Train a run to its end; what went wrong, "" for nothing."""
-    if any(before):
-        return "a run it builds on failed"
-    return not_shared(study, token) or command.train(folder)
+    return "a run it builds on failed" if any(before) else task.train(folder)
 
 
 @dataclass
-class RayTasks:
+class RayTasks(Queueing):
     """The executor: runs as tasks of an actor."""
 
     owner: Any
-    folder: Path
-    """The study's."""
-    token: str
+    task: Task
     share: Share
-    command: Command
     detach: bool = False
     poll_seconds: float = 1.0
     queues: bool = True
-
-    def room(self, taken: int) -> bool:
-        """Always: Ray queues."""
-        return True
 
     def start(self, runs: Sequence[Run], needs: Mapping[str, Sequence[Started]]) -> list[RayTask]:
         """A task for each."""
@@ -202,9 +179,9 @@ class RayTasks:
 
         for run in runs:
             before = [s.run.name for s in needs.get(run.name, ()) if isinstance(s, RayTask)]
-            rest = (run.folder.resolve(), self.folder.resolve(), self.token, self.command)
+            rest = (self.task, run.folder.resolve())
             ray.get(self.owner.start.remote(run.name, before, self.share, rest))
-        return [RayTask(self.owner, run) for run in runs]
+        return [RayTask(run, self.owner) for run in runs]
 
     def leave(self, left: Sequence[Started]) -> None:
         """End the tasks, or with `detach` leave them to the cluster."""
@@ -219,15 +196,10 @@ class RayTasks:
 
 
 @dataclass(frozen=True)
-class RayTask:
+class RayTask(Queued):
     """A run that Ray has taken."""
 
     owner: Any
-    run: Run
-
-    def running(self) -> bool:
-        """Whether some process trains it."""
-        return held(self.run.folder)
 
     def ended(self) -> str | None:
         """What went wrong, "" for nothing, None before its end."""

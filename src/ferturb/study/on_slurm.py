@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ferturb.base.errors import FerturbError, first_line
-from ferturb.base.locks import held
 from ferturb.base.storage import read_object, write_json
 from ferturb.study.process import Command
-from ferturb.study.shared_folder import mark, not_shared
+from ferturb.study.queueing import Queued, Queueing, Task
+from ferturb.study.shared_folder import mark
 
 if TYPE_CHECKING:  # what imports torch is not for a job, whose process for a run does
     from ferturb.runs.run import Run
@@ -32,9 +32,9 @@ HOURS = 24
 class Trained:
     """What a job does; submitit queues it again, as it is, when it is preempted."""
 
-    def __call__(self, folder: Path, study: Path, token: str, command: Command) -> str:
+    def __call__(self, task: Task, folder: Path) -> str:
         """Train a run to its end; what went wrong, "" for nothing."""
-        return not_shared(study, token) or command.train(folder)
+        return task.train(folder)
 
     def checkpoint(self, *arguments: Any) -> Any:
         """The same again."""
@@ -75,27 +75,21 @@ def on_slurm(
             f"SLURM can't be asked ({first_line(error)}); call this where sbatch is, with "
             "parameters of sbatch as --slurm NAME=VALUE, or try it out with --slurm cluster=local"
         ) from error
-    return SlurmJobs(executor, folder.resolve(), mark(folder), command, cluster == "slurm", detach)
+    task = Task(folder.resolve(), mark(folder), command)
+    return SlurmJobs(executor, task, cluster == "slurm", detach)
 
 
 @dataclass
-class SlurmJobs:
+class SlurmJobs(Queueing):
     """The executor: runs as submitit's jobs."""
 
     executor: Any
-    folder: Path
-    """The study's."""
-    token: str
-    command: Command
+    task: Task
     queues: bool = True
     """False for submitit's stand-ins, which know no dependencies."""
     detach: bool = False
     poll_seconds: float = 2.0
     jobs: dict[str, SlurmJob] = field(default_factory=dict)
-
-    def room(self, taken: int) -> bool:
-        """Always: SLURM queues."""
-        return True
 
     def start(self, runs: Sequence[Run], needs: Mapping[str, Sequence[Started]]) -> list[SlurmJob]:
         """A job array for those that wait for the same; one in the queue already is found again."""
@@ -107,9 +101,9 @@ class SlurmJobs:
         for dependency, group in groups.items():
             more = {"dependency": dependency, "kill-on-invalid-dep": "yes"} if dependency else {}
             self.executor.update_parameters(slurm_additional_parameters=more)
-            job, rest = Trained(), (self.folder, self.token, self.command)
+            job, task = Trained(), self.task
             with self.executor.batch():
-                submitted = [self.executor.submit(job, r.folder.resolve(), *rest) for r in group]
+                submitted = [self.executor.submit(job, task, r.folder.resolve()) for r in group]
             known |= {r.name: SlurmJob(r, j) for r, j in zip(group, submitted, strict=True)}
         started = [cast(SlurmJob, known[run.name]) for run in runs]
         self.jobs |= {one.run.name: one for one in started}
@@ -123,7 +117,7 @@ class SlurmJobs:
 
     @property
     def _path(self) -> Path:
-        return self.folder / FOLDER / "jobs.json"
+        return self.task.study / FOLDER / "jobs.json"
 
     def _queued(self, run: Run) -> SlurmJob | None:
         """The job of an earlier call that has not ended."""
@@ -134,22 +128,17 @@ class SlurmJobs:
         with contextlib.suppress(FerturbError):
             number = read_object(self._path).get(run.name)
             if number is not None:
-                job: Any = submitit.SlurmJob(self.folder / FOLDER, number)
+                job: Any = submitit.SlurmJob(self._path.parent, number)
                 if not job.done(force_check=True):
                     return SlurmJob(run, job)
         return None
 
 
 @dataclass(frozen=True)
-class SlurmJob:
+class SlurmJob(Queued):
     """A run that SLURM has taken."""
 
-    run: Run
     job: Any
-
-    def running(self) -> bool:
-        """Whether some process trains it."""
-        return held(self.run.folder)
 
     def ended(self) -> str | None:
         """What went wrong, "" for nothing, None before its end."""

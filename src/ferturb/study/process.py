@@ -57,11 +57,10 @@ class Command:
             time.sleep(POLL_SECONDS)
         started = self.start(folder)
         try:
-            while (said := started.ended()) is None:
-                time.sleep(POLL_SECONDS)
+            started.process.wait()
         finally:
             stop_all([started])
-        return said
+        return started.ended() or ""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ the photos have to lie where every node sees them under the same name.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from ferturb.base.config.fields import build
-from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.errors import FerturbError
+from ferturb.base.ray_cluster import connected
 from ferturb.predict.many.job import Counts, Work
 from ferturb.predict.many.pieces import Piece
 
@@ -37,41 +37,21 @@ def on_ray(work: Work, pieces: Iterable[Piece], workers: int) -> Iterator[Counts
     rows = [asdict(piece) for piece in pieces]
     if not rows:
         return
-    started = not ray.is_initialized()
-    if started:
-        _connect(workers)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    ray.data.DataContext.get_current().enable_progress_bars = False  # there is one of our own
     try:
-        pieces_on_ray = ray.data.from_items(rows, override_num_blocks=len(rows))
-        done = pieces_on_ray.map(
-            actor,
-            fn_constructor_args=(work,),
-            compute=ray.data.ActorPoolStrategy(size=workers),
-            num_cpus=1,
-        )
-        for row in done.iter_rows():
-            yield row["photos"], row["failed"]
+        with connected(workers + 1):
+            ray.data.DataContext.get_current().enable_progress_bars = False  # we have our own
+            pieces_on_ray = ray.data.from_items(rows, override_num_blocks=len(rows))
+            done = pieces_on_ray.map(
+                actor,
+                fn_constructor_args=(work,),
+                compute=ray.data.ActorPoolStrategy(size=workers),
+                num_cpus=1,
+            )
+            for row in done.iter_rows():
+                yield row["photos"], row["failed"]
     except ray.exceptions.RayError as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise FerturbError(
             f"Ray ended the prediction: {said}; give the same command again to go on"
-        ) from error
-    finally:
-        if started:
-            ray.shutdown()
-
-
-def _connect(workers: int) -> None:
-    """The cluster of RAY_ADDRESS, or one of this machine's own, whatever others run on it."""
-    import ray
-
-    address = os.environ.get("RAY_ADDRESS")
-    own: dict[str, Any] = {} if address else {"num_cpus": workers + 1, "include_dashboard": False}
-    try:
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise FerturbError(
-            f"no Ray cluster answers at {address or 'this machine'} ({first_line(error)}); start "
-            "one, or leave out RAY_ADDRESS"
         ) from error
