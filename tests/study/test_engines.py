@@ -1,9 +1,10 @@
-"""The same study on processes of this machine and on SLURM's stand-in."""
+"""The same study on processes of this machine, on Ray and on SLURM's stand-in."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.study.engines import Engine
-from ferturb.study.jobs import execute_all
+from ferturb.study.jobs import Job, execute_all
 from ferturb.study.plan import Study, plan
 from ferturb.study.shared_folder import mark, not_shared
 from ferturb.study.status import standings
@@ -64,6 +65,43 @@ def same_logits(ours: Path, theirs: Path) -> bool:
             if not all(np.array_equal(a[key], b[key]) for key in a.files):
                 return False
     return True
+
+
+@pytest.mark.slow
+def test_a_study_on_ray_survives_the_death_of_the_node_it_trains_on(
+    known: tuple[Study, Faces, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    study, faces, expected = known
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    health = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500,
+              "health_check_timeout_ms": 4000, "health_check_failure_threshold": 2}  # fmt: skip
+    told = {"num_cpus": 0, "_system_config": health | {"worker_niceness": 0}}
+    cluster = Cluster(True, head_node_args=small | told)
+    nodes = [cluster.add_node(num_cpus=1, **small)]
+
+    def kill_once(jobs: Sequence[Job]) -> None:
+        """The node dies in the middle of the first run, and another one comes."""
+        run = jobs[0].run
+        if len(nodes) == 1 and run.progress().get("epoch", 0) > 2:
+            cluster.remove_node(nodes[0], allow_graceful=False)
+            assert not run.done
+            nodes.append(cluster.add_node(num_cpus=1, **small))
+
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    try:
+        with Engine("ray").opened(tmp_path / "study") as executor:
+            executor.poll_seconds = 0.1  # type: ignore[misc]
+            outcome = run_study(study, tmp_path / "study", faces, "cpu", executor, kill_once)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert outcome.failed == {}
+    assert len(nodes) == 2
+    assert same_logits(tmp_path / "study" / "runs", expected)
 
 
 @pytest.mark.slow
