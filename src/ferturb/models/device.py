@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
@@ -26,3 +27,11 @@ def prepare_process(device: str, threads: int | None = None) -> torch.device:
     if threads is not None:
         torch.set_num_threads(require_whole("threads", threads, 1, 1024))
     return chosen
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """The values on a device. From the CPU to a GPU they go by pinned memory, so that the program
+    goes on while they are copied; what computes with them there waits for them by itself."""
+    if values.device.type == "cpu" and device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

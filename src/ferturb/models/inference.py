@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.pixels import as_input, at_once
+from ferturb.models.device import sent
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
@@ -65,7 +66,7 @@ def logits_of(
     model.eval()
     rows = []
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-        faces = as_input(batch.to(device))
+        faces = as_input(sent(batch, device))
         with autocast(precision, device):
             parts = [model(shown).float() for shown in variants(faces)]
         rows.append(torch.stack(parts).mean(0).cpu())

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
+from ferturb.models.device import sent
 from ferturb.perturb.cluster_maps import MapSource, face_draws, maps_of_faces
 from ferturb.perturb.view_classifier import model_at_test_time
 from ferturb.perturb.views import views_of
@@ -95,7 +96,7 @@ class ClusterViews(TrainingInputs):
             faces = batch.augmented()
             if self._first_step:
                 self._map, self._first_step = self.source.of_batch(faces, generator), False
-            return faces, self.cluster_map[None].to(batch.images.device)
+            return faces, sent(self.cluster_map[None], batch.images.device)
         faces, maps = batch.augmented_with(self._face_maps[batch.index])
         return faces, self.source.redrawn(maps, batch.generator)
 

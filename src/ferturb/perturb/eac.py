@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from ferturb.base.config import MethodConfig
 from ferturb.features.removal import remove
 from ferturb.models.classifier import Classifier
+from ferturb.models.device import sent
 from ferturb.training.augment import random_rectangles
 from ferturb.training.inputs import Batch, TrainingInputs
 
@@ -44,7 +45,7 @@ class ErasingConsistency(TrainingInputs):
         hidden = random_rectangles(b, h, w, draws, c.erased)
         chosen = torch.rand(b, generator=draws) < c.hidden_probability
         keep = ~(hidden & chosen[:, None, None])
-        erased = remove(faces, keep.to(faces.device), c.fill, draws)
+        erased = remove(faces, sent(keep, faces.device), c.fill, draws)
         if c.mirror == "attention":
             return erased
         return torch.stack([erased, erased.flip(-1)], 1).flatten(0, 1)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig
 from ferturb.features.removal import remove
+from ferturb.models.device import sent
 from ferturb.training.inputs import Batch, TrainingInputs
 
 CELLS = (0, 14, 7, 5, 4)
@@ -71,7 +72,7 @@ class HideAndSeek(TrainingInputs):
         """Faces without what is hidden."""
         faces, draws = batch.augmented(), batch.generator
         hidden = self.hidden(len(faces), faces.shape[2], faces.shape[3], draws)
-        return remove(faces, ~hidden.to(faces.device), self.config.fill, draws)
+        return remove(faces, sent(~hidden, faces.device), self.config.fill, draws)
 
     def hidden(self, b: int, h: int, w: int, generator: torch.Generator) -> Bool[Tensor, "b h w"]:
         """True in the hidden pixels."""

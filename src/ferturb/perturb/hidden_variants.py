@@ -19,6 +19,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.features.altered import alter_cached
+from ferturb.models.device import sent
 from ferturb.training.inputs import Batch, TrainingInputs
 
 
@@ -51,7 +52,7 @@ class HiddenVariants(TrainingInputs):
         b = len(batch.index)
         altered = torch.rand(b, generator=generator) < self.probability
         which = torch.randint(len(self.variants), (b,), generator=generator)
-        variants = self.variants[which, batch.index].to(batch.images.device)
+        variants = sent(self.variants[which, batch.index], batch.images.device)
         chosen = altered.to(variants.device).view(b, *(1,) * (variants.ndim - 1))
         return altered, torch.where(chosen, variants, batch.images)
 

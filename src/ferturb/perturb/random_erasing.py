@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ferturb.base.config import MethodConfig
 from ferturb.features.removal import remove
+from ferturb.models.device import sent
 from ferturb.training.augment import random_rectangles
 from ferturb.training.inputs import Batch, TrainingInputs
 
@@ -34,4 +35,4 @@ class RandomErasing(TrainingInputs):
         else:
             whole = torch.arange(len(many)) % n == n - 1
         keep = ~rectangles | whole[:, None, None]
-        return remove(many, keep.to(many.device), c.fill, draws)
+        return remove(many, sent(keep, many.device), c.fill, draws)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ferturb.features.removal import remove
+from ferturb.models.device import sent
 
 Shows = Literal["leave-one-out", "keep-one"]
 
@@ -48,7 +49,7 @@ def views_of(
     b, c, h, w = faces.shape
     drawn = torch.arange(k + 1)[None] if drawn is None else drawn
     n = drawn.shape[1]
-    masks = masks_of(resized(cluster_map, (h, w)), drawn.to(cluster_map.device), k, shows)
+    masks = masks_of(resized(cluster_map, (h, w)), sent(drawn, cluster_map.device), k, shows)
     many = faces[:, None].expand(b, n, c, h, w).reshape(-1, c, h, w)
     keep = masks.expand(b, n, h, w).reshape(-1, h, w)
     return remove(many, keep, fill, generator).view(b, n, c, h, w)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ferturb.base.config import AugmentConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
+from ferturb.models.device import sent
 from ferturb.models.test_time import five_crops
 
 
@@ -88,7 +89,7 @@ def random_crop(
     columns = torch.randint(w - side + 1, (b, 1), generator=generator) + torch.arange(side)
     batch = torch.arange(b)[:, None, None]
     place = (batch, rows[:, :, None], columns[:, None, :])
-    cut = faces.movedim(1, -1)[tuple(p.to(faces.device) for p in place)]
+    cut = faces.movedim(1, -1)[tuple(sent(p, faces.device) for p in place)]
     return cut.movedim(-1, 1).contiguous()
 
 
@@ -120,24 +121,30 @@ def random_affine(
     flips = torch.rand(b, generator=generator) < config.flip
     if config.flip_vertical:
         upside = torch.rand(b, generator=generator) < config.flip_vertical
-        faces = torch.where(upside[:, None, None, None].to(faces.device), faces.flip(-2), faces)
+        faces = torch.where(_each(upside, faces.device), faces.flip(-2), faces)
     if not (config.rotate or config.scale or config.shift or config.shear or config.cut):
-        faces = torch.where(flips[:, None, None, None].to(faces.device), faces.flip(-1), faces)
+        faces = torch.where(_each(flips, faces.device), faces.flip(-1), faces)
         if target == (h, w):
             return faces
         if nearest:
             return F.interpolate(faces, target, mode="nearest-exact")
         return F.interpolate(faces, target, mode="bilinear", antialias=True, align_corners=False)
-    matrix = _affine_matrices(b, config, flips, generator).to(faces.device)
+    matrix = sent(_affine_matrices(b, config, flips, generator), faces.device)
     grid = F.affine_grid(matrix, [b, 1, *target], align_corners=False)
     mode = "nearest" if nearest else "bilinear"
     beyond = (grid.abs() > 1).any(-1).unsqueeze(1)
     if config.cut is not None:
-        middle, half = random_cuts(b, config.cut, generator)
-        grid = middle[:, None, None].to(grid) + half[:, None, None].to(grid) * grid
+        middle, half = (
+            sent(x[:, None, None], grid.device) for x in random_cuts(b, config.cut, generator)
+        )
+        grid = middle + half * grid
     moved = F.grid_sample(faces, grid, mode=mode, padding_mode="reflection", align_corners=False)
     black = config.outside == "black" and not nearest
     return moved.masked_fill(beyond, 0.0) if black else moved
+
+
+def _each(drawn: Bool[Tensor, " b"], device: torch.device) -> Bool[Tensor, "b 1 1 1"]:
+    return sent(drawn[:, None, None, None], device)
 
 
 def random_cuts(
@@ -198,10 +205,10 @@ def random_light(
     some = _sometimes(b, config.chance, generator).view(b, 1, 1, 1)
     draws = (torch.rand(2, b, 1, 1, 1, generator=generator) * 2 - 1) * some
     contrast, offset = (1 + config.contrast * draws[0], config.brightness * draws[1])
-    contrast, offset = contrast.to(faces.device), offset.to(faces.device)
+    contrast, offset = sent(contrast, faces.device), sent(offset, faces.device)
     if config.gain:
         gain = 1 + config.gain * (torch.rand(b, 1, 1, 1, generator=generator) * 2 - 1) * some
-        faces = (faces * gain.to(faces.device)).clamp(0, 1)
+        faces = (faces * sent(gain, faces.device)).clamp(0, 1)
     mean = faces.mean((1, 2, 3), keepdim=True)
     return ((faces - mean) * contrast + mean + offset).clamp_(0, 1)
 
@@ -216,9 +223,10 @@ def random_erase(
     chosen = torch.rand(b, generator=generator) < config.erase
     keep = ~(random_rectangles(b, h, w, generator, config.erased) & chosen[:, None, None])
     if config.erase_fill == "black":
-        return faces * keep[:, None].to(faces)
+        return faces * sent(keep[:, None], faces.device)
     noise = torch.rand(b, 1, h, w, generator=generator)
-    return torch.where(keep[:, None].to(faces.device), faces, noise.to(faces.device))
+    kept, noise = sent(keep[:, None], faces.device), sent(noise, faces.device)
+    return torch.where(kept, faces, noise)
 
 
 def random_rectangles(

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from ferturb.base.config import AugmentConfig
+from ferturb.models.device import sent
 from ferturb.training.augment import augment, augment_with_maps, same_draws
 
 
@@ -39,14 +40,14 @@ class Batch:
     ) -> Float[Tensor, "v c s t"]:
         """The faces, or other images in their place, augmented: float in [0, 1]; v = b, or 5·b
         where five crops are made of each."""
-        shown = self.images if images is None else images.to(self.images.device)
+        shown = self.images if images is None else sent(images, self.images.device)
         return augment(shown, self.config, self.generator, self.size)
 
     def augmented_with(
         self, maps: UInt8[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "v c s t"], Int64[Tensor, "v s t"]]:
         """The same faces as of `augmented`, and cluster maps that move with them."""
-        maps = maps.to(self.images.device)
+        maps = sent(maps, self.images.device)
         faces, moved = augment_with_maps(self.images, maps, self.config, self.generator, self.size)
         assert moved is not None
         return faces, moved

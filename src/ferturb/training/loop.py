@@ -22,6 +22,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
+from ferturb.models.device import sent
 from ferturb.models.test_time import predict_logits
 from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, State
@@ -168,9 +169,14 @@ class _Loop:
     state: State
     forward: Forward
     images: Tensor
-    """The training split, on the device."""
+    """The training split: on the device, or of over a gigabyte where it lies."""
     heads: tuple[Head, ...]
     """What each head should say of it."""
+
+    def shown(self, index: Tensor, place: Tensor) -> Tensor:
+        """The faces of a step on the device; its places on the CPU and there."""
+        there = self.images.device == place.device
+        return self.images[place] if there else sent(self.images[index], place.device)
 
 
 @dataclass(frozen=True)
@@ -230,10 +236,10 @@ def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
     count = steps_per_epoch(len(loop.images), recipe.batch_size)
     past = [e.validation_accuracy for e in loop.state.history]
     for number, index in enumerate(batches(len(loop.images), recipe.batch_size, t.seed, draws)):
-        place = index.to(t.device)
+        place = sent(index, t.device)
         total = (epoch - 1) * count + number
         rate = learning_rate(recipe, total, count, past)
-        batch = Batch(index, loop.images[index].to(t.device), recipe.augment, generator, size)
+        batch = Batch(index, loop.shown(index, place), recipe.augment, generator, size)
         heads = tuple(head.at(place) for head in loop.heads)
         yield _Planned(number, total, rate, batch, heads, draws)
 

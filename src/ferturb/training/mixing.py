@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ferturb.base.config import AugmentConfig
+from ferturb.models.device import sent
 from ferturb.training.targets import Target, cross_entropy
 
 
@@ -88,4 +89,4 @@ def _span(rng: np.random.Generator, side: int, length: float) -> tuple[float, fl
 def _of_partner(values: Tensor, partner: Int64[Tensor, " b"]) -> Tensor:
     """What belongs to the other face, for v values of b faces."""
     faces = values.view(len(partner), -1, *values.shape[1:])
-    return faces[partner.to(values.device)].flatten(0, 1)
+    return faces[sent(partner, values.device)].flatten(0, 1)
