@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +14,7 @@ from ferturb.base.errors import FerturbError, missing
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run
 from ferturb.runs.run import Run
-from ferturb.runs.tracking import MEASURED, MLflow, TensorBoard, Tracking
+from ferturb.runs.tracking import MEASURED, MLflow, TensorBoard, Tracking, require_trackers
 
 
 @pytest.fixture
@@ -45,6 +47,19 @@ def test_tensorboard_has_the_runs_history(run: Run, toy_faces: Faces) -> None:
         assert len(events.Scalars(name)) == 3
 
 
+def test_a_run_that_is_ended_early_is_shown_as_that(run: Run, toy_faces: Faces) -> None:
+    ends: list[object] = []
+    tracking = Tracking(run, ())
+    tracking.trackers.append(
+        SimpleNamespace(epoch=lambda row: ends.append(row["epoch"]), end=ends.append)
+    )
+    execute_run(run, toy_faces, on_step=tracking.step, pause_after=1)
+    tracking.end()
+    assert ends == [1]
+    tracking.end(early=True)
+    assert ends == [1, None]
+
+
 @pytest.mark.slow  # MLflow makes its tables
 def test_mlflow_has_the_runs_history_once(
     run: Run, toy_faces: Faces, monkeypatch: pytest.MonkeyPatch
@@ -54,11 +69,16 @@ def test_mlflow_has_the_runs_history_once(
     from mlflow import MlflowClient
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    trained(run, toy_faces, "mlflow")
+    with ThreadPoolExecutor(2) as pool:  # two that train side by side make one store
+        other = pool.submit(MLflow, Run.create(run.folder.parent / "other", run.config))
+        trained(run, toy_faces, "mlflow")
+        other.result().end(None)
     client = MlflowClient(f"sqlite:///{run.folder.parent / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "ferturb"]
-    (own,) = client.search_runs([experiment.experiment_id])
-    assert own.info.run_name == "run"
+    found = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
+    assert set(found) == {"run", "other"}
+    assert found["other"].info.status == "KILLED"
+    own = found["run"]
     assert own.info.status == "FINISHED"
     assert own.data.params["recipe.epochs"] == "3"
     assert own.data.tags["ferturb.best_epoch"] == str(run.record()["best_epoch"])
@@ -79,6 +99,8 @@ def test_without_the_library_it_says_what_to_install(
         with pytest.raises(ModuleNotFoundError) as raised:
             tracker(run)
         assert f"[{extra}]" in str(missing(raised.value))
+        with pytest.raises(ModuleNotFoundError):
+            require_trackers((extra,))
     with pytest.raises(FerturbError, match="unknown tracker 'wandb'"):
         Tracking(run, ("wandb",))
 

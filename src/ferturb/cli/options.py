@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.config.fields import in_range
 from ferturb.base.raster import PLAIN, Raster
 
 if TYPE_CHECKING:
     import torch
 
     from ferturb.data.faces import Faces
+    from ferturb.study.engines import Engine
 
 Source = Annotated[str, arg(metavar="SOURCE")]
 
@@ -54,6 +56,42 @@ Channels = Annotated[Literal[1, 3], arg(help="1: faces are read in grey; 3: in c
 
 Head = Literal["votes", "label"]
 Json = Annotated[bool, arg(help="Print JSON for a script in place of tables.")]
+Trackers = tuple[Literal["tensorboard", "mlflow"], ...]
+"""Where a run's history is shown besides (`ferturb.runs.tracking`)."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Who trains runs, and what each takes."""
+
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """Processes of this machine; tasks of the Ray cluster at RAY_ADDRESS (without that, of one that
+    is started here); or SLURM jobs. `ray` and `slurm` need --out in a folder that all machines
+    share."""
+    cpus_per_run: float = 1.0
+    """Of `ray` and `slurm`; also the threads of a run."""
+    gpus_per_run: float = 0.0
+    """Of `ray` and `slurm`; with `ray` a fraction lets small networks share a GPU."""
+    slurm: tuple[str, ...] = ()
+    """Parameters of sbatch, e.g. `partition=gpu time=600` (minutes); `cluster=local` tries it out
+    on this machine."""
+    track: Trackers = ()
+    """Show the history of each run in TensorBoard (RUN/tensorboard) or MLflow (OUT/runs/mlflow.db,
+    or what MLFLOW_TRACKING_URI names); needs the extra of that name."""
+
+    def __post_init__(self) -> None:
+        in_range("cpus_per_run", self.cpus_per_run, 0.01, 4096)
+        in_range("gpus_per_run", self.gpus_per_run, 0, 64)
+
+    def engine(self, workers: int | None, device: str, detach: bool = False) -> Engine:
+        """The engine; `FerturbError` for options that are not for it, and a missing tracker."""
+        from ferturb.runs.tracking import require_trackers
+        from ferturb.study.engines import Engine
+
+        require_trackers(self.track)
+        shares = (self.cpus_per_run, self.gpus_per_run)
+        tracked = ("--track", *self.track) if self.track else ()
+        return Engine(self.executor, workers, device, *shares, self.slurm, detach, tracked)
 
 
 def absolute(source: str) -> str:

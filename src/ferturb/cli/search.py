@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.config.fields import in_range
-from ferturb.cli.options import Device, Json, read_faces
+from ferturb.cli.options import Device, EngineOptions, Json, read_faces
 from ferturb.cli.train_options import (
     FacesOptions,
     MethodOptions,
@@ -23,6 +23,7 @@ from ferturb.cli.train_options import (
 if TYPE_CHECKING:
     from ferturb.base.config import RunConfig
     from ferturb.study.search.plan import Search
+    from ferturb.study.search.trials import Worker
     from ferturb.training.loop import Step
 
 
@@ -54,22 +55,24 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class TakingPart:
+class TakingPart(EngineOptions):
     """How the trials are trained."""
 
     join: Path | None = None
     """A search's folder to take part in, from another terminal or machine; of the other options
     only those here count."""
     workers: int | None = None
-    """Trials at a time, each in a process of one thread (default: one a core)."""
+    """Trials at a time (default: one a core of this machine)."""
     threads: int | None = None
-    """Threads of torch, of each (default: 1 beside others)."""
+    """Threads of torch, of each, of the executor `local` (default: 1 beside others)."""
     device: Device = "cpu"
+    """Of the executor `local`."""
     quiet: bool = False
     """Say nothing but errors."""
     json: Json = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.workers is not None:
             in_range("workers", self.workers, 1, 1024)
 
@@ -103,20 +106,21 @@ def search(
         recipe: The recipe that is varied.
         process: How the trials are trained.
     """
+    from ferturb.cli import terminal
     from ferturb.models.device import prepare_process
     from ferturb.study.local import default_workers
     from ferturb.study.process import end_with_study
+    from ferturb.study.search.by_executor import by_executor
     from ferturb.study.search.outcome import write_outcome
     from ferturb.study.search.plan import SearchFolder
     from ferturb.study.search.trials import Worker
-    from ferturb.study.search.workers import helped_by
 
     end_with_study()
-    workers, quiet = process.workers or default_workers(process.device), process.quiet
-    threads = process.threads
-    if threads is None and workers > 1:
-        threads = 1
-    device, quiet = prepare_process(process.device, threads), quiet or process.json
+    workers = process.workers or default_workers(process.device)
+    if process.threads is None and workers > 1:
+        process = replace(process, threads=1)
+    device, quiet = prepare_process(process.device, process.threads), process.quiet or process.json
+    engine = process.engine(None, process.device)
     if process.join is not None:
         place = SearchFolder.open(process.join)
     else:
@@ -125,12 +129,24 @@ def search(
         )
         place = SearchFolder.create(out, options.search(base))
     read = read_faces(place.search.base.dataset, quiet, noted=not quiet)
-    worker = Worker(place, read, device)
-    with helped_by(place.folder, workers - 1, process.device, threads or 1):
-        worker.work(lambda title: _shown(title, quiet))
-    worker.work(lambda title: _shown(title, quiet))  # what a process left behind that was killed
+    if process.executor == "local":
+        _by_processes(Worker(place, read, device, process.track), workers, process, quiet)
+    else:
+        with engine.opened(place.folder) as executor, terminal.study(quiet, "search") as shown:
+            by_executor(place, read, executor, workers, shown[0], process.track)
     best = write_outcome(place, place.study(), read).best
     _tell(place.folder, vars(best), process)
+
+
+def _by_processes(worker: Worker, workers: int, process: TakingPart, quiet: bool) -> None:
+    """This process, and more like it, train the trials."""
+    from ferturb.study.search.workers import helped_by
+
+    options = ["--device", process.device, "--threads", str(process.threads or 1)]
+    options += ["--track", *process.track] if process.track else []
+    with helped_by(worker.place.folder, workers - 1, process.threads or 1, options):
+        worker.work(lambda title: _shown(title, quiet))
+    worker.work(lambda title: _shown(title, quiet))  # what a process left behind that was killed
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -15,7 +15,7 @@ from ferturb.base.config import DatasetConfig, RunConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
-from ferturb.cli.options import Device, Json, absolute, read_faces
+from ferturb.cli.options import Device, EngineOptions, Json, absolute, read_faces
 
 if TYPE_CHECKING:
     from ferturb.data.faces import Faces
@@ -25,24 +25,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(EngineOptions):
     """How the runs are trained."""
 
-    executor: Literal["local", "ray", "slurm"] = "local"
-    """Processes of this machine; tasks of the Ray cluster at RAY_ADDRESS (without that, of one that
-    is started here); or SLURM jobs. `ray` and `slurm` need --out in a folder that all machines
-    share."""
     workers: int | None = None
     """Runs at a time, of the executor `local`."""
     device: Device = "cpu"
     """Of the executor `local`, and of what is measured afterwards."""
-    cpus_per_run: float = 1.0
-    """Of `ray` and `slurm`; also the threads of a run."""
-    gpus_per_run: float = 0.0
-    """Of `ray` and `slurm`; with `ray` a fraction lets small networks share a GPU."""
-    slurm: tuple[str, ...] = ()
-    """Parameters of sbatch, e.g. `partition=gpu time=600` (minutes); `cluster=local` tries it out
-    on this machine."""
     minutes: float | None = None
     """In place of --epochs, of the executor `local`: measure some steps first, and train for as
     many epochs as fit into this time; analyses and the report come on top."""
@@ -53,10 +42,9 @@ class TrainingOptions:
     keep those that are finished."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.workers is not None:
             in_range("workers", self.workers, 1, 1024)
-        in_range("cpus_per_run", self.cpus_per_run, 0.01, 4096)
-        in_range("gpus_per_run", self.gpus_per_run, 0, 64)
         if self.minutes is not None:
             in_range("minutes", self.minutes, 0.1, 1e6)
             if self.executor != "local":
@@ -71,12 +59,8 @@ class TrainingOptions:
 
     def opened(self, folder: Path) -> AbstractContextManager[Executor]:
         """The executor, for runs below a folder."""
-        from ferturb.study.engines import Engine
-
         options = ("--accept-changed-faces",) if self.accept_changed_faces else ()
-        shares = (self.cpus_per_run, self.gpus_per_run)
-        engine = Engine(self.executor, self.workers, self.device, *shares, self.slurm, self.detach)
-        return engine.opened(folder, options)
+        return self.engine(self.workers, self.device, self.detach).opened(folder, options)
 
 
 def study(

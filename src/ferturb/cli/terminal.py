@@ -153,7 +153,7 @@ def _advance(bars: Progress, task: TaskID, step: Mapping[str, Any], more: str = 
 
 @contextlib.contextmanager
 def study(
-    quiet: bool = False,
+    quiet: bool = False, title: str = "study"
 ) -> Iterator[tuple[Callable[[Sequence[Job]], None], Callable[[str, int, int], None]]]:
     """A bar for every running run and one for the whole; plain lines where there is no terminal.
 
@@ -161,16 +161,16 @@ def study(
     done, of how much.
     """
     with _bars(quiet) as bars:
-        shown = _StudyBars(bars, quiet)
+        shown = _StudyBars(bars, quiet, title)
         yield shown.on_change, shown.on_analysis
 
 
 class _StudyBars:
     """The bars of a study, and what they showed last."""
 
-    def __init__(self, bars: Progress, quiet: bool) -> None:
+    def __init__(self, bars: Progress, quiet: bool, title: str) -> None:
         self.bars, self.quiet = bars, quiet
-        self.whole = bars.add_task("[bold]study", total=None, info="runs")
+        self.whole = bars.add_task(f"[bold]{title}", total=None, info="runs")
         self.tasks: dict[str, TaskID] = {}
         self.states: dict[str, str] = {}
         self.started = time.monotonic()

@@ -20,7 +20,7 @@ from ferturb.base.config import (
 )
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
-from ferturb.cli.options import Channels, Classes, Device, Side, absolute
+from ferturb.cli.options import Channels, Classes, Device, Side, Trackers, absolute
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class ProcessOptions:
 
     accept_changed_faces: bool = False
     """Go on although the faces are not those that the run was begun on; the run notes it."""
-    track: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    track: Trackers = ()
     """Show the history in TensorBoard (RUN/tensorboard) or MLflow (mlflow.db beside the run, or
     what MLFLOW_TRACKING_URI names); needs the extra of that name. With --resume, a finished run's
     too."""

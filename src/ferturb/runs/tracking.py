@@ -6,15 +6,20 @@ it trains, when it goes on after a stop, or long after its end.
     RUN/tensorboard/    event files, written anew by each process that trains
     mlflow.db           beside the run folders: an SQLite store of MLflow's, one run a run folder;
                         where MLFLOW_TRACKING_URI is set, what it names is used instead
+
+Runs that train side by side, those of a study or a search, share that store: one at a time writes.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
+
+from filelock import FileLock
 
 from ferturb.base.config import choose
 from ferturb.runs.run import Run
@@ -37,8 +42,8 @@ class Tracker(Protocol):
     def epoch(self, row: Mapping[str, float]) -> None:
         """One row of the history."""
 
-    def end(self, record: Mapping[str, Any]) -> None:
-        """run.json of a finished run."""
+    def end(self, record: Mapping[str, Any] | None) -> None:
+        """run.json of a finished run; None for one that was ended before its last epoch."""
 
 
 class TensorBoard:
@@ -59,7 +64,7 @@ class TensorBoard:
             self.writer.add_scalar(name, row[name], int(row["epoch"]))
         self.writer.flush()
 
-    def end(self, record: Mapping[str, Any]) -> None:
+    def end(self, record: Mapping[str, Any] | None) -> None:
         """Close the file."""
         self.writer.close()
 
@@ -68,9 +73,15 @@ class MLflow:
     """A run of MLflow's in the experiment `ferturb`, found again by the run folder's path."""
 
     def __init__(self, run: Run) -> None:
+        beside = run.folder.resolve().parent
+        self.lock = FileLock(beside / ".mlflow")
+        with self.lock:
+            self._open(run, f"sqlite:///{beside / 'mlflow.db'}")
+
+    def _open(self, run: Run, store: str) -> None:
+        """Find the run in the store, or put it there."""
         from mlflow import MlflowClient
 
-        store = f"sqlite:///{run.folder.resolve().parent / 'mlflow.db'}"
         self.client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or store)
         found = self.client.get_experiment_by_name("ferturb")
         own = found.experiment_id if found else self.client.create_experiment("ferturb")
@@ -91,18 +102,26 @@ class MLflow:
     def epoch(self, row: Mapping[str, float]) -> None:
         """Its values as metrics, unless an earlier process has logged them."""
         if row["epoch"] > self.known:
-            for name in MEASURED:
-                self.client.log_metric(self.id, name, row[name], step=int(row["epoch"]))
+            with self.lock:
+                for name in MEASURED:
+                    self.client.log_metric(self.id, name, row[name], step=int(row["epoch"]))
 
-    def end(self, record: Mapping[str, Any]) -> None:
-        """The kept epoch, and the commit, as tags."""
-        for name in ("best_epoch", "validation_accuracy", "commit"):
-            self.client.set_tag(self.id, f"ferturb.{name}", str(record.get(name)))
-        self.client.set_terminated(self.id)
+    def end(self, record: Mapping[str, Any] | None) -> None:
+        """The kept epoch, and the commit, as tags; the status FINISHED, or KILLED."""
+        with self.lock:
+            for name in ("best_epoch", "validation_accuracy", "commit") if record else ():
+                self.client.set_tag(self.id, f"ferturb.{name}", str((record or {}).get(name)))
+            self.client.set_terminated(self.id, "FINISHED" if record else "KILLED")
 
 
 TRACKERS: dict[str, Callable[[Run], Tracker]] = {"tensorboard": TensorBoard, "mlflow": MLflow}
 """Name -> what shows a run there."""
+
+
+def require_trackers(names: tuple[str, ...]) -> None:
+    """Raise ModuleNotFoundError now, and not in every training, where a package is missing."""
+    for name in names:
+        importlib.import_module(name)  # a tracker has its package's name
 
 
 class Tracking:
@@ -118,12 +137,15 @@ class Tracking:
         """Show the epochs that a training has added."""
         self._show([vars(epoch) for epoch in step.history])
 
-    def end(self) -> None:
-        """Show what is left of the history, and the end of a finished run."""
-        self._show(self.run.history())
+    def end(self, early: bool = False) -> None:
+        """Show what is left of the history, and the end: of a finished run, or an early one."""
+        if not self.trackers:
+            return
+        if (self.run.folder / "history.csv").exists():
+            self._show(self.run.history())
         for tracker in self.trackers:
-            if self.run.done:
-                tracker.end(self.run.record())
+            if self.run.done or early:
+                tracker.end(self.run.record() if self.run.done else None)
 
     def _show(self, history: list[dict[str, Any]]) -> None:
         for row in history[self.shown :]:

@@ -37,6 +37,8 @@ class Engine:
     """Of `slurm`: sbatch's parameters, NAME=VALUE."""
     detach: bool = False
     """Of `ray` and `slurm`: whether trainings go on when the study is ended."""
+    options: tuple[str, ...] = ()
+    """Of `ferturb train`."""
 
     def __post_init__(self) -> None:
         choose("executor", self.name, ENGINES)
@@ -72,10 +74,11 @@ class Engine:
 
     @contextlib.contextmanager
     def opened(self, folder: Path, options: tuple[str, ...] = ()) -> Iterator[Executor]:
-        """The executor for runs below a folder; `options` are those of `ferturb train`.
+        """The executor for runs below a folder; `options` of `ferturb train` come to its own.
 
         Raises `FerturbError` where there is no such engine, or it doesn't see the folder.
         """
+        options = (*self.options, *options)
         if self.name == "ray":
             from ferturb.study.on_ray import Share, on_ray
 

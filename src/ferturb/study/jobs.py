@@ -93,7 +93,7 @@ def execute_all(
             job.state, job.error = "failed", refused[job.run.name]
     needed = {name for job in jobs if job.state != "done" for name in job.run.config.needs}
     order = sorted(jobs, key=lambda job: job.run.name not in needed)  # those waited for come first
-    with _ended_by_signals():
+    with ended_by_signals():
         try:
             while True:
                 for job in jobs:
@@ -110,7 +110,7 @@ def execute_all(
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Leave by SystemExit on SIGTERM and SIGHUP, unless they are ignored (nohup).
 
     Without effect outside of the main thread, where signals can't be handled.

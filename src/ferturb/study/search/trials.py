@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
+from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone, held
 from ferturb.data.faces import Faces
 from ferturb.runs.execute import execute_run, prepared, require_same_faces
 from ferturb.runs.provenance import describe_data
 from ferturb.runs.run import Run, find_runs, run_folder_name
+from ferturb.runs.tracking import Tracking
 from ferturb.study.search.plan import RUNS, SearchFolder
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.files import CHECKPOINT, MODEL
@@ -39,75 +42,106 @@ class Worker:
     place: SearchFolder
     faces: Faces = field(repr=False)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    track: tuple[str, ...] = ()
+    """Where the trials' histories are shown (`ferturb.runs.tracking`)."""
 
     def work(self, on_trial: OnTrial = lambda _: contextlib.nullcontext(lambda _: None)) -> None:
         """Run trials until the budget is used; it may be by others."""
-        for run in find_runs(self.place.folder / RUNS):
-            if run.done:
-                require_same_faces(run, run.record(), describe_data(self.faces))
-                break
+        require_earlier_faces(self.place, self.faces)
         study = self.place.study()
-        name = uuid.uuid4().hex[:12]
-        with _present(_presence(self.place.folder, name)):
-            while (trial := self._next(study, name)) is not None:
+        with present(self.place.folder) as name:
+            while (trial := next_trial(self.place, study, name)) is not None:
                 with on_trial(f"trial {len(counted(study))}/{self.place.search.trials}") as on_step:
                     self._run(study, trial, on_step)
 
-    def _next(self, study: optuna.Study, name: str) -> optuna.Trial | None:
-        """The next trial with its values, and nobody else's; None when the budget is used."""
-        search = self.place.search
-        with self.place.alone():
-            _take_up_again(study, self.place.folder)
-            number = len(counted(study))
-            if number >= search.trials:
-                return None
-            if number == 0 and not study.trials and (first := search.first_values()) is not None:
-                study.enqueue_trial(first)
-            study.sampler = search.sampler_of(number)
-            trial = study.ask()
-            trial.set_user_attr("worker", name)
-            values = {d.field: d.suggest(trial) for d in search.dimensions}
-            trial.set_user_attr("run", run_folder_name(search.config(values)))
-            return trial
-
     def _run(self, study: optuna.Study, trial: optuna.Trial, on_step: OnStep) -> None:
         """Train a trial's run and tell the study its accuracy, or that it ended early."""
-        search = self.place.search
-        config = search.config({d.field: d.suggest(trial) for d in search.dimensions})
-        report = _Reporting(trial, on_step)
+        config, error = config_of(self.place, trial), ""
+        run = Run(self.place.folder / RUNS / run_folder_name(config))
         try:
-            with prepared(self.place.folder / RUNS, config) as run:
+            with prepared(self.place.folder / RUNS, config):
+                report = _Reporting(trial, on_step, Tracking(run, self.track))
                 execute_run(run, self.faces, self.device, report)
         except optuna.TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
-            _lighten(run, report.history)
-        except FerturbError as error:  # most often a loss that is not finite
-            trial.set_user_attr("error", str(error))
-            study.tell(trial, state=TrialState.PRUNED)
-        else:
-            report.epochs(run)
-            study.tell(trial, run.best_epoch().validation_accuracy)
+            run.write_history(report.history)
+        except FerturbError as problem:  # most often a loss that is not finite
+            error = str(problem)
+        told(study, trial, run, error)
+        if self.track and run.folder.exists():
+            report.tracking.end(early=True)
 
 
 class _Reporting:
     """Passes steps on, and each new epoch's accuracy to the study, which may end the trial."""
 
-    def __init__(self, trial: optuna.Trial, on_step: OnStep) -> None:
-        self.trial, self.on_step = trial, on_step
+    def __init__(self, trial: optuna.Trial, on_step: OnStep, tracking: Tracking) -> None:
+        self.trial, self.on_step, self.tracking = trial, on_step, tracking
         self.history: tuple[Epoch, ...] = ()
 
     def __call__(self, step: Step) -> None:
         self.on_step(step)
-        new, self.history = step.history[len(self.history) :], step.history
-        for epoch in new:
-            self.trial.report(epoch.validation_accuracy, epoch.epoch)
-            if self.trial.should_prune():
-                raise optuna.TrialPruned
+        self.tracking.step(step)
+        known, self.history = len(self.history), step.history
+        if is_behind(self.trial, [vars(epoch) for epoch in step.history[known:]]):
+            raise optuna.TrialPruned
 
-    def epochs(self, run: Run) -> None:
-        """Report what is left of a finished run."""
-        for row in run.history()[len(self.history) :]:
-            self.trial.report(row["validation_accuracy"], int(row["epoch"]))
+
+def require_earlier_faces(place: SearchFolder, faces: Faces) -> None:
+    """Raise `FerturbError` where the trials that are done were trained on other faces."""
+    for run in find_runs(place.folder / RUNS):
+        if run.done:
+            require_same_faces(run, run.record(), describe_data(faces))
+            break
+
+
+def next_trial(place: SearchFolder, study: optuna.Study, name: str) -> optuna.Trial | None:
+    """The next trial with its values, for the process of this name and nobody else; None when the
+    budget is used."""
+    search = place.search
+    with place.alone():
+        _take_up_again(study, place.folder)
+        number = len(counted(study))
+        if number >= search.trials:
+            return None
+        if number == 0 and not study.trials and (first := search.first_values()) is not None:
+            study.enqueue_trial(first)
+        study.sampler = search.sampler_of(number)
+        trial = study.ask()
+        trial.set_user_attr("worker", name)
+        trial.set_user_attr("run", run_folder_name(config_of(place, trial)))
+        return trial
+
+
+def config_of(place: SearchFolder, trial: optuna.Trial) -> RunConfig:
+    """The run of a trial."""
+    return place.search.config({d.field: d.suggest(trial) for d in place.search.dimensions})
+
+
+def is_behind(trial: optuna.Trial, history: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell the study these epochs' accuracies; whether one of them is to be the trial's last."""
+    for row in history:
+        trial.report(row["validation_accuracy"], int(row["epoch"]))
+        if trial.should_prune():
+            return True
+    return False
+
+
+def told(study: optuna.Study, trial: optuna.Trial, run: Run, error: str = "") -> None:
+    """Tell the study how a trial ended: well, early, or by an error.
+
+    Of one that ended early only its config, record and history stay.
+    """
+    if run.done and not error:
+        known = study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        for row in (row for row in run.history() if row["epoch"] not in known):
+            trial.report(row["validation_accuracy"], int(row["epoch"]))
+        study.tell(trial, run.best_epoch().validation_accuracy)
+        return
+    if error:
+        trial.set_user_attr("error", error)
+    study.tell(trial, state=TrialState.PRUNED)
+    for name in () if error else (CHECKPOINT, MODEL):
+        (run.folder / name).unlink(missing_ok=True)
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
@@ -134,18 +168,13 @@ def _presence(folder: Path, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _present(folder: Path) -> Iterator[None]:
-    """Hold a folder that says that this process is at work."""
+def present(search: Path) -> Iterator[str]:
+    """A name for this process, and a folder held that says that it is at work in the search."""
+    name = uuid.uuid4().hex[:12]
+    folder = _presence(search, name)
     try:
         with alone(folder, "searching in"):
-            yield
+            yield name
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _lighten(run: Run, history: Sequence[Epoch]) -> None:
-    """Of a trial that ended early only its config, record and history stay."""
-    run.write_history(history)
-    for name in (CHECKPOINT, MODEL):
-        (run.folder / name).unlink(missing_ok=True)

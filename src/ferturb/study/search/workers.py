@@ -6,20 +6,23 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ferturb.study import process
 
 
 @contextlib.contextmanager
-def helped_by(folder: Path, count: int, device: str, threads: int) -> Iterator[None]:
-    """Within, so many more processes of this machine take part in a folder's search.
+def helped_by(
+    folder: Path, count: int, threads: int, options: Sequence[str] = ()
+) -> Iterator[None]:
+    """Within, so many more processes of this machine take part in a folder's search, with these
+    options of `ferturb search`.
 
     On leaving they are waited for, or stopped where it is an error; what they print is in
     FOLDER/worker-N.log. They end when this process does.
     """
-    helpers = [_started(folder, number, device, threads) for number in range(1, count + 1)]
+    helpers = [_started(folder, number, threads, options) for number in range(1, count + 1)]
     try:
         yield
         for helper in helpers:
@@ -30,9 +33,11 @@ def helped_by(folder: Path, count: int, device: str, threads: int) -> Iterator[N
             helper.wait()
 
 
-def _started(folder: Path, number: int, device: str, threads: int) -> subprocess.Popen[bytes]:
+def _started(
+    folder: Path, number: int, threads: int, options: Sequence[str]
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ferturb", "search", "--join", str(folder), "--quiet"]
-    command += ["--device", device, "--threads", str(threads), "--workers", "1"]
+    command += ["--workers", "1", *options]
     with (folder / f"worker-{number}.log").open("wb") as log:
         return subprocess.Popen(
             command,
