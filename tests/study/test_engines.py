@@ -16,6 +16,7 @@ from calibrated_run import finished_run
 from ferturb.base.config import FAST, DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
+from ferturb.cli.study import TrainingOptions
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import write_folder
@@ -23,6 +24,7 @@ from ferturb.data.sources import load_faces
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.study.engines import Engine
 from ferturb.study.jobs import Job, execute_all
+from ferturb.study.local import Processes
 from ferturb.study.plan import Study, plan
 from ferturb.study.shared_folder import mark, not_shared
 from ferturb.study.status import standings
@@ -153,6 +155,12 @@ def test_a_job_in_this_process_says_what_its_training_said(tmp_path: Path) -> No
 def test_options_that_dont_fit_the_executor(options: dict[str, object], said: str) -> None:
     with pytest.raises(FerturbError, match=said):
         Engine(**options)  # type: ignore[arg-type]
+
+
+def test_options_of_training_reach_the_executor(tmp_path: Path) -> None:
+    engine = TrainingOptions(track=("tensorboard",)).engine(2, "cpu")
+    with engine.opened(tmp_path, ("--accept-changed-faces",)) as executor:
+        assert executor == Processes(2, "cpu", ("--track", "tensorboard", "--accept-changed-faces"))
 
 
 def test_without_slurm_and_without_a_cluster_it_is_said(

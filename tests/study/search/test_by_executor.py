@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ferturb.data.faces import Faces
 from ferturb.report.search.results import Trial
 from ferturb.runs.execute import execute_run
 from ferturb.runs.run import Run
+from ferturb.runs.tracking import TRACKERS
 from ferturb.study.jobs import Job
 from ferturb.study.search.by_executor import by_executor
 from ferturb.study.search.outcome import read_trials
@@ -95,16 +96,35 @@ def said(place: SearchFolder) -> list[tuple[object, ...]]:
     return [of(t) for t in read_trials(place, place.study())]
 
 
-def test_an_executor_trains_what_the_search_would(
-    search: Search, toy_faces: Faces, tmp_path: Path
+class Tracker:
+    """What is shown of each run, by its name."""
+
+    def __init__(self, run: Run, seen: dict[str, list[object]]) -> None:
+        self.shown = seen.setdefault(run.name, [])
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        self.shown.append(row["validation_accuracy"])
+
+    def end(self, record: Mapping[str, object] | None) -> None:
+        self.shown.append(record and record["best_epoch"])
+
+
+def test_an_executor_trains_and_tracks_what_the_search_would(
+    search: Search, toy_faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seen: list[dict[str, list[object]]] = [{}, {}]
+    for i, name in enumerate("ab"):
+        monkeypatch.setitem(TRACKERS, name, lambda run, i=i: Tracker(run, seen[i]))
     alone = SearchFolder.create(tmp_path / "alone", search)
-    Worker(alone, toy_faces).work()
+    Worker(alone, toy_faces, track=("a",)).work()
     place, shown = SearchFolder.create(tmp_path / "search", search), list[str]()
-    by_executor(place, toy_faces, Here(toy_faces), 1, lambda jobs: shown.append(jobs[-1].state))
+    states = lambda jobs: shown.append(jobs[-1].state)  # noqa: E731
+    by_executor(place, toy_faces, Here(toy_faces), 1, states, ("b",))
     assert said(place) == said(alone)
     assert [state for _, state, *_ in said(place)] == ["complete", "stopped early", "failed"]
     assert set(shown) == {"running", "failed"}  # of the last one at the end
+    assert seen[0] == seen[1]
+    assert [len(seen[0][str(run)]) for *_, run, _ in said(place)] == [4, 3, 1]  # with the end
     early = [run for _, state, *_, run, _ in said(place) if state == "stopped early"]
     for name in early:
         here = {path.name for path in (place.folder / "runs" / str(name)).iterdir()}

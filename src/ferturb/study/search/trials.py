@@ -56,19 +56,20 @@ class Worker:
 
     def _run(self, study: optuna.Study, trial: optuna.Trial, on_step: OnStep) -> None:
         """Train a trial's run and tell the study its accuracy, or that it ended early."""
-        config, error = config_of(self.place, trial), ""
+        config, error, tracking = config_of(self.place, trial), "", None
         run = Run(self.place.folder / RUNS / run_folder_name(config))
         try:
             with prepared(self.place.folder / RUNS, config):
-                report = _Reporting(trial, on_step, Tracking(run, self.track))
+                tracking = Tracking(run, self.track)
+                report = _Reporting(trial, on_step, tracking)
                 execute_run(run, self.faces, self.device, report)
         except optuna.TrialPruned:
             run.write_history(report.history)
         except FerturbError as problem:  # most often a loss that is not finite
             error = str(problem)
         told(study, trial, run, error)
-        if self.track and run.folder.exists():
-            report.tracking.end(early=True)
+        if tracking is not None:
+            tracking.end(early=True)
 
 
 class _Reporting:
