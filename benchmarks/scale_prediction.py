@@ -69,6 +69,16 @@ def by_pieces(executor: Any, paths: tuple[Path, Path], model: str, workers: int)
     return float((faces[0] - faces[1]) / (seconds[0] - seconds[1]))
 
 
+def written(folder: Path, count: int, workers: int) -> tuple[tuple[Path, Path], np.ndarray]:
+    """A table of so many drawn faces and one of four a worker, and the faces as an array."""
+    from quick_predictor import write_faces
+
+    paths = folder / "faces.parquet", folder / "few.parquet"
+    faces = write_faces(str(paths[0]), count, 500, 1000)
+    write_faces(str(paths[1]), 4 * workers, 4, 1)
+    return paths, np.concatenate([faces] * (count // len(faces) + 1))[:count]
+
+
 def cores() -> str:
     """Cores and hyperthreads, as far as the system tells."""
     pairs = set()
@@ -114,13 +124,8 @@ def main() -> None:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--out", type=Path, help="a CSV file")
     options = parser.parse_args()
-    from quick_predictor import write_faces
-
     with tempfile.TemporaryDirectory() as folder:
-        paths = Path(folder, "faces.parquet"), Path(folder, "few.parquet")
-        faces = write_faces(str(paths[0]), options.faces, 500, 1000)
-        write_faces(str(paths[1]), 4 * max(options.workers), 4, 1)
-        array = np.concatenate([faces] * (options.faces // len(faces) + 1))[: options.faces]
+        paths, array = written(Path(folder), options.faces, max(options.workers))
         ways: dict[str, Measure] = {
             "threads": partial(by_threads, array, options.model),
             "processes": partial(by_pieces, in_processes, paths, options.model),
