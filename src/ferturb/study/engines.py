@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,9 @@ class Engine:
 
             command = Command("cuda" if self.gpus else "cpu", int(self.cpus), options)
             parameters = dict(given.split("=", 1) for given in self.slurm)
-            yield on_slurm(folder, command, parameters, int(self.gpus), self.detach)
+            jobs = on_slurm(folder, command, parameters, int(self.gpus), self.detach)
+            yield jobs
+            jobs.jobs.clear()
+            gc.collect()  # submitit's stand-in for SLURM complains of jobs that outlive its modules
         else:
             yield Processes(self.workers or default_workers(self.device), self.device, options)
