@@ -12,7 +12,7 @@ READY   = $(VENV)/.ready
 # environment says: some hundred processes start.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
 
-.PHONY: setup study test check audit lock bench docs clean
+.PHONY: setup study test check types tests fast-tests audit lock bench docs clean
 
 setup: $(READY)
 
@@ -31,14 +31,21 @@ study: $(READY)
 test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(PYTEST)
+	$(MAKE) --no-print-directory --jobs 2 types tests
 
 # The same without what takes more than a few seconds.
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --no-print-directory --jobs 2 types fast-tests
+
+types: $(READY)
 	$(BIN)/mypy
+
+tests: $(READY)
+	$(PYTEST)
+
+fast-tests: $(READY)
 	$(PYTEST) -m 'not slow and not real_data'
 
 # Known holes in the pinned versions; without the advisory service it says so and goes on.

@@ -102,7 +102,7 @@ def test_numbers_out_of_bounds_and_of_another_kind(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = {}
-    for option, kind in options(verb).items():
+    for option, kind in own_options(verb).items():
         words = option[2:].replace("-", "[ _-]").rstrip("s")
         for value in OUT_OF_BOUNDS.get(kind, ()):
             if value == "0" and option in FROM_ZERO:

@@ -59,7 +59,7 @@ def test_a_closed_pipe_ends_it_without_a_word(folder: Path, how: list[str]) -> N
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8", "utf-16"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8", "utf-16"])
 @pytest.mark.parametrize("how", FORMATS)
 def test_any_encoding_of_the_terminal(folder: Path, how: list[str], encoding: str) -> None:
     done = shell(f"FERTURB predict --cropped {folder} {' '.join(how)}", PYTHONIOENCODING=encoding)

@@ -62,7 +62,7 @@ def test_inertia_is_as_low_as_scikit_learns_best_of_ten(
 @pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.0, 0.5])
 def test_three_clusters_of_many_maps_against_scikit_learns_best_of_ten(threshold: float) -> None:
-    points = points_of(varied(60, 48), threshold)
+    points = points_of(varied(36, 48), threshold)
     assert ratios(points, 3, (48, 48)).max() <= 1.01
 
 

@@ -101,7 +101,7 @@ def test_no_training_outlives_its_study_and_the_same_command_goes_on(
 
 
 def test_a_run_that_another_process_trains_is_waited_for(folder: Path) -> None:
-    study, out = two_trainings.two_trainings(folder, 40), folder / "study"
+    study, out = two_trainings.two_trainings(folder, 15), folder / "study"
     faces = load_faces(study.dataset)
     (run, _) = [prepare(out / "runs", config) for config in plan(study)]
     command = [sys.executable, "-m", "ferturb", "train", "--resume", str(run.folder), "--quiet"]

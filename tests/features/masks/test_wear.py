@@ -48,7 +48,7 @@ def seen(kept: Tensor, points: Tensor, group: list[int]) -> Tensor:
 
 @pytest.mark.parametrize("kind", FACE_MASKS)
 def test_nose_lips_and_chin_never_stick_out(kind: str) -> None:
-    yaws = (-80.0, -45.0, -20.0, 0.0, 30.0, 65.0)
+    yaws = (-80.0, -45.0, 0.0, 30.0)
     poses = [(yaw, roll) for yaw in yaws for roll in (-80.0, 0.0, 35.0)]
     points = torch.cat([posed(yaw, roll) for yaw, roll in poses])
     images = torch.full((len(points), SIDE, SIDE), 120, dtype=torch.uint8)
