@@ -1,6 +1,6 @@
 """Do drawn masks and left-out features predict what real occlusion does to a network?
 
-    python -m research.drawn_and_real fer2013.zip fer2013new.csv occlusion.txt RUN RUN …
+    python -m research.drawn_and_real fer2013.zip fer2013new.csv occlusion.txt RUN RUN … --keep DIR
 
 Over networks (finished runs that learnt votes, one pass, the votes head against FER+'s majority):
 the correlation of what each loses on faces that are really occluded (the published list, against
@@ -14,6 +14,7 @@ and networks). Nothing is chosen here.
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
-from ferturb.base.storage import write_rows
+from ferturb.base.storage import read_arrays, write_arrays, write_rows
 from ferturb.data.face_lists import read_face_list
 from ferturb.data.sources import load_faces
 from ferturb.data.votes import fer_plus_labels
@@ -46,12 +47,25 @@ DRAWN = {
 DRAWS, SEED = 2000, 0
 
 
-def judge(run: Run, true: NDArray[np.int64]) -> Judge:
-    """Which test faces a run's votes head says the same of as most people."""
+def judge(run: Run, true: NDArray[np.int64], keep: Path | None = None) -> Judge:
+    """Which test faces a run's votes head says the same of as most people.
+
+    What it says of faces is kept in the folder `keep`, by the faces' pixels, and read from there.
+    """
     model = run.load_model("votes")
 
+    def said(images: Tensor) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = predict_logits(model, images, "none").numpy().argmax(1)
+        return found
+
     def right(images: Tensor) -> Right:
-        return {"people": predict_logits(model, images, "none").numpy().argmax(1) == true}
+        if keep is None:
+            return {"people": said(images) == true}
+        pixels = hashlib.sha256(images.contiguous().numpy().data).hexdigest()
+        path = keep / f"{run.name}-{pixels[:16]}.npz"
+        if not path.exists():
+            write_arrays(path, {"said": said(images)})
+        return {"people": read_arrays(path, "delete it")["said"] == true}
 
     return right
 
@@ -86,6 +100,7 @@ def main() -> None:
     parser.add_argument("votes", type=Path)
     parser.add_argument("list", type=Path)
     parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--keep", type=Path, help="folder for what networks said: goes on there")
     options = parser.parse_args()
     data, votes = (str(path.absolute()) for path in (options.data, options.votes))
     faces = load_faces(DatasetConfig(data, votes=votes))
@@ -95,7 +110,7 @@ def main() -> None:
     listed = read_face_list(options.list)
     places, here = listed.places(test)
     true[here] = listed.labels[places]
-    judges = {run.name: judge(run, true) for run in map(Run.open, options.runs)}
+    judges = {run.name: judge(run, true, options.keep) for run in map(Run.open, options.runs)}
     right = {name: r["people"] for name, r in right_when_hidden(judges, faces).items()}
     kept = true >= 0
     kept[here] = False

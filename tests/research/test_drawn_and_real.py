@@ -1,9 +1,28 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-from research.drawn_and_real import DRAWN, correlations, losses
+from calibrated_run import finished_run
+from research.drawn_and_real import DRAWN, correlations, judge, losses
+
+
+def test_what_a_network_said_is_asked_once(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished_run(tmp_path / "run", tiny, heads=("label", "votes"))
+    images = torch.arange(5 * 48 * 48).reshape(5, 48, 48).to(torch.uint8)
+    true = np.array([0, 1, 2, 3, -1])
+    plain = judge(run, true)(images)["people"]
+    first = judge(run, true, tmp_path / "kept")(images)["people"]
+    monkeypatch.setattr("research.drawn_and_real.predict_logits", None)  # can't be asked again
+    again = judge(run, true, tmp_path / "kept")(images)["people"]
+    assert plain.tolist() == first.tolist() == again.tolist()
+    with pytest.raises(TypeError):
+        judge(run, true, tmp_path / "kept")(images.flip(2))
 
 
 def test_losses_by_hand() -> None:
