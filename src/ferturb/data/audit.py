@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -180,6 +178,9 @@ def exact_groups(images: UInt8[Tensor, "n *c h w"]) -> list[list[int]]:
 
 def near_groups(images: UInt8[Tensor, "n *c h w"]) -> list[list[int]]:
     """Positions of near duplicates: connected groups of two and more, in order."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     features = _features(images)
     found = [torch.zeros(0, 2, dtype=torch.int64)]
     for start in range(0, len(images), _BLOCK):

@@ -21,9 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-import timm
 from jaxtyping import Float
-from timm.models.resnet import BasicBlock, make_blocks
 from torch import Tensor, nn
 
 from ferturb.base.config.network import SHAPED, VggShape
@@ -100,7 +98,11 @@ def check_backbone(name: str, shape: VggShape | None = None) -> None:
             f"{name} has a shape of its own, and another was given; take the network {SHAPED[0]}, "
             "or leave model.shape as it is"
         )
-    if name in BACKBONES or timm.is_model(name):
+    if name in BACKBONES:
+        return
+    import timm  # which takes longer to import than torch
+
+    if timm.is_model(name):
         return
     every = list(dict.fromkeys([*BACKBONES, *timm.list_models()]))
     near = difflib.get_close_matches(name, every, n=3, cutoff=0.6)
@@ -181,6 +183,8 @@ def resmasking18() -> Staged:
 
 def resmasking18_half() -> Staged:
     """`resmasking18` with half the channels, in the network and in the masking blocks."""
+    from timm.models.resnet import BasicBlock, make_blocks
+
     channels = (32, 64, 128, 256)
     made, _ = make_blocks((BasicBlock,) * 4, channels, (2, 2, 2, 2), inplanes=channels[0])
     stages: list[nn.Module] = [stage for _, stage in made]
@@ -193,6 +197,8 @@ def resmasking18_half() -> Staged:
 
 
 def _untrained(name: str, **options: Any) -> Any:
+    import timm
+
     return timm.create_model(name, pretrained=False, in_chans=1, **options)
 
 

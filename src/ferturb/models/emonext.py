@@ -23,7 +23,6 @@ from itertools import pairwise
 
 import torch
 from jaxtyping import Float
-from timm.models.convnext import ConvNeXtBlock
 from torch import Tensor, nn
 
 from ferturb.models.spatial_transformer import SpatialTransformer
@@ -103,6 +102,8 @@ def emonext(size: str) -> Staged:
 
     Weights start from a normal distribution of spread 0.02, biases at 0.
     """
+    from timm.models.convnext import ConvNeXtBlock
+
     depths, widths = SIZES[size]
     rates = [DROP_PATH * i / (sum(depths) - 1) for i in range(sum(depths))]
     blocks = [

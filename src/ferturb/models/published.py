@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from torch import Tensor
 
@@ -81,6 +80,8 @@ def lite_names(blocks: Mapping[int, tuple[int, int]]) -> Iterator[tuple[re.Patte
 
 def as_timm(name: str, weights: Weights) -> Weights:
     """An EfficientNet-Lite's weights by timm's names; of the linear layer nothing."""
+    import timm
+
     with torch.device("meta"):
         plain: Any = timm.create_model(name, num_classes=0)
     places = [(s, p) for s, stage in enumerate(plain.blocks) for p in range(len(stage))]
@@ -99,6 +100,8 @@ def as_timm(name: str, weights: Weights) -> Weights:
 
 def _lite(name: str, weights: Weights) -> Weights:
     """The backbone's weights by the names here: timm's network cut, in the same order."""
+    import timm
+
     by_timm = as_timm(name, weights)
     with torch.device("meta"):
         plain: Any = timm.create_model(name, in_chans=1, num_classes=0)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from timm.models.resnet import BasicBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -92,6 +91,8 @@ def _extend(x: Tensor, like: Tensor) -> Tensor:
 
 
 def _residual(inputs: int, outputs: int) -> nn.Module:
+    from timm.models.resnet import BasicBlock
+
     shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
     block: nn.Module = BasicBlock(inputs, outputs, downsample=shortcut)
     return block

@@ -12,7 +12,6 @@ import copy
 import itertools
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -105,6 +104,8 @@ def _fitting(name: str, raster: Raster) -> tuple[nn.Module, tuple[int, int] | No
 
 
 def _create(name: str, channels: int, **options: Any) -> Any:
+    import timm
+
     options |= {"pretrained": False, "in_chans": channels, "num_classes": 0}
     try:
         return timm.create_model(name, global_pool="", **options)

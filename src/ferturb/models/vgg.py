@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import timm
 from jaxtyping import Float
-from timm.models.vgg import VGG, cfgs
 from torch import Tensor, nn
 
 from ferturb.base.config.network import VggShape
 from ferturb.models.stages import Staged, he_normal
+
+PLAN = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M")
+"""Channels of VGG16's convolutions (the paper's configuration D); M is a max pool."""
 
 
 def vgg(name: str) -> Staged:
@@ -25,6 +26,8 @@ def vgg(name: str) -> Staged:
     follows belongs to the next stage (the last one to the tail), so that attention sees the
     larger map.
     """
+    import timm
+
     # Its head is dropped: don't build it in full.
     net: Any = timm.create_model(name, pretrained=False, in_chans=1, mlp_ratio=1 / 4096)
     return _vgg(list(net.features), net.num_features)
@@ -32,7 +35,9 @@ def vgg(name: str) -> Staged:
 
 def vgg16_half() -> Staged:
     """`vgg("vgg16_bn")` with half the channels: a quarter of the work."""
-    layers = [c if isinstance(c, str) else c // 2 for c in cfgs["vgg16"]]
+    from timm.models.vgg import VGG
+
+    layers = [c if isinstance(c, str) else c // 2 for c in PLAN]
     norm: Any = nn.BatchNorm2d
     net = VGG(layers, in_chans=1, norm_layer=norm, mlp_ratio=1 / 4096)
     return _vgg(list(net.features), net.num_features)
@@ -48,7 +53,7 @@ def vgg16_dropout(share: int = 1) -> Staged:
     """
     layers: list[nn.Module] = []
     channels = 1
-    for c in cfgs["vgg16"]:
+    for c in PLAN:
         if isinstance(c, str):
             layers.append(nn.MaxPool2d(2))
         else:

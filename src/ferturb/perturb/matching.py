@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int64
-from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
 from ferturb.perturb.clusters import ONES, renamed, sums_over
 
@@ -20,6 +19,8 @@ def matched(
     So cluster j is the same part of the face in every map, also where a cluster's middle lies
     near the face's and its angle (`by_position`) says little.
     """
+    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
+
     pairs = labels * k + reference
     overlaps = sums_over(pairs, ONES, k * k).reshape(-1, k, k)
     names = np.array([linear_sum_assignment(o, maximize=True)[1] for o in overlaps], np.int64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 
 from ferturb.base.errors import FerturbError, first_line
@@ -23,6 +22,8 @@ def of_timm(name: str, weights: Path, classes: int, channels: int = 3) -> Opened
     A safetensors file, or one of torch's that holds tensors alone (``weights_only``); anything
     else, and weights of another network, raise `FerturbError`.
     """
+    import timm
+
     try:
         network = timm.create_model(name, False, num_classes=classes, in_chans=channels)
     except Exception as error:
