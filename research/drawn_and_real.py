@@ -111,7 +111,8 @@ def main() -> None:
     places, here = listed.places(test)
     true[here] = listed.labels[places]
     judges = {run.name: judge(run, true, options.keep) for run in map(Run.open, options.runs)}
-    right = {name: r["people"] for name, r in right_when_hidden(judges, faces).items()}
+    ways = {"whole"}.union(*DRAWN.values())
+    right = {name: r["people"] for name, r in right_when_hidden(judges, faces, ways=ways).items()}
     kept = true >= 0
     kept[here] = False
     unlisted = np.flatnonzero(kept)

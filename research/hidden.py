@@ -7,7 +7,7 @@ what others have reported: the lower half of the picture grey. The seeds are non
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,25 +59,33 @@ def grey_rows(
     return hidden
 
 
-def hidden_faces(faces: Faces, split: str = "test") -> Iterator[tuple[str, UInt8[Tensor, "n h w"]]]:
-    """The faces of a split, hidden in each of `WAYS`, and with grey rows."""
+def hidden_faces(
+    faces: Faces, split: str = "test", ways: Collection[str] = (*WAYS, GREY_ROWS)
+) -> Iterator[tuple[str, UInt8[Tensor, "n h w"]]]:
+    """The faces of a split, hidden in some ways (all of `WAYS`, and with grey rows)."""
     part = faces.split(split)
     chosen = torch.nonzero(faces.splits == SPLITS.index(split)).flatten()
     landmarks = landmarks_of(faces).select(chosen)
     for name, change in WAYS.items():
+        if name not in ways:
+            continue
         shown = part
         if change:
             shown = alter(part, replace(DatasetConfig(), **change), landmarks)
         yield name, shown.images
-    yield GREY_ROWS, grey_rows(part.images)
+    if GREY_ROWS in ways:
+        yield GREY_ROWS, grey_rows(part.images)
 
 
 def right_when_hidden(
-    judges: Mapping[str, Judge], faces: Faces, split: str = "test"
+    judges: Mapping[str, Judge],
+    faces: Faces,
+    split: str = "test",
+    ways: Collection[str] = (*WAYS, GREY_ROWS),
 ) -> dict[str, dict[str, Right]]:
     """By model and measure: which faces of the split are right, hidden in each way."""
     right: dict[str, dict[str, Right]] = {}
-    for way, images in hidden_faces(faces, split):
+    for way, images in hidden_faces(faces, split, ways):
         for model, judge in judges.items():
             for measure, found in judge(images).items():
                 right.setdefault(model, {}).setdefault(measure, {})[way] = found
