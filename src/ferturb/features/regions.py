@@ -92,9 +92,10 @@ class Geometry:
         """The pixels in the convex hull of some points, dilated by `margin` units."""
         directions, places = _directions(self.size, self.points.device)
         support = (self.points[:, list(index)] @ directions).amax(1) + margin * self.unit[:, None]
-        inside = torch.ones(len(support), places.shape[0], dtype=torch.bool, device=support.device)
-        for k in range(DIRECTIONS):
-            inside &= places[:, k] <= support[:, k, None]
+        inside = support.new_ones(len(support), places.shape[1], dtype=torch.bool)
+        within = torch.empty_like(inside)
+        for place, reach in zip(places, support.T, strict=True):
+            inside &= torch.le(place, reach[:, None], out=within)
         return inside.view(-1, *self.size)
 
     def beyond(
@@ -210,9 +211,9 @@ def region(
 @functools.lru_cache(maxsize=8)
 def _directions(
     size: tuple[int, int], device: torch.device
-) -> tuple[Float[Tensor, "2 k"], Float[Tensor, "hw k"]]:
+) -> tuple[Float[Tensor, "2 k"], Float[Tensor, "k hw"]]:
     """The directions, and how far each pixel lies in each of them."""
     directions = torch.tensor(NORMALS).T.contiguous()
     rows, columns = torch.meshgrid(*(torch.arange(s).float() for s in size), indexing="ij")
     places = torch.stack([columns.flatten(), rows.flatten()], 1) @ directions
-    return directions.to(device), places.to(device)
+    return directions.to(device), places.T.contiguous().to(device)
