@@ -31,7 +31,7 @@ from torch.nn.functional import normalize
 from ferturb.base.config import choose
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import FACE_SIZE
-from ferturb.features.hulls import DIRECTIONS, NORMALS
+from ferturb.features.hulls import NORMALS
 from ferturb.features.landmarks import complete
 from ferturb.features.points import COUNT, GROUPS, IBUG, OUTLINE
 
