@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -55,10 +56,7 @@ def random_regions(
     centres = torch.stack([index % w, index // w], 1).double()
     rank = _from_centre_outwards(centres, size, draws)
     rank = rank + (~allowed).double() * 1e6
-    order = rank.argsort(dim=1, stable=True)
-    taken = torch.arange(h * w)[None, :] < area.cpu()[:, None]
-    region = torch.zeros(n, h * w, dtype=torch.bool).scatter_(1, order, taken)
-    return region.view(n, h, w).to(area.device)
+    return _lowest(rank, area.cpu()).view(n, h, w).to(area.device)
 
 
 def control_regions(
@@ -78,6 +76,17 @@ def control_regions(
     if bool(beside.any()):
         found = found | random_regions(beside, size, seed + 1, ~face, keys)
     return found
+
+
+def _lowest(rank: Float[Tensor, "n hw"], count: Int64[Tensor, " n"]) -> Bool[Tensor, "n hw"]:
+    """True for so many of the lowest ranks of each row; of equal ones for the first."""
+    found = np.zeros(rank.shape, bool)
+    for row, k, taken in zip(rank.numpy(), count.tolist(), found, strict=True):
+        if k:
+            last = np.partition(row, k - 1)[k - 1]
+            np.less(row, last, out=taken)
+            taken[np.flatnonzero(row == last)[: k - np.count_nonzero(taken)]] = True
+    return torch.from_numpy(found)
 
 
 def _of_keys(
