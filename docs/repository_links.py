@@ -13,7 +13,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-_LINK = re.compile(r"(?<=\]\()\.\./(?!\.)([\w./-]+\.(?:csv|json|cff))(?=\))")
+_LINK = re.compile(r"(?<=\]\()\.\./(?!\.)([\w./-]+\.(?:csv|json|cff|html))(?=\))")
 
 
 def on_files(files: Files, config: Any) -> Files:
