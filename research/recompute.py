@@ -42,6 +42,8 @@ LACKING = {
     "onnx_parity.csv": "exported files",
     "priors.csv": "what ships, by prior",
     "abstention.csv": "what ships, on noise and hidden faces",
+    "drawn_and_real.csv": "twelve networks, on lists of faces that may not be given away",
+    "drawn_and_real_correlation.csv": "the same",
     "hidden_really.csv": "what ships, on lists of faces that may not be given away",
 }
 """Tables of which no logits are stored -> whose they would be."""
