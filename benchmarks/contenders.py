@@ -105,15 +105,16 @@ def onnx_bytes(module: torch.nn.Module, format: str, some: np.ndarray) -> bytes:
 
 
 def opened(path: Path, threads: int) -> Run:
+    """A file's last output: of a model with two heads the one that learnt FER2013's labels."""
     model = OnnxModel(path, threads)
-    return lambda faces: model.run({"faces": faces})[0]
+    return lambda faces: model.run({"faces": faces})[-1]
 
 
 def ours(files: dict[str, Path], threads: int, faces: np.ndarray) -> list[Contender]:
     """Every pretrained model that exists, in torch and in onnxruntime."""
     found = []
     for name in [n for n in NAMES if f"{n}|float32" in files]:
-        run = load_calibrated(name).predict_proba
+        run = load_calibrated(name).with_head("label").predict_proba
         found.append(local(name, True, "torch float32", run, faces))
     for key, path in files.items():
         name, format = key.split("|")

