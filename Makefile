@@ -10,7 +10,7 @@ READY   = $(VENV)/.ready
 
 # One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
 # environment says: some hundred processes start.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal --quiet
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
 
 .PHONY: setup study test check types tests fast-tests audit lock bench docs clean
 

@@ -45,7 +45,7 @@ def test_every_table_of_networks_is_named_once() -> None:
         *("alignment", "cluster_evidence", "deployment", "face_detectors", "landmarks"),
         *("landmarks_calibration", "landmarks_risk_coverage", "landmarks_speed"),
         *("attention_on_faces", "page_attack", "released", "reliability"),
-        *("predict_speed", "saliency_faithfulness", "saliency_randomised"),
+        *("predict_speed", "scale", "saliency_faithfulness", "saliency_randomised"),
     }
     there = {path.name for path in RESULTS.glob("*.csv")} - {f"{name}.csv" for name in others}
     assert not set(TABLES) & set(LACKING)
