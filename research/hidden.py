@@ -38,6 +38,7 @@ WAYS: dict[str, dict[str, Any]] = {
 """What is changed of the `DatasetConfig`, by a name for tables."""
 
 GREY_ROWS = "rows 25 to 47 grey"
+EVERY_WAY = (*WAYS, GREY_ROWS)
 MEANS: dict[str, tuple[str, ...]] = {
     "mean of features left out": tuple(f"without {f}" for f in FEATURES),
     "mean of features left out, inpainted": tuple(f"without {f}, inpainted" for f in FEATURES),
@@ -60,9 +61,9 @@ def grey_rows(
 
 
 def hidden_faces(
-    faces: Faces, split: str = "test", ways: Collection[str] = (*WAYS, GREY_ROWS)
+    faces: Faces, split: str = "test", ways: Collection[str] = EVERY_WAY
 ) -> Iterator[tuple[str, UInt8[Tensor, "n h w"]]]:
-    """The faces of a split, hidden in some ways (all of `WAYS`, and with grey rows)."""
+    """The faces of a split, hidden in some ways (`EVERY_WAY` unless said otherwise)."""
     part = faces.split(split)
     chosen = torch.nonzero(faces.splits == SPLITS.index(split)).flatten()
     landmarks = landmarks_of(faces).select(chosen)
@@ -81,7 +82,7 @@ def right_when_hidden(
     judges: Mapping[str, Judge],
     faces: Faces,
     split: str = "test",
-    ways: Collection[str] = (*WAYS, GREY_ROWS),
+    ways: Collection[str] = EVERY_WAY,
 ) -> dict[str, dict[str, Right]]:
     """By model and measure: which faces of the split are right, hidden in each way."""
     right: dict[str, dict[str, Right]] = {}

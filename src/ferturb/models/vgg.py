@@ -14,7 +14,7 @@ from ferturb.base.config.network import VggShape
 from ferturb.models.stages import Staged, he_normal
 
 PLAN = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M")
-"""Channels of VGG16's convolutions (the paper's configuration D); M is a max pool."""
+"""Channels of VGG16's convolutions (configuration D of its authors); M is a max pool."""
 
 
 def vgg(name: str) -> Staged:
