@@ -22,11 +22,17 @@ def on_files(files: Files, config: Any) -> Files:
     for page in files.documentation_pages():
         if page.src_uri.endswith(".md"):
             wanted |= set(_LINK.findall(page.content_string))
-    for path in sorted(wanted):
-        if (ROOT / path).is_file():
-            source = str(ROOT / path)
-            files.append(File.generated(config, f"files/{path}", abs_src_path=source))
+    for path in sorted({found for link in wanted for found in _needed(link)}):
+        source = str(ROOT / path)
+        files.append(File.generated(config, f"files/{path}", abs_src_path=source))
     return files
+
+
+def _needed(link: str) -> list[str]:
+    """The file that is linked; of a page everything in its folder, which it links to in turn."""
+    file = ROOT / link
+    there = file.parent.rglob("*") if file.suffix == ".html" else [file]
+    return [found.relative_to(ROOT).as_posix() for found in there if found.is_file()]
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:

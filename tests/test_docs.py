@@ -111,6 +111,9 @@ def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
     for page in DOCS.glob("*.md"):
         for path in re.findall(r"\]\(\.\./([\w./-]+)\)", page.read_text(encoding="utf-8")):
             assert (site / "files" / path).read_bytes() == (ROOT / path).read_bytes()
+    for page in (site / "files").rglob("*.html"):
+        for path in re.findall(r'href="(?!#)([^":]+)"', page.read_text(encoding="utf-8")):
+            assert (page.parent / path).is_file(), f"{page} has no {path}"
 
 
 CHROMIUM = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
