@@ -49,7 +49,7 @@ NAMES: dict[str, str] = {
 """The pretrained models and what each is for."""
 
 _BATCH = 16
-"""Faces that are computed together; the parts of an array are shared out among threads."""
+"""Faces that are computed together, unless said; the parts are shared out among threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,14 +140,17 @@ class PretrainedModel:
         run: Callable[[np.ndarray], Sequence[np.ndarray]],
         made: About | None = None,
         threads: int = 1,
+        batch: int = _BATCH,
     ) -> None:
         """`run` maps uint8 (b, 48, 48) to float32 (b, 7) of each head of `made`, the model as it
-        was made (None: `about`, which is how it is used). So many `threads` run at a time."""
+        was made (None: `about`, which is how it is used), for b of at most `batch`. So many
+        `threads` run at a time."""
         self.about = about
         self.backend = backend
         self._run = run
         self._made = made or about
         self._threads = threads
+        self._batch = batch
 
     def with_head(self, head: str) -> PretrainedModel:
         """The same model with another head's probabilities: `votes` or `label`.
@@ -172,7 +175,9 @@ class PretrainedModel:
         return self._used_as(about)
 
     def _used_as(self, about: About) -> PretrainedModel:
-        return PretrainedModel(about, self.backend, self._run, self._made, self._threads)
+        return PretrainedModel(
+            about, self.backend, self._run, self._made, self._threads, self._batch
+        )
 
     @property
     def name(self) -> str:
@@ -193,7 +198,7 @@ class PretrainedModel:
     def predict_heads(self, faces: Any) -> dict[str, Float32[np.ndarray, "n 7"]]:
         """The same of every head, each for the prior that it was calibrated for."""
         array, heads = faces_of(faces), self._made.heads
-        batches = [array[i : i + _BATCH] for i in range(0, len(array), _BATCH)]
+        batches = [array[i : i + self._batch] for i in range(0, len(array), self._batch)]
         parts = shared_out(self._run, batches, self._threads)
         if not parts:
             return {head: np.zeros((0, len(EMOTIONS)), np.float32) for head in heads}
@@ -203,12 +208,15 @@ class PretrainedModel:
         return f"PretrainedModel({self.name!r}, backend={self.backend!r})"
 
 
-def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> PretrainedModel:
+def load_pretrained(
+    name: str | Path = "clean", threads: int | None = None, batch: int = _BATCH
+) -> PretrainedModel:
     """A model that is ready to predict, without a network connection and without torch.
 
     `name` is one of `NAMES`, an ONNX file that `ferturb export` wrote, or ``hf:OWNER/NAME``, which
     is fetched from the Hugging Face hub (`ferturb.predict.hub`); anything else raises
-    `FerturbError`. So many `threads` share out the faces of an array (None: one a core).
+    `FerturbError`. So many `threads` share out the faces of an array (None: one a core), `batch` of
+    them computed together.
     """
     path = require_path("a model's name or file", name).expanduser()
     if isinstance(name, str) and name.startswith(PREFIX):
@@ -227,7 +235,7 @@ def load_pretrained(name: str | Path = "clean", threads: int | None = None) -> P
     at_once = threads_of(threads)
     model = OnnxModel(path, 1)
     about = About.from_dict(model.meta, path)
-    return PretrainedModel(about, "onnxruntime", partial(_run, model), threads=at_once)
+    return PretrainedModel(about, "onnxruntime", partial(_run, model), threads=at_once, batch=batch)
 
 
 def _run(model: OnnxModel, faces: np.ndarray) -> list[np.ndarray]:
