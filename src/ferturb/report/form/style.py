@@ -166,16 +166,17 @@ def panels_on(figure: Figure, count: int, most: int, sharey: bool = False) -> li
     return list(grid[:count])
 
 
-def png_of(figure: Figure, paper: str = "white") -> bytes:
-    """A figure as PNG: the same figure gives the same bytes."""
-    out = io.BytesIO()
+def png_of(figure: Figure, paper: str = "white", effort: int = 6) -> bytes:
+    """A figure as PNG, compressed with an effort of 1 … 9: the same figure gives the same bytes."""
+    out, pillow = io.BytesIO(), {"compress_level": effort}
     with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="png", dpi=DPI, facecolor=paper)
+        figure.savefig(out, format="png", dpi=DPI, facecolor=paper, pil_kwargs=pillow)
     return out.getvalue()
 
 
 def prints_of(figure: Figure) -> Prints:
     """A figure for the page, which is used up: afterwards it is the dark one."""
     light = png_of(figure)
+    figure.set_layout_engine("none")  # both are laid out alike
     darken(figure)
-    return Prints(light, png_of(figure, DARK_PAPER))
+    return Prints(light, png_of(figure, DARK_PAPER, effort=1))  # only the page shows it, made small
