@@ -27,8 +27,10 @@ SLOW = {"nothing": "", "half a header": "GET / HT", "headers, no end": HALF, "on
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    """A server that looks often at what its connections wait for."""
     app = web.create_app({"tiny": load_pretrained("tiny", threads=1)}, threads=1)
-    with serving(app) as found:
+    with pytest.MonkeyPatch.context() as patch, serving(app) as found:
+        patch.setattr(connections, "_EVERY", 0.05)
         yield urlsplit(found).netloc
 
 
@@ -186,7 +188,7 @@ def test_a_failure_in_the_server_has_them_too(
 def test_a_second_request_on_a_connection_has_its_own_time(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEADER_PATIENCE", 0.5)
+    monkeypatch.setattr(connections, "HEADER_PATIENCE", 0.3)
     with opened(address, BODY + QUESTION) as client:
         assert answer(client)[0] == 200
         client.sendall(b"GET /api/ab")
