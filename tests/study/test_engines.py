@@ -30,7 +30,7 @@ from ferturb.study.shared_folder import mark, not_shared
 from ferturb.study.status import standings
 from ferturb.study.study import _write_study, run_study
 
-EPOCHS = 12
+EPOCHS = 8
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_study_on_ray_survives_the_death_of_the_node_it_trains_on(
     def kill_once(jobs: Sequence[Job]) -> None:
         """The node dies in the middle of the first run, and another one comes."""
         run = jobs[0].run
-        if len(nodes) == 1 and run.progress().get("epoch", 0) > 2:
+        if len(nodes) == 1 and run.progress().get("epoch", 0) > 1:
             cluster.remove_node(nodes[0], allow_graceful=False)
             assert not run.done
             nodes.append(cluster.add_node(num_cpus=1, **small))
@@ -96,7 +96,7 @@ def test_a_study_on_ray_survives_the_death_of_the_node_it_trains_on(
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     try:
         with Engine("ray").opened(tmp_path / "study") as executor:
-            executor.poll_seconds = 0.1  # type: ignore[misc]
+            executor.poll_seconds = 0.05  # type: ignore[misc]
             outcome = run_study(study, tmp_path / "study", faces, "cpu", executor, kill_once)
     finally:
         ray.shutdown()
@@ -112,6 +112,7 @@ def test_a_study_in_jobs_of_submitit(known: tuple[Study, Faces, Path], tmp_path:
     study, faces, expected = known
     states: list[list[str]] = []
     with Engine("slurm", slurm=("cluster=local",)).opened(tmp_path / "study") as executor:
+        executor.poll_seconds = 0.1  # type: ignore[misc]
         outcome = run_study(
             study,
             tmp_path / "study",
