@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,19 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chromium import in_chromium, launched
 from ferturb.base.emotions import EMOTIONS
 from ferturb.web import server as web
 from made_photos import encoded, portrait
 from served_page import serving, two_models
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium here: apt install chromium, or set FERTURB_CHROMIUM"
-    ),
-]
+pytestmark = [pytest.mark.slow, in_chromium]
 expect = sync_api.expect
 Open = Callable[..., Any]
 RESULT = "#result:not([hidden])"
@@ -37,14 +30,8 @@ RESULT = "#result:not([hidden])"
 def browser() -> Iterator[Any]:
     expect.set_options(timeout=20_000)
     with sync_api.sync_playwright() as playwright:
-        # No sandbox: it can't be had as root in a container, and only our own page is opened.
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream",
-            ],
+        browser = launched(
+            playwright, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
         )
         yield browser
         browser.close()
@@ -58,28 +45,50 @@ def two() -> Iterator[str]:
         yield address
 
 
+def watched(page: Any) -> Any:
+    """A tab that notes every error, and every request to another place than `page.here`."""
+    page.here, page.wrong = "", []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((page.here, "blob:")) else page.wrong.append(r.url),
+    )
+    return page
+
+
+@pytest.fixture(scope="module")
+def plain(browser: Any) -> Any:
+    """The tab of all tests that want nothing special: a new one takes longer than most of them."""
+    return watched(browser.new_context(reduced_motion="reduce").new_page())
+
+
 @pytest.fixture
-def opened(browser: Any, two: str) -> Iterator[Open]:
+def opened(browser: Any, plain: Any, two: str) -> Iterator[Open]:
     """Opens the page; afterwards there must be no error and no request to anywhere else."""
-    contexts, wrong = [], []
+    pages = []
 
     def open_page(width: int = 1280, height: int = 860, address: str = two, **options: Any) -> Any:
         size = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((address, "blob:")) else wrong.append(r.url),
-        )
+        if options:
+            context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
+            page = watched(context.new_page())
+        else:
+            page = plain
+            page.set_viewport_size(size)
+            page.mouse.move(0, 0)
+        pages.append(page)
+        page.here, page.wrong = address, []
         page.goto(address)
         expect(page.locator("body[data-ready]")).to_be_attached()
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    wrong = [what for page in pages for what in page.wrong]
+    for page in pages:
+        if page is plain:
+            page.goto("about:blank")
+        else:
+            page.context.close()
     assert wrong == []
 
 
