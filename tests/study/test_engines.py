@@ -33,6 +33,12 @@ from ferturb.study.study import _write_study, run_study
 EPOCHS = 8
 
 
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a study's report is like is not what this is about."""
+    monkeypatch.setattr("ferturb.study.study.build_report", lambda folder, _: folder / "none.html")
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Faces, Path]]:
     """A study of two runs of which the second needs the first, its faces, and its runs' folder as

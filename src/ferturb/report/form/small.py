@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import KDTree
+from scipy import spatial
 
 COLOURS = 256
 _FREQUENT = 64
@@ -45,7 +46,8 @@ def _indexed(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         others = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
         palette = np.concatenate([palette[:_FREQUENT], others])
     nearest = np.zeros(1 << 24, np.uint8)
-    nearest[colours] = KDTree(palette).query(_rgb(colours))[1]
+    tree: Any = spatial.KDTree
+    nearest[colours] = tree(palette).query(_rgb(colours))[1]
     return palette, nearest[codes]
 
 
