@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ferturb.base.allocation import keep_freed_memory
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
 
 
 def prepare_process(device: str, threads: int | None = None) -> torch.device:
-    """Set up this process for training: the device, torch's threads, denormal numbers off.
+    """Set up this process for training: the device, torch's threads, denormal numbers off, freed
+    memory kept (`ferturb.base.allocation`).
 
     Denormal numbers (below 1e-38) are computed tens of times slower on most CPUs and carry
     nothing a network learns from. An unknown or missing device raises `FerturbError`.
@@ -24,6 +26,7 @@ def prepare_process(device: str, threads: int | None = None) -> torch.device:
             "give cpu, or cuda where torch sees a GPU"
         ) from error
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(require_whole("threads", threads, 1, 1024))
     return chosen
