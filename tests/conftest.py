@@ -15,11 +15,14 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from ferturb.base.allocation import keep_freed_memory  # noqa: E402
 from ferturb.base.config import DatasetConfig  # noqa: E402
 from ferturb.data.faces import Faces  # noqa: E402
 from ferturb.data.sources import load_faces  # noqa: E402
 from ferturb.models.backbones import BACKBONES  # noqa: E402
 from ferturb.models.compact import compact  # noqa: E402
+
+keep_freed_memory()
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def near_groups(images: UInt8[Tensor, "n *c h w"]) -> list[list[int]]:
         found.append(torch.nonzero(correlation >= NEAR_CORRELATION) + start)
     rows, columns = torch.cat(found).T.numpy()
     size = (len(images), len(images))
-    pairs = coo_array((np.ones(len(rows), bool), (rows, columns)), size)  # type: ignore[no-untyped-call]
+    pairs = coo_array((np.ones(len(rows), bool), (rows, columns)), size)
     return _repeated(connected_components(pairs, directed=False)[1].tolist())
 
 

@@ -63,7 +63,7 @@ def _fit(
         return float(loss), gradient
 
     start = np.concatenate([[1.0], np.zeros(z.shape[1])])
-    found = minimize(  # type: ignore[no-untyped-call]
+    found = minimize(
         cost,
         start,
         jac=True,

@@ -19,7 +19,7 @@ def matched(
     So cluster j is the same part of the face in every map, also where a cluster's middle lies
     near the face's and its angle (`by_position`) says little.
     """
-    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
+    from scipy.optimize import linear_sum_assignment
 
     pairs = labels * k + reference
     overlaps = sums_over(pairs, ONES, k * k).reshape(-1, k, k)

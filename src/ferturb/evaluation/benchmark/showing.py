@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -132,7 +131,7 @@ def _places(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 def _distance(region: np.ndarray, face: np.ndarray) -> np.ndarray:
     """How far each pixel is from a region: below zero within; ties go to its middle."""
-    distance: Any = ndimage.distance_transform_edt  # type: ignore[attr-defined]
+    distance = ndimage.distance_transform_edt
     apart = distance(~region) - distance(region)
     inside = np.nonzero(region)
     middle = [part.mean() if len(part) else 0.0 for part in inside]

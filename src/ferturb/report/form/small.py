@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy import spatial
+from scipy.spatial import KDTree
 
 COLOURS = 256
 _FREQUENT = 64
@@ -46,8 +45,7 @@ def _indexed(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         others = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
         palette = np.concatenate([palette[:_FREQUENT], others])
     nearest = np.zeros(1 << 24, np.uint8)
-    tree: Any = spatial.KDTree
-    nearest[colours] = tree(palette).query(_rgb(colours))[1]
+    nearest[colours] = KDTree(palette).query(_rgb(colours))[1]
     return palette, nearest[codes]
 
 
