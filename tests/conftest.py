@@ -8,6 +8,7 @@ import shape_checks
 
 shape_checks.install(["ferturb", "research"])  # before the first import of ferturb
 
+import gc  # noqa: E402
 import os  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -23,6 +24,13 @@ from ferturb.models.backbones import BACKBONES  # noqa: E402
 from ferturb.models.compact import compact  # noqa: E402
 
 keep_freed_memory()
+gc.set_threshold(20_000, 20, 20)  # a test makes more than the 700 objects that Python waits for
+
+
+def pytest_collection_finish() -> None:
+    """What is there for all tests need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

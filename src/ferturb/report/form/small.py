@@ -34,9 +34,14 @@ def small(png: bytes) -> bytes:
 
 def _indexed(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The chosen colours (k, 3) and which of them each pixel is nearest to; both uint8."""
-    counts = np.bincount(codes.ravel(), minlength=1 << 24)
-    colours = np.flatnonzero(counts)
-    frequent = colours[np.argsort(-counts[colours], kind="stable")]
+    seen = np.zeros(1 << 24, bool)
+    seen[codes] = True
+    colours = np.flatnonzero(seen)
+    place = np.empty(1 << 24, np.int32)  # of a colour among those
+    place[colours] = np.arange(len(colours))
+    where = place[codes]
+    counts = np.bincount(where.ravel())
+    frequent = colours[np.argsort(-counts, kind="stable")]
     unlike = frequent[np.sort(np.unique(frequent & _ALIKE, return_index=True)[1])]
     palette = _rgb(unlike)
     if len(palette) > COLOURS:  # chosen among single pixels of each, which takes no time
@@ -44,9 +49,8 @@ def _indexed(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chosen = each.quantize(rest, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         others = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
         palette = np.concatenate([palette[:_FREQUENT], others])
-    nearest = np.zeros(1 << 24, np.uint8)
-    nearest[colours] = KDTree(palette).query(_rgb(colours))[1]
-    return palette, nearest[codes]
+    nearest = KDTree(palette).query(_rgb(colours))[1].astype(np.uint8)
+    return palette, nearest[where]
 
 
 def _rgb(codes: np.ndarray) -> np.ndarray:
