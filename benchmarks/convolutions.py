@@ -14,15 +14,14 @@ import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 
-from ferturb.export.onnx import calibrated_onnx, example_faces
-from ferturb.export.torch_models import calibrated, calibrated_module
+from ferturb.export.one_look import graph_of
+from ferturb.export.onnx import example_faces
 from ferturb.export.winograd import with_winograd
 from ferturb.predict.onnx_session import OnnxModel
 from ferturb.predict.shipped import NAMES
@@ -40,14 +39,6 @@ def parsed() -> argparse.Namespace:
     add("--processor-time", action="store_true", help="in place of wall-clock: for a busy machine")
     add("--json", action="store_true")
     return parser.parse_args()
-
-
-def graph(name: str) -> onnx.ModelProto:
-    """A shipped network that looks once."""
-    module, about = calibrated_module(name)
-    once = replace(about, augmentation="none", others={})
-    network = module.model if len(about.heads) == 1 else module.model.answering(about.head)
-    return calibrated_onnx(calibrated(network, once), once)
 
 
 def opened(model: onnx.ModelProto, folder: Path, name: str) -> OnnxModel:
@@ -69,7 +60,7 @@ def main() -> None:
     rows = []
     with TemporaryDirectory() as folder:
         for name in options.models:
-            direct = graph(name)
+            direct, _ = graph_of(name)
             pair = [
                 opened(model, Path(folder), f"{name}-{i}.onnx")
                 for i, model in enumerate((direct, with_winograd(direct)))

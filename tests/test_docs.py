@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import ferturb
+from chromium import in_chromium, launched
 from made_photos import encoded, portrait
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,16 +117,13 @@ def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
             assert (page.parent / path).is_file(), f"{page} has no {path}"
 
 
-CHROMIUM = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt install chromium")
+@in_chromium
 def test_it_can_be_searched_from_a_disk(site: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     asked: list[str] = []
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(playwright)
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto((site / "index.html").as_uri())

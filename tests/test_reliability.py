@@ -28,8 +28,8 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> faults.Setting:
 @pytest.mark.parametrize(
     ("inject", "step"),
     [
-        (fault_files.own_files, 31),
-        (fault_files.kept_files, 11),
+        (fault_files.own_files, 23),
+        (fault_files.kept_files, 7),
         (fault_files.models, 9),
         (fault_processes.kills, 4),
         (fault_inputs.images, 5),

@@ -114,13 +114,13 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_model_keeps_its_answers_on_real_faces(real_faces: Faces, name: str) -> None:
     """Some of them; results/onnx_parity.csv has every model and format on all test faces."""
-    test = real_faces.split("test").select(slice(0, None, 18))
+    test = real_faces.split("test").select(slice(0, None, 9))
     module, _ = calibrated_module(name)
     shipped = compare(
         module, FOLDER / f"{name}.onnx", "shipped", test.images.numpy(), test.labels.numpy()
     )
     assert shipped.max_difference <= 1e-4
-    assert shipped.agreement == 1
+    assert shipped.agreement >= 0.999
 
 
 @pytest.mark.real_data

@@ -32,9 +32,9 @@ from strong_faces import strong_faces
 @pytest.mark.slow
 def test_the_matrix_names_the_planted_features(tmp_path: Path) -> None:
     """The networks and the rate of the study `quick`."""
-    images, labels = strong_faces(1000, seed=1)
+    images, labels = strong_faces(1400, seed=1)
     splits = torch.zeros(len(labels), dtype=torch.uint8)
-    splits[-100:] = 1
+    splits[-140:] = 1
     faces = Faces(images, labels, splits, tuple(map(str, range(len(labels)))), "strong faces")
     views = training_inputs(METHOD_PRESETS["features-left-out"], faces)
     torch.manual_seed(0)
@@ -47,12 +47,12 @@ def test_the_matrix_names_the_planted_features(tmp_path: Path) -> None:
     model = Classifier.load(tmp_path / MODEL)
     options = AblationOptions(features=PARTS, controls=1, seed=1)
     measured = ablate(model, images, labels, find_landmarks(images), options)
-    assert (measured.whole.predicted == measured.labels).mean() > 0.65
-    # Accuracy, which sees only what tips a decision, is the weaker of the two. Seeds 0 to 2 hit
-    # 3 to 6 and 7 to 9, with at most one and three false alarms.
-    for measure, least in (("accuracy", 3), ("probability", 6)):
+    assert (measured.whole.predicted == measured.labels).mean() > 0.75
+    # Accuracy, which sees only what tips a decision, is the weaker of the two. Seeds 0 to 2 hit 4
+    # and 8 to 9, with at most one false alarm each.
+    for measure, least, share in (("accuracy", 3, 1 / 2), ("probability", 6, 2 / 5)):
         found = judged(matrix(measured, measure))
         counts = tally(found)
         said = {key: verdict for key, verdict in found.items() if verdict != "right"}
         assert counts["hit"] >= least, (measure, said)
-        assert counts["false alarm"] <= counts["hit"] / 2, (measure, said)  # blindly: 19 to 23
+        assert counts["false alarm"] <= share * counts["hit"], (measure, said)  # blindly: 19 to 23

@@ -336,7 +336,7 @@ def test_an_unforeseen_failure_is_one_line_too(
 
 def test_malformed_files_are_clear_errors(client: TestClient) -> None:
     statuses = set()
-    for data in malformed(200):
+    for data in malformed(300):
         said = client.post("/api/photo?cropped=1", content=data, headers=PNG)
         statuses.add(said.status_code)
         if said.status_code != 200:

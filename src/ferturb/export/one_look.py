@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.storage import write_bytes
@@ -24,7 +25,7 @@ from ferturb.export.winograd import with_winograd
 from ferturb.models.class_names import classes_of
 from ferturb.models.wrapped import Wrapped
 from ferturb.predict.onnx_session import sealed
-from ferturb.predict.shipped import PretrainedModel, load_pretrained
+from ferturb.predict.shipped import About, PretrainedModel, load_pretrained
 
 _TOGETHER = 64
 """Faces a matrix product; larger ones are no faster."""
@@ -35,19 +36,28 @@ def one_look(source: str | Path, name: str | None = None, threads: int | None = 
 
     Of a model with two heads the one that learnt labels. `FerturbError` for anything else.
     """
-    module, about = calibrated_module(source)
-    label = about.of("label" if "label" in about.heads else about.head)
-    once = replace(label, augmentation="none", others={})
-    network: Any = module.model
-    if len(about.heads) > 1:
-        network = network.answering(label.head)
-    written = with_winograd(calibrated_onnx(calibrated(network, once), once))
+    graph, about = graph_of(source)
+    written = with_winograd(graph)
     content = sealed(written.SerializeToString())
     path = cache_folder() / "one-look" / f"{hashlib.sha256(content).hexdigest()[:16]}.onnx"
     if not path.is_file():
         write_bytes(path, content)
     model = load_pretrained(path, threads, _TOGETHER)
     return Wrapped(partial(asked, model), classes_of(EMOTIONS), name=name or about.name)
+
+
+def graph_of(source: str | Path) -> tuple[onnx.ModelProto, About]:
+    """The graph of such a model, its convolutions as they are, and what is known of the model.
+
+    Takes and raises what `one_look` does.
+    """
+    module, about = calibrated_module(source)
+    label = about.of("label" if "label" in about.heads else about.head)
+    once = replace(label, augmentation="none", others={})
+    network: Any = module.model
+    if len(about.heads) > 1:
+        network = network.answering(label.head)
+    return calibrated_onnx(calibrated(network, once), once), about
 
 
 def asked(model: PretrainedModel, faces: np.ndarray) -> np.ndarray:
