@@ -35,3 +35,21 @@ def test_whether_a_folder_is_held_can_be_asked_without_holding_it(tmp_path: Path
     assert not held(tmp_path)
     with alone(tmp_path, "training"):
         assert held(tmp_path)
+
+
+def test_to_look_whether_it_is_held_keeps_nobody_from_holding_it(tmp_path: Path) -> None:
+    looks = (
+        "import sys; from pathlib import Path; from ferturb.base.locks import held\n"
+        "(Path(sys.argv[1]) / 'ready').touch()\n"
+        "while True: held(Path(sys.argv[1]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", looks, str(tmp_path)]) as looking:
+        try:
+            while not (tmp_path / "ready").exists():
+                assert looking.poll() is None
+            for _ in range(300):
+                (tmp_path / ".lock").touch()
+                with alone(tmp_path, "training"):
+                    pass
+        finally:
+            looking.kill()

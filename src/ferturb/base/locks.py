@@ -9,6 +9,9 @@ from pathlib import Path
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import writing
 
+_PATIENCE_SECONDS = 1.0
+"""Longer than `held` takes: it must hold a folder to see whether another one does."""
+
 
 @contextlib.contextmanager
 def alone(folder: Path, doing: str) -> Iterator[None]:
@@ -21,9 +24,9 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
     path = folder / ".lock"
     with writing(path):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, blocking=False)
+        lock = FileLock(path, timeout=_PATIENCE_SECONDS)
         try:
-            lock.acquire()
+            lock.acquire(poll_interval=0.02)
         except Timeout:
             raise FerturbError(
                 f"another process is {doing} {folder}; wait for it or stop it first"
