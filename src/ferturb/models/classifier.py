@@ -19,6 +19,7 @@ from ferturb.base.reading import reading
 from ferturb.base.tensors import load_tensors, save_tensors
 from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
+from ferturb.models.layout import layout_of
 from ferturb.models.local_maps import LocalMaps
 
 MEAN, STD = 0.5077, 0.2551
@@ -56,6 +57,7 @@ class Classifier(nn.Module):
             self.backbone.tail = nn.Sequential(self.backbone.tail, local)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS) * len(config.heads))
+        self.layout = layout_of(self)
         self.answering(config.heads[0])
 
     def answering(self, *heads: str | None) -> Classifier:
@@ -112,7 +114,7 @@ class Classifier(nn.Module):
     def scaled(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Faces as the backbone takes them."""
         x = faces / 255 if self.config.uncentred else (faces - MEAN) / STD
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.contiguous(memory_format=self.layout)
 
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
         x = self.scaled(faces)

@@ -117,7 +117,7 @@ def train(
 def network_of(training: Training) -> Classifier:
     """The training's network on its device, laid out as convolutions like it; all heads answer."""
     network = training.classifier.answering(None)
-    return network.to(training.device).to(memory_format=torch.channels_last)
+    return network.to(training.device).to(memory_format=network.layout)
 
 
 def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:
