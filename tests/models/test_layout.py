@@ -34,10 +34,10 @@ def test_narrow_strided_convolutions_get_true_gradients(channels: int, stride: i
 def test_narrow_networks_train_with_the_gradients_of_float64(tiny: str) -> None:
     torch.manual_seed(0)
     single = Classifier(ModelConfig(tiny))
-    assert single.layout == torch.contiguous_format
+    assert layout_of(single) == torch.contiguous_format
     double = Classifier(ModelConfig(tiny)).double()
     double.load_state_dict(single.state_dict())
-    single.to(memory_format=single.layout)
+    single.to(memory_format=layout_of(single))
     faces, labels = torch.rand(16, 1, 32, 32), torch.arange(16) % 7
     for network, own in ((single, faces), (double, faces.double())):
         F.cross_entropy(network(own), labels).backward()

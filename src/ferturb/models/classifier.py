@@ -57,7 +57,7 @@ class Classifier(nn.Module):
             self.backbone.tail = nn.Sequential(self.backbone.tail, local)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS) * len(config.heads))
-        self.layout = layout_of(self)
+        self._layout = layout_of(self)
         self.answering(config.heads[0])
 
     def answering(self, *heads: str | None) -> Classifier:
@@ -114,7 +114,7 @@ class Classifier(nn.Module):
     def scaled(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Faces as the backbone takes them."""
         x = faces / 255 if self.config.uncentred else (faces - MEAN) / STD
-        return x.contiguous(memory_format=self.layout)
+        return x.contiguous(memory_format=self._layout)
 
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
         x = self.scaled(faces)
