@@ -26,6 +26,9 @@ except ImportError:  # pragma: no cover
 Verbs = Mapping[str, Collection[str]]
 """Each verb, and those that may follow it."""
 
+Commands = Callable[[Sequence[str]], SubcommandApp]
+"""What parses a command that begins with these words."""
+
 _WIDEST = 100
 """Columns of a help text, at most; in more tyro puts boxes beside each other."""
 _HELP = ("-h", "--help")
@@ -41,7 +44,7 @@ _NOISE = re.compile(rf"\(default:(?:{_ANSI}|[\s│])*(?:None|False)?\)")
 _BLANK = re.compile(rf"^(?:{_ANSI})*│?(?:{_ANSI}| ){{10,}}│?(?:{_ANSI})*\n", re.MULTILINE)
 
 
-def run(commands: SubcommandApp, verbs: Verbs, arguments: Sequence[str]) -> None:
+def run(commands: Commands, verbs: Verbs, arguments: Sequence[str]) -> None:
     """Parse the arguments and call the verb that they name; what is wrong raises `FerturbError`."""
 
     def refuse(event: Any) -> None:
@@ -61,7 +64,7 @@ def run(commands: SubcommandApp, verbs: Verbs, arguments: Sequence[str]) -> None
         _call(commands, words)
 
 
-def help_text(commands: SubcommandApp, arguments: Sequence[str]) -> str:
+def help_text(commands: Commands, arguments: Sequence[str]) -> str:
     """What `--help` prints of a verb, without defaults that say nothing."""
     printed = _LikeStdout()
     before = os.environ.get("COLUMNS", "")
@@ -74,8 +77,9 @@ def help_text(commands: SubcommandApp, arguments: Sequence[str]) -> str:
     return _BLANK.sub("", _NOISE.sub(_spaces, printed.getvalue()))
 
 
-def _call(commands: SubcommandApp, arguments: Sequence[str]) -> None:
-    commands.cli(prog="ferturb", args=list(arguments), config=(FlagCreatePairsOff, DisallowNone))
+def _call(commands: Commands, arguments: Sequence[str]) -> None:
+    config = (FlagCreatePairsOff, DisallowNone)
+    commands(arguments).cli(prog="ferturb", args=list(arguments), config=config)
 
 
 class _LikeStdout(io.StringIO):
