@@ -27,6 +27,24 @@ keep_freed_memory()
 gc.set_threshold(20_000, 20, 20)  # a test makes more than the 700 objects that Python waits for
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, in each half: two processes get one each, and
+    what the first one that is done takes over from the other is short."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow, fast = [], []
+    for own in files.values():
+        is_slow = any(item.get_closest_marker("slow") for item in own)
+        (slow if is_slow else fast).append(own)
+    halves: tuple[list[pytest.Item], ...] = ([], [])
+    for number, own in enumerate(slow):
+        halves[number % 2].extend(own)
+    for own in fast:
+        min(halves, key=len).extend(own)
+    items[:] = halves[0] + halves[1]
+
+
 def pytest_collection_finish() -> None:
     """What is there for all tests need not be looked through for garbage again and again."""
     gc.collect()
