@@ -41,7 +41,7 @@ check: $(READY)
 	$(MAKE) --no-print-directory -j 2 types fast-tests
 
 types: $(READY)
-	nice -n 19 $(BIN)/mypy --num-workers 2
+	nice -n 19 $(BIN)/mypy
 
 tests: $(READY)
 	$(PYTEST)
