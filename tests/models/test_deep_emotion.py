@@ -25,7 +25,9 @@ def test_parameters_are_those_of_the_published_layers(name: str) -> None:
 def test_the_grid_is_torchs(corners: bool) -> None:
     theta = torch.randn(3, 2, 3, dtype=torch.float64)
     expected = F.affine_grid(theta, [3, 1, 9, 14], align_corners=corners)
-    torch.testing.assert_close(affine_grid(theta, (9, 14), corners), expected)
+    torch.testing.assert_close(
+        affine_grid(theta, (9, 14), corners), expected, rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"norm": True, "align_corners": True}])
