@@ -110,7 +110,7 @@ def test_mad_sets_the_published_rate_and_needs_maps(tiny: str) -> None:
         whole = local(x)
         local.drop_rate = 1.0
         assert torch.equal(local(x), whole)  # nothing is dropped in evaluation
-    assert MapDropout().attach(model) is None
+    assert not MapDropout().attach(model)
     assert local.drop_rate == 0.6
     assert maps.shape[1] == 2
     with pytest.raises(FerturbError, match="the network has none; give ModelConfig"):

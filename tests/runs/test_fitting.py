@@ -80,6 +80,27 @@ def test_measuring_leaves_nothing_and_gives_plausible_times(
     assert all(0 < seconds < 60 for seconds in (*speed.step.values(), speed.look, speed.end))
 
 
+@pytest.mark.parametrize(
+    ("network", "method"),
+    [
+        ("tiny", MethodConfig("eac", mirror="attention")),
+        ("tiny", MethodConfig("adl")),
+        ("emonext-narrow", MethodConfig("batch-attention")),
+        ("two-stage-compact-tiny", MethodConfig("two-stage")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+@pytest.mark.usefixtures("tiny")
+def test_methods_that_hook_into_the_network_are_measured_at_every_size(
+    network: str, method: MethodConfig, toy_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferturb.runs.fitting.SECONDS", 0.0)
+    sizes = ((0.5, 16),)
+    recipe = RecipeConfig(batch_size=16, average=0.9, progressive_sizes=sizes, evaluate=("none",))
+    wanted = RunConfig(model=ModelConfig(network), method=method, recipe=recipe)
+    assert set(speed_of(wanted, toy_faces, torch.device("cpu")).step) == {16, 32}
+
+
 def test_the_same_command_finds_the_epochs_that_it_chose(tmp_path: Path) -> None:
     wanted = config(epochs=12)
     chosen = replace(wanted, recipe=replace(wanted.recipe, epochs=31))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.config import AugmentConfig
 from ferturb.training.augment import augment, augment_with_maps
@@ -28,6 +31,20 @@ def test_the_baseline_is_the_augmented_faces_and_nothing_else() -> None:
     assert inputs.extra_loss(torch.zeros(6, 7), 6) is None
     assert inputs.at_test_time(network) is network
     assert not inputs.epoch_record()
+
+
+class Doubling(TrainingInputs):
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
+        return [network.register_forward_hook(lambda module, inputs, x: 2 * x)]
+
+
+def test_what_is_hooked_in_is_taken_out_whatever_happens_so_that_twice_is_not_four_times() -> None:
+    network = nn.Identity()
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt), Doubling().attached(network):
+            assert network(torch.ones(1)) == 2
+            raise KeyboardInterrupt
+    assert network(torch.ones(1)) == 1
 
 
 def test_maps_and_other_images_are_augmented_like_the_faces() -> None:

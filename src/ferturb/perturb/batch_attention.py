@@ -12,8 +12,11 @@ with such attention: the `emonext` ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.errors import FerturbError
 from ferturb.models.emonext import BatchAttention
@@ -26,7 +29,7 @@ class EvenBatchAttention(TrainingInputs):
     def __init__(self) -> None:
         self._spread: Tensor | None = None
 
-    def attach(self, network: nn.Module) -> None:
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Look at the features that pass through the network's batch attention."""
         found = [module for module in network.modules() if isinstance(module, BatchAttention)]
         if not found:
@@ -34,7 +37,7 @@ class EvenBatchAttention(TrainingInputs):
                 "method batch-attention needs a network with attention across the batch; "
                 "give --model emonext-narrow, or another emonext"
             )
-        found[0].register_forward_hook(self._look)
+        return [found[0].register_forward_hook(self._look)]
 
     def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
         """The variance of the attention weights of the last training pass."""

@@ -16,10 +16,13 @@ over 2,048 channels. The papers' erasing is filled with the mean of all faces, h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.config import MethodConfig
 from ferturb.features.removal import remove
@@ -50,12 +53,15 @@ class ErasingConsistency(TrainingInputs):
             return erased
         return torch.stack([erased, erased.flip(-1)], 1).flatten(0, 1)
 
-    def attach(self, network: nn.Module) -> None:
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """After each training pass, another one over the mirror images."""
-        if self.config.mirror == "attention":
-            assert isinstance(network, Classifier)
-            network.backbone.tail.register_forward_hook(self._keep)
-            network.register_forward_hook(self._compare)
+        if self.config.mirror != "attention":
+            return []
+        assert isinstance(network, Classifier)
+        return [
+            network.backbone.tail.register_forward_hook(self._keep),
+            network.register_forward_hook(self._compare),
+        ]
 
     def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
         """λ times how far the attention to faces and to their mirror images is apart."""

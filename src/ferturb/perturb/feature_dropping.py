@@ -13,9 +13,12 @@ Both draw from torch's global generator, which the training loop seeds for each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
@@ -39,7 +42,7 @@ class AttendedDropout(TrainingInputs):
     def __init__(self, config: MethodConfig) -> None:
         self.config = config
 
-    def attach(self, network: nn.Module) -> None:
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Behind the last stages."""
         assert isinstance(network, Classifier)
         stages = list(network.backbone.stages)[-STAGES:]
@@ -48,8 +51,7 @@ class AttendedDropout(TrainingInputs):
                 f"method adl drops from the maps of stages, and {network.config.name} has none; "
                 "choose a convolutional network"
             )
-        for stage in stages:
-            stage.register_forward_hook(self._drop)
+        return [stage.register_forward_hook(self._drop) for stage in stages]
 
     def _drop(self, stage: nn.Module, inputs: tuple[Tensor], x: Tensor) -> Tensor | None:
         if not stage.training:
@@ -76,7 +78,7 @@ def shuffled(places: Bool[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 1 h w"]:
 class MapDropout(TrainingInputs):
     """Method `mad`: whole faces, one of a face's maps of attention dropped."""
 
-    def attach(self, network: nn.Module) -> None:
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Tell the network's maps how often."""
         maps = [module for module in network.modules() if isinstance(module, LocalMaps)]
         if not maps:
@@ -86,3 +88,4 @@ class MapDropout(TrainingInputs):
             )
         for module in maps:
             module.drop_rate = MAP_DROP_RATE
+        return ()

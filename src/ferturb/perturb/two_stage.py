@@ -14,10 +14,13 @@ own would show it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.errors import FerturbError
 from ferturb.models.two_stage import TwoStage
@@ -33,7 +36,7 @@ class TwoStageInputs(HiddenVariants):
     scores: Tensor = torch.empty(0)
     """What the detector says of them."""
 
-    def attach(self, network: nn.Module) -> None:
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Tell the network's parts what the faces wear; `FerturbError` where it has none."""
         found = [module for module in network.modules() if isinstance(module, TwoStage)]
         if not found:
@@ -41,8 +44,10 @@ class TwoStageInputs(HiddenVariants):
                 "method two-stage trains a network of two stages; "
                 "give --model two-stage-compact-tiny, or another two-stage"
             )
-        found[0].register_forward_pre_hook(self._tell)
-        found[0].detector.register_forward_hook(self._look)
+        return [
+            found[0].register_forward_pre_hook(self._tell),
+            found[0].detector.register_forward_hook(self._look),
+        ]
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "v c h w"]:
         """One input a face."""

@@ -6,12 +6,14 @@ overrides what it changes (`ferturb.perturb`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.config import AugmentConfig
 from ferturb.models.device import sent
@@ -60,11 +62,22 @@ class Batch:
 class TrainingInputs:
     """Whole faces, augmented: `baseline`, `attention`, `extra-epochs`."""
 
-    def attach(self, network: nn.Module) -> None:
-        """Hook into the network that is trained, once, before its first step.
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
+        """Hook into the network that is trained, before its first step; the hooks.
 
         What is hooked in acts in training mode alone: the kept network knows nothing of it.
         """
+        return ()
+
+    @contextmanager
+    def attached(self, network: nn.Module) -> Iterator[None]:
+        """Hooked in (`attach`) while it is trained and no longer: it can be trained again."""
+        hooks = self.attach(network)
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Prepare an epoch (from 1); `progress` is the share of the training done, 0 … 1."""

@@ -98,8 +98,7 @@ def train(
     state = State.fresh(network, t.recipe)
     t.files.resume(state)
     team.require_same(len(state.history), "checkpoints")
-    t.inputs.attach(state.model)
-    with frozen(state.model, t.recipe):
+    with t.inputs.attached(state.model), frozen(state.model, t.recipe):
         loop = _Loop(t, state, Forward(state.model, t.recipe.precision, t.device, t.how), *faces)
         done_before = len(state.history)
         for epoch in range(done_before + 1, t.recipe.epochs + 1):
