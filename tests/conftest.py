@@ -15,6 +15,7 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 from ferturb.base.allocation import keep_freed_memory  # noqa: E402
 from ferturb.base.config import DatasetConfig  # noqa: E402
@@ -100,8 +101,8 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_faces(real_zip: Path, real_cache: Path) -> Faces:
-    """Its faces, decoded once."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Its faces, decoded once: a process that wants them meanwhile waits for the other's."""
+    with pytest.MonkeyPatch.context() as patch, FileLock(f"{real_cache}.lock"):
         patch.setenv("FERTURB_CACHE", str(real_cache))
         return load_faces(DatasetConfig(str(real_zip)))
 
