@@ -139,6 +139,8 @@ def test_words_and_paths_of_any_length_and_none(
         near = re.search(r"did you mean (--[a-z-]+)\?", line)
         if "unknown option" not in line or (len(option) > 7 and near is None):
             found[mistyped, "x"] = line
+        if near is not None and near[1] not in options(verb):
+            found[mistyped, "x"] = line
     assert found == {}
 
 
@@ -149,6 +151,9 @@ def test_words_and_paths_of_any_length_and_none(
         ("data inof x", "unknown verb 'inof' (did you mean info?); see ferturb data --help"),
         ("zzz", "unknown verb 'zzz'; see ferturb --help"),
         ("--zzz", "unknown option '--zzz'; see ferturb --help"),
+        ("report x --out y", "unknown option '--out'; see ferturb report --help"),
+        ("report -x", "unknown option '-x'; see ferturb report --help"),
+        ("data info -x a", "unknown option '-x'; see ferturb data info --help"),
         (
             "data",
             "ferturb data needs one of info, audit, fetch, synthesize; see ferturb data --help",

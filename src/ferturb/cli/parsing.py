@@ -38,8 +38,9 @@ _KINDS = {
     "PATH": ("a path", "paths"),
     "STR": ("a word", "words"),
 }
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _ANSI = r"\x1b\[[\d;]*m"
+_LISTED = re.compile(r"^│ (-.*?)(?:  |$)", re.MULTILINE)
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 _NOISE = re.compile(rf"\(default:(?:{_ANSI}|[\s│])*(?:None|False)?\)")
 _BLANK = re.compile(rf"^(?:{_ANSI})*│?(?:{_ANSI}| ){{10,}}│?(?:{_ANSI})*\n", re.MULTILINE)
 
@@ -114,6 +115,9 @@ def _said(
     name, command = type(event).__name__, " ".join(["ferturb", *verb])
     unknown = getattr(event, "tokens", getattr(event, "unrecognized_tokens", ()))
     argument = getattr(event, "argument", None)
+    if name == "BadValue" and argument.is_positional():  # an option stands where it was to come
+        words = [word.partition("=")[0] for word in arguments if word.startswith("-")]
+        unknown = [word for word in words if word not in _options(help_of(verb))]
     if unknown:
         return f"{_unknown(unknown[0], verb, verbs, help_of)}; "
     if name == "MissingSubcommand":
@@ -140,12 +144,18 @@ def _unknown(
     """A word that has no place, and the one that may be meant."""
     if token.startswith("-"):
         option = token.partition("=")[0]
-        known = sorted(set(_OPTION.findall(help_of(verb))))
+        known = [name for name in _options(help_of(verb)) if name.startswith("--")]
         return f"unknown option {_short(option)}{_near(option, known)}"
     known = list(verbs[verb[0]] if len(verb) == 1 else () if verb else verbs)
     if known:
         return f"unknown verb {_short(token)}{_near(token, known)}"
     return f"{' '.join(['ferturb', *verb])} has no use for {_short(token)}"
+
+
+def _options(text: str) -> list[str]:
+    """Those that a help text lists; other verbs' may be spoken of in it."""
+    rows = _LISTED.findall(re.sub(_ANSI, "", text))
+    return sorted({option for row in rows for option in _OPTION.findall(row)})
 
 
 def _verb(arguments: Sequence[str], verbs: Verbs) -> list[str]:
