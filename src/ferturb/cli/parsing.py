@@ -115,9 +115,9 @@ def _said(
     name, command = type(event).__name__, " ".join(["ferturb", *verb])
     unknown = getattr(event, "tokens", getattr(event, "unrecognized_tokens", ()))
     argument = getattr(event, "argument", None)
-    if name == "BadValue" and argument.is_positional():  # an option stands where it was to come
-        words = [word.partition("=")[0] for word in arguments if word.startswith("-")]
-        unknown = [word for word in words if word not in _options(help_of(verb))]
+    if name == "BadValue" and event.argument.is_positional():  # an option stands in its place
+        given, known = (a for a in arguments if a.startswith("-")), _options(help_of(verb))
+        unknown = [option for option in given if option.partition("=")[0] not in known]
     if unknown:
         return f"{_unknown(unknown[0], verb, verbs, help_of)}; "
     if name == "MissingSubcommand":
