@@ -128,7 +128,8 @@ def measured_row(runs: Sequence[Run], whole: Faces, worn: Faces) -> dict[str, ob
     }
     row: dict[str, object] = {k: "" if v is None else f"{100 * v:.1f}" for k, v in shares.items()}
     row["each_seed"] = " ".join(f"{100 * float(accuracy_of(c.mean(0))):.1f}" for c in own)
-    row |= {"seeds": len(runs), "epochs": record["epochs"], "parameters": record["parameters"]}
+    row |= {"seeds": len(runs), "epochs": record["epochs"]}
+    row["parameters"] = runs[0].load_model().parameter_count
     row["faces_per_second"] = round(faces_per_second(runs[0], whole))
     row["minutes"] = f"{np.mean([run.record()['seconds'] for run in runs]) / 60:.1f}"
     row["commit"] = str(record.get("software", {}).get("commit", ""))[:7]

@@ -79,6 +79,8 @@ def test_boosted_trees_are_scikit_learns(tmp_path: Path, faces: Faces) -> None:
     close = np.abs(found - expected).max(1) < 1e-3  # a feature may round to the other side
     assert close.mean() > 0.95
     assert len(run.history()) == 6
+    nodes = sum(len(tree.nodes) for trees in peer._predictors for tree in trees)
+    assert run.record()["parameters"] == nodes + 7 * 7 + 7
 
 
 def test_fitted_networks_are_runs_like_others(tmp_path: Path, faces: Faces) -> None:

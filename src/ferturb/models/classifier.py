@@ -21,6 +21,7 @@ from ferturb.models.attention import SpatialGate, mean_of_gates
 from ferturb.models.backbones import build_backbone
 from ferturb.models.layout import layout_of
 from ferturb.models.local_maps import LocalMaps
+from ferturb.models.trees import Trees
 
 MEAN, STD = 0.5077, 0.2551
 """Grey of FER2013's Training faces, as shares of white."""
@@ -145,8 +146,9 @@ class Classifier(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Number of trained numbers."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        """Number of trained numbers; of boosted trees their thresholds and their leaves' values."""
+        fitted = sum(module.learnt for module in self.modules() if isinstance(module, Trees))
+        return fitted + sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def save(self, path: Path) -> None:
         """Write weights and config into one safetensors file, atomically."""

@@ -40,6 +40,12 @@ class Trees(nn.Module):
         self.register_buffer("right", own.clone())
         self.register_buffer("value", torch.zeros(trees, nodes))
 
+    @property
+    def learnt(self) -> int:
+        """How many numbers are learnt: a threshold a question, a value a leaf."""
+        asks = self.left != torch.arange(self.left.shape[1], device=self.left.device)
+        return int((asks | (self.value != 0)).sum())
+
     def forward(self, x: Float[Tensor, "b f"]) -> Float[Tensor, "b e"]:
         """The emotions' sums, in float32."""
         trees, nodes = self.feature.shape
