@@ -417,11 +417,14 @@ def cited_masks() -> str:
     for name in ("compact-tiny", "vgg16-half", "resnet18"):
         found = [measured.get(f"masked-{name}{end}") for end in ("", *MASK_TRAININGS)]
         plain = found[0] and float(found[0]["maskfer"])
-        gains = [f"{float(f['maskfer']) / plain - 1:+.0%}" if plain and f else "" for f in found]
+        gains = [
+            f"{100 * (float(f['maskfer']) / plain - 1):+.0f} %" if plain and f else ""
+            for f in found
+        ]
         detector = found[-1]["detector"] if found[-1] else ""
         rows.append([name, f"{plain:.1f}" if plain else "not trained", *gains[1:], detector])
-    heads = ["network", "MaskFer, trained on whole faces, %", "trained on masks", "on both"]
-    return table([*heads, "in two stages", "its detector, %"], rows, words=1)
+    heads = ["network", "MaskFer, trained on whole faces, %", "relative gain: on masks"]
+    return table([*heads, "on both", "in two stages", "its detector, %"], rows, words=1)
 
 
 MASK_TRAININGS = ("/mixed", "/half-masked", "/two-stage")
