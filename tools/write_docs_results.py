@@ -417,10 +417,8 @@ def cited_masks() -> str:
     for name in ("compact-tiny", "vgg16-half", "resnet18"):
         found = [measured.get(f"masked-{name}{end}") for end in ("", *MASK_TRAININGS)]
         plain = found[0] and float(found[0]["maskfer"])
-        gains = [
-            f"{100 * (float(f['maskfer']) / plain - 1):+.0f} %" if plain and f else ""
-            for f in found
-        ]
+        ratios = [plain and f and float(f["maskfer"]) / plain for f in found]
+        gains = [f"{100 * (ratio - 1):+.0f} %" if ratio else "" for ratio in ratios]
         detector = found[-1]["detector"] if found[-1] else ""
         rows.append([name, f"{plain:.1f}" if plain else "not trained", *gains[1:], detector])
     heads = ["network", "MaskFer, trained on whole faces, %", "relative gain: on masks"]
