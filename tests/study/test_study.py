@@ -44,7 +44,7 @@ def test_from_faces_to_report_with_one_model_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
-    study = small(tmp_path, "compact-tiny", "vit_tiny_patch16_224")
+    study = small(tmp_path, "compact-tiny", "test_vit")
     faces = load_faces(study.dataset)
     out = tmp_path / "study"
     outcome = run_study(study, out, faces)
@@ -59,7 +59,7 @@ def test_from_faces_to_report_with_one_model_that_fails(
     assert "attention" in errors[0]
     assert "failed" in errors[1]  # its attention run did
     page = outcome.report.read_text()
-    assert "vit_tiny_patch16_224" in page
+    assert "test_vit" in page
     planned = json.loads((out / "study.json").read_text())["runs"]
     assert len(planned) == 6
 

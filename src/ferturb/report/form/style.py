@@ -142,9 +142,7 @@ def print_mark(figure: Figure, mark: str) -> None:
 def new_figure(width: float, height: float) -> Iterator[Figure]:
     """An empty figure of so many inches; what is drawn within is in the report's style."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 @contextmanager
@@ -167,10 +165,15 @@ def panels_on(figure: Figure, count: int, most: int, sharey: bool = False) -> li
 
 
 def png_of(figure: Figure, paper: str = "white", effort: int = 6) -> bytes:
-    """A figure as PNG, compressed with an effort of 1 … 9: the same figure gives the same bytes."""
-    out, pillow = io.BytesIO(), {"compress_level": effort}
+    """A figure as PNG, compressed with an effort of 1 … 9: the same figure gives the same bytes.
+
+    `Figure.savefig` draws twice where there is a layout, the first time to find it; Agg's canvas
+    does both at once, and the bytes are the same.
+    """
+    out = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="png", dpi=DPI, facecolor=paper, pil_kwargs=pillow)
+        figure.set(dpi=DPI, facecolor=paper)
+        FigureCanvasAgg(figure).print_png(out, pil_kwargs={"compress_level": effort})
     return out.getvalue()
 
 
