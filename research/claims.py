@@ -44,6 +44,9 @@ def _against(cell: str, *pairs: str) -> tuple[Comparison, ...]:
 
 
 RIVALS = ("eac", "mad", "adl", "hide-and-seek", "grid-mask")
+SIZES = ("2000", "7000")
+CONTROLS = ("rectangle", "landmarks-of-others")
+"""Of the arm with landmarks: the dose anywhere, and at the places of another face's features."""
 PRIMARY = Comparison(("7000", "all-views", "summed"), ("7000", "whole-4x", "whole"), primary=True)
 COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "leaving-out": (
@@ -55,6 +58,11 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             "one-view - rectangle",
             "light - whole",
         ),
+    ),
+    "landmarks": (
+        *(replace(c, primary=True) for n in SIZES for c in _against(n, "landmarks - whole-4x")),
+        *_against("2000", *(f"landmarks - {other}" for other in (*CONTROLS, "one-view"))),
+        *_against("7000", *(f"landmarks - {other}" for other in CONTROLS)),
     ),
     "rivals": (
         *(replace(c, primary=True) for c in _against("7000", *(f"{r} - whole-2x" for r in RIVALS))),

@@ -23,7 +23,12 @@ from research.claims import claims, values_of
 from research.experiment_figure import changes_figure
 from research.readings import MEASURES, SPLITS, Reading, readings
 
-BASELINES = {"leaving-out": "whole", "rivals": "whole-2x", "clusters": "whole"}
+BASELINES = {
+    "leaving-out": "whole",
+    "landmarks": "whole-4x",
+    "rivals": "whole-2x",
+    "clusters": "whole",
+}
 """Experiment -> the arm that the others are drawn against."""
 SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}
 

@@ -170,6 +170,7 @@ TABLES: dict[str, Callable[[Path], Iterator[Cell]]] = {
     "pretrained_hidden.csv": pretrained,
     "the models' cards": cards,
     "leaving_out.csv": experiment("leaving-out", "leaving_out"),
+    "leaving_out_landmarks.csv": experiment("landmarks", "leaving_out_landmarks"),
     "clusters_k.csv": experiment("clusters", "clusters_k"),
     "rivals.csv": experiment("rivals", "rivals"),
 }

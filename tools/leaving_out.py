@@ -4,7 +4,8 @@
     python tools/leaving_out.py --data fer2013.zip --out runs/leaving_out --status
     python tools/leaving_out.py --data fer2013.zip --out runs/leaving_out --keep
 
-`--experiment` is `leaving-out`, `rivals` or `clusters` (K = 1 … 6). `--keep` puts what the finished
+`--experiment` is `leaving-out`, `landmarks` (each face's own features), `rivals` or `clusters` (K =
+1 … 6). `--keep` puts what the finished
 trainings found into results/ (logits per face in float16, history, hardware, commit): what lies
 there counts as done, wherever the run folders are. Every training is an ordinary run folder. What
 is done is left alone, what was stopped (Ctrl-C, kill) goes on from its last epoch, and several of
@@ -33,8 +34,9 @@ from ferturb.study.arms import EXPERIMENTS
 from ferturb.study.experiments import Experiment, Item
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-KEPT = {"leaving-out": "leaving_out", "clusters": "leaving_out", "rivals": "rivals"}
-"""Experiment -> where in results/ its trainings are kept; two share some."""
+_SHARED = ("leaving-out", "landmarks", "clusters")
+KEPT = dict.fromkeys(_SHARED, "leaving_out") | {"rivals": "rivals"}
+"""Experiment -> where in results/ its trainings are kept; those that share some in one folder."""
 
 RATES = "rates"
 """The first stage, as a cell."""

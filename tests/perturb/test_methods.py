@@ -18,7 +18,9 @@ from ferturb.base.config import (
     RunConfig,
 )
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 from ferturb.base.raster import Raster
+from ferturb.data.drawn.synthetic import draw
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.cluster_maps import (
@@ -301,6 +303,30 @@ def test_landmark_regions_divide_the_face_by_its_landmarks() -> None:
     assert sorted(mean.unique().tolist()) == [0, 1, 2]
     with pytest.raises(FerturbError, match="knows 6 features, got 7"):
         LandmarkCells(MethodConfig("landmark-regions", clusters=7))
+
+
+def test_each_face_is_divided_by_its_own_landmarks_or_by_those_of_another_one() -> None:
+    images = draw(20, seed=6).images
+    config = MethodConfig("landmark-regions")
+    own = views_for(config, None, images)
+    mixed = views_for(replace(config, at_random=True), None, images)
+    maps, _ = maps_of_faces(own.source, images)
+    others = mixed.source.assigned(maps)
+    # Faces in different poses have different maps.
+    owners = [[j for j in range(20) if torch.equal(other, maps[j])] for other in others]
+    assert sorted(owners) == [[i] for i in range(20)]
+    assert all(found != [i] for i, found in enumerate(owners))
+    drawn = torch.arange(4).repeat(20, 1)
+    for inputs, used in ((own, maps), (mixed, others)):
+        expected = views_of(
+            as_input(images), used.long(), 3, config.view_kind, config.fill, rng(), drawn
+        )
+        assert torch.equal(shown(inputs, 1, images), expected.flatten(0, 1))
+    later = views_for(replace(config, at_random=True), None, images)
+    later.start_epoch(9, rng(8))  # a training that goes on
+    assert torch.equal(shown(later, 1, images), shown(mixed, 1, images))
+    tested = [inputs.at_test_time(nn.Flatten())(as_input(images)) for inputs in (own, mixed)]
+    assert torch.equal(*tested)  # there each by its own
 
 
 def test_the_most_attended_cluster_is_dropped_more_and_more_often(attention: Classifier) -> None:

@@ -13,7 +13,7 @@ from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, passes
 from ferturb.study.adapting import adapt
-from ferturb.study.arms import CLUSTERS_K, EXPERIMENTS, LEAVING_OUT, RIVALS
+from ferturb.study.arms import CLUSTERS_K, EXPERIMENTS, LANDMARKS, LEAVING_OUT, RIVALS
 from ferturb.study.experiments import Experiment, Item, Setting, adapted, first_reading
 from ferturb.study.plan import PRESETS, plan
 
@@ -145,6 +145,24 @@ def test_clusters_share_their_trainings_with_leaving_out() -> None:
     assert all(ours[name] == theirs[name] for name in both)
     clusters = {config.method.clusters for config in ours.values()}
     assert clusters == {1, 2, 3, 4, 5, 6}
+
+
+def test_landmarks_are_confirmed_on_trainings_that_are_new() -> None:
+    """results/plan_landmarks.md."""
+    ours = {item.name: item.config for item in LANDMARKS.planned()}
+    theirs = {item.name: item.config for item in LEAVING_OUT.planned()}
+    both = {name for name in set(ours) & set(theirs) if "r100" not in name}
+    assert both == {
+        f"2000-{arm}-r{r}-lr0.03"
+        for arm in ("rectangle", "whole-4x", "one-view", "whole")
+        for r in range(10)
+    }
+    assert all(ours[name] == theirs[name] for name in both)
+    new = [config for name, config in ours.items() if name not in theirs]
+    assert len(new) == 2 * 10 + 4 * 5
+    assert not any(config.dataset.training_faces == 7000 and config.seed < 5 for config in new)
+    of_others = [config.method for config in new if config.method.at_random]
+    assert of_others == [replace(LANDMARKS.arms["landmarks"].method, at_random=True)] * 15
 
 
 def test_first_readings() -> None:

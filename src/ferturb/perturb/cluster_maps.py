@@ -105,6 +105,10 @@ class MapSource(nn.Module, ABC):
         """The maps as views use them; a control puts others in their place."""
         return maps
 
+    def assigned(self, maps: UInt8[Tensor, "n h w"]) -> UInt8[Tensor, "n h w"]:
+        """The maps of all training faces as they are given to these; a control mixes them."""
+        return maps
+
     @torch.no_grad()
     def forward(self, faces: Float[Tensor, "b c h w"]) -> Int64[Tensor, "m h w"]:
         """The maps of new faces, as views use them; one for all of them with scope `batch`."""

@@ -71,7 +71,8 @@ class ClusterViews(TrainingInputs):
         if source.by_face(c):
             self._map = reference
             if self._face_maps is None:
-                self._face_maps, self.uninformative = maps_of_faces(source, self.images)
+                maps, self.uninformative = maps_of_faces(source, self.images)
+                self._face_maps = source.assigned(maps)
         elif c.scope in ("epoch", "batch"):
             shared, self.uninformative = source.shared(self.images, generator)
             self._map = source.redrawn(shared[None], generator)[0]

@@ -22,7 +22,7 @@ from ferturb.features.landmark_network import SIDE
 from ferturb.features.landmarks import find_landmarks, shipped_model
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, MapSource
+from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, MapSource, face_draws
 
 JITTER = math.radians(30)
 """How far a cut may turn from the direction straight across what is left."""
@@ -100,7 +100,9 @@ class LandmarkCells(MapSource):
     """Control: the face divided by landmarks, each pixel to the nearest of K facial features.
 
     K = 3 gives the left eye's part, the right eye's and the mouth's: the landmarks that the
-    paper's clusters are said to be, with areas like theirs. Every face has a map of its own.
+    paper's clusters are said to be, with areas like theirs. Every face has a map of its own. With
+    `at_random` each training face has that of another one, the same throughout: regions of the same
+    kind and variety that lie elsewhere than its own features.
     """
 
     def __init__(
@@ -142,6 +144,15 @@ class LandmarkCells(MapSource):
         maps = self._cells(found.points, (faces.shape[2], faces.shape[3]))
         lost = torch.tensor([source == "mean shape" for source in found.source], dtype=torch.bool)
         return FaceMaps(maps.to(faces.device), lost.to(faces.device))
+
+    def assigned(self, maps: UInt8[Tensor, "n h w"]) -> UInt8[Tensor, "n h w"]:
+        """Each face's own, or with `at_random` those of another face, no two faces the same."""
+        if not self.config.at_random:
+            return maps
+        circle = torch.randperm(len(maps), generator=face_draws())
+        others = torch.empty_like(maps)
+        others[circle] = maps[circle.roll(1)]
+        return others
 
     def _cells(
         self, points: Float[Tensor, "b p 2"], size: tuple[int, int]

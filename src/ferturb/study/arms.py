@@ -51,6 +51,21 @@ CLUSTERS_K = replace(
 )
 """results/plan_clusters_k.md; it shares `whole` and `one-view` (K = 3) with `LEAVING_OUT`."""
 
+_OWN = ("landmarks", "landmarks-of-others", "rectangle", "whole-4x")
+_OTHERS = MethodConfig("landmark-regions", views="sample", at_random=True)
+
+LANDMARKS = replace(
+    LEAVING_OUT,
+    arms=LEAVING_OUT_ARMS | {"landmarks-of-others": Arm(_OTHERS, tuned_as="one-view")},
+    cells={
+        "2000": Cell(2000, 100, (*_OWN, "one-view", "whole")),
+        "7000": Cell(7000, 80, _OWN),
+    },
+    order=(("2000", tuple(range(10))), ("7000", tuple(range(5, 10)))),
+)
+"""results/plan_landmarks.md; with 2,000 faces it shares all arms without landmarks with
+`LEAVING_OUT`, with 7,000 its replicates are new ones."""
+
 RIVALS_ARMS: dict[str, Arm] = {
     "whole-2x": Arm(MethodConfig("extra-epochs", views="pair"), factor=2),
     "eac": Arm(MethodConfig("eac"), weights=(0.05, 0.5, 5.0)),
@@ -87,5 +102,10 @@ RIVALS = Experiment(
 )
 """results/plan_rivals.md."""
 
-EXPERIMENTS = {"leaving-out": LEAVING_OUT, "rivals": RIVALS, "clusters": CLUSTERS_K}
+EXPERIMENTS = {
+    "leaving-out": LEAVING_OUT,
+    "landmarks": LANDMARKS,
+    "rivals": RIVALS,
+    "clusters": CLUSTERS_K,
+}
 """Name -> experiment."""

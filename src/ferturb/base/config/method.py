@@ -78,7 +78,8 @@ class MethodConfig:
     mirror_weight: float = 5.0
     """Method `eac`: weight λ of the loss between attention to a face and to its mirror image."""
     at_random: bool = False
-    """Method `adl`: drop as many places anywhere, not the most attended (a control)."""
+    """Controls: method `adl` drops as many places anywhere, not the most attended; method
+    `landmark-regions` divides each training face by the landmarks of another one."""
 
     def __post_init__(self) -> None:
         for option, value in METHOD_OPTIONS.get(self.name, {}).items():

@@ -173,7 +173,8 @@ def png_of(figure: Figure, paper: str = "white", effort: int = 6) -> bytes:
     out = io.BytesIO()
     with mpl.rc_context(_STYLE):
         figure.set(dpi=DPI, facecolor=paper)
-        FigureCanvasAgg(figure).print_png(out, pil_kwargs={"compress_level": effort})
+        pillow = {"compress_level": effort}
+        FigureCanvasAgg(figure).print_png(out, pil_kwargs=pillow)  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 
