@@ -19,8 +19,7 @@ from ferturb.study.adapting import adapt
 from ferturb.study.analyses import (
     ANALYSES,
     Analysis,
-    OnProgress,
-    Setting,
+    Task,
     analyse,
     missing,
 )
@@ -39,25 +38,27 @@ STUDY = Study(
 )
 
 
+CPU = torch.device("cpu")
+
+
 @pytest.fixture
-def setting(toy_faces: Faces) -> Setting:
+def known(toy_faces: Faces) -> dict[DatasetConfig, Faces]:
     """Faces that stand in for those of the study: the masked ones are darker."""
     dark = replace(toy_faces, images=toy_faces.images // 2)
     whole, masked = datasets(STUDY)
-    known = {whole: toy_faces, masked: dark}
-    return Setting(STUDY, known, torch.device("cpu"))
+    return {whole: toy_faces, masked: dark}
 
 
 @pytest.fixture
-def runs(tiny: str, setting: Setting, tmp_path: Path) -> list[Run]:
+def runs(tiny: str, known: dict[DatasetConfig, Faces], tmp_path: Path) -> list[Run]:
     made = [prepare(tmp_path, config) for config in plan(STUDY)]
     for run in made:
-        execute_run(run, setting.faces[run.config.dataset])
+        execute_run(run, known[run.config.dataset])
     return made
 
 
 def test_each_run_is_tested_on_the_faces_it_was_not_trained_on(
-    runs: list[Run], setting: Setting
+    runs: list[Run], known: dict[DatasetConfig, Faces]
 ) -> None:
     tasks = missing(STUDY, runs)
     assert [(task.run, task.name) for task in tasks] == [
@@ -65,27 +66,34 @@ def test_each_run_is_tested_on_the_faces_it_was_not_trained_on(
         (runs[1], "on-whole"),
     ]
     told: list[tuple[str, int, int]] = []
-    assert analyse(tasks[:1], setting, lambda *a: told.append(a)) == {}
+    assert analyse(tasks[:1], known, CPU, lambda *a: told.append(a)) == {}
     assert [(done, total) for _, done, total in told] == [(0, 1), (0, 2), (1, 2), (2, 2)]
     assert [task.name for task in missing(STUDY, runs)] == ["on-whole"]  # a stopped study goes on
-    assert analyse(missing(STUDY, runs), setting, lambda *a: None) == {}
+    assert analyse(missing(STUDY, runs), known, CPU, lambda *a: None) == {}
     assert missing(STUDY, runs) == []
     dark = runs[0].analysis("on-maskfer")
     assert dark is not None
-    assert dark[1]["data"]["hash"] == setting.faces[datasets(STUDY)[1]].content_hash()
+    assert dark[1]["data"]["hash"] == known[datasets(STUDY)[1]].content_hash()
 
 
 def test_one_that_fails_does_not_stop_the_others(
-    runs: list[Run], setting: Setting, monkeypatch: pytest.MonkeyPatch
+    runs: list[Run], known: dict[DatasetConfig, Faces], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("no such layer\nsecond line")
 
-    monkeypatch.setitem(ANALYSES, "broken", Analysis(lambda run, study: ("broken",), fail))
+    broken = Analysis(lambda run, study: {"broken": run.config.dataset}, fail)
+    monkeypatch.setitem(ANALYSES, "broken", broken)
     study = replace(STUDY, analyses=("broken", "transfer"))
-    failed = analyse(missing(study, runs[:1]), setting, lambda *a: None)
+    failed = analyse(missing(study, runs[:1]), known, CPU, lambda *a: None)
     assert failed == {f"{runs[0].name}: broken": "no such layer"}
     assert runs[0].analyses() == ("on-maskfer",)
+
+
+def test_a_task_goes_to_another_process_and_back(runs: list[Run]) -> None:
+    for task in missing(STUDY, runs):
+        assert Task.from_json(task.to_json()) == task
+        assert task.dataset == datasets(STUDY)[task.name == "on-maskfer"]
 
 
 def test_every_preset_asks_for_what_there_is() -> None:

@@ -29,7 +29,7 @@ class TrainingOptions(EngineOptions):
     """How the runs are trained."""
 
     workers: int | None = None
-    """Runs at a time, of the executor `local`."""
+    """Runs at a time, of the executor `local`, and analyses of finished ones beside them."""
     device: Device = "cpu"
     """Of the executor `local`, and of what is measured afterwards."""
     minutes: float | None = None

@@ -196,12 +196,17 @@ class _StudyBars:
 
     def on_analysis(self, title: str, done: int, total: int) -> None:
         """Show how far an analysis is; a line for its start where there are no bars."""
-        shown = escape(printable(title))
-        if "analysis" not in self.tasks:
-            self.tasks["analysis"] = self.bars.add_task(shown, total=total, info="")
-        self.bars.update(self.tasks["analysis"], description=shown, completed=done, total=total)
-        if done == 0 and self.bars.disable:
-            self._line(title)
+        if self.states.get(title) == "done":
+            return
+        if title not in self.tasks:
+            shown = escape(printable(title))
+            self.tasks[title] = self.bars.add_task(shown, total=total, info="")
+            if self.bars.disable:
+                self._line(title)
+        self.bars.update(self.tasks[title], completed=done, total=total)
+        if done == total:
+            self.bars.remove_task(self.tasks.pop(title))
+            self.states[title] = "done"
 
     def _line(self, text: str) -> None:
         if not self.quiet:

@@ -6,9 +6,12 @@ study that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -20,6 +23,7 @@ from ferturb.base.config import (
     SaliencyOptions,
     choose,
 )
+from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.data.faces import Faces
 from ferturb.evaluation.ablation.measure import ablate_run
@@ -42,57 +46,73 @@ JUDGED_BY_EFFORT = {"light": 6, "full": FaithfulnessOptions().faces}
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all analyses of a study share."""
-
-    study: Study
-    faces: Mapping[DatasetConfig, Faces]
-    device: torch.device
-
-
-Compute = Callable[[Run, str, Setting, OnProgress], None]
-"""Compute and store in a run what belongs under a name."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """One kind of analysis."""
-
-    names: Callable[[Run, Study], tuple[str, ...]]
-    """The names under which a run of this study should keep results; () where it should not."""
-    compute: Compute
-
-
-@dataclass(frozen=True)
 class Task:
-    """One result that is missing."""
+    """One result that is missing, and all that computing it takes."""
 
     run: Run
+    kind: str
+    """Of `ANALYSES`."""
     name: str
-    compute: Compute
+    """What it is kept under."""
+    dataset: DatasetConfig
+    """The faces that it is about."""
+    effort: str
+    precision: Literal["auto", "bfloat16", "float32"]
 
     @property
     def title(self) -> str:
         """For progress bars and error messages."""
         return f"{self.run.name}: {self.name}"
 
+    def compute(self, faces: Faces, device: torch.device, on_progress: OnProgress) -> None:
+        """Compute it of `dataset`'s faces, and keep it with the run."""
+        ANALYSES[self.kind].compute(self, faces, device, on_progress)
+
+    def to_json(self) -> str:
+        """For another process."""
+        there = str(self.run.folder.absolute())
+        return json.dumps(vars(self) | {"run": there, "dataset": asdict(self.dataset)})
+
+    @staticmethod
+    def from_json(text: str) -> Task:
+        """The inverse of `to_json`."""
+        told = json.loads(text)
+        run, dataset = Run(Path(told.pop("run"))), build(DatasetConfig, told.pop("dataset"))
+        return Task(run=run, dataset=dataset, **told)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One kind of analysis."""
+
+    wanted: Callable[[Run, Study], Mapping[str, DatasetConfig]]
+    """What a run of this study should keep, by name, and which faces it is about."""
+    compute: Callable[[Task, Faces, torch.device, OnProgress], None]
+    """Compute a result and keep it with its run."""
+
 
 def missing(study: Study, runs: Sequence[Run]) -> list[Task]:
-    """What a study wants to know of these finished runs and does not yet, in the study's order.
+    """What a study wants to know of these runs and does not yet, in the study's order.
 
     Raises `FerturbError` for an analysis that does not exist.
     """
     tasks = []
-    for key in study.analyses:
-        analysis = choose("analysis", key, ANALYSES)
+    for kind in study.analyses:
+        analysis = choose("analysis", kind, ANALYSES)
         for run in (run for run in runs if run.config.method.name != "attention"):
-            for name in analysis.names(run, study):
+            for name, dataset in analysis.wanted(run, study).items():
                 if not _kept(run, name):
-                    tasks.append(Task(run, name, analysis.compute))
+                    how = study.effort, study.recipe.precision
+                    tasks.append(Task(run, kind, name, dataset, *how))
     return tasks
 
 
-def analyse(tasks: Sequence[Task], setting: Setting, on_analysis: OnAnalysis) -> dict[str, str]:
+def analyse(
+    tasks: Sequence[Task],
+    faces: Mapping[DatasetConfig, Faces],
+    device: torch.device,
+    on_analysis: OnAnalysis,
+) -> dict[str, str]:
     """Do these tasks one after another; title -> what went wrong, for those that failed.
 
     One that fails does not stop the others: a network of timm may have no layer that a method of
@@ -103,9 +123,10 @@ def analyse(tasks: Sequence[Task], setting: Setting, on_analysis: OnAnalysis) ->
         on_progress = partial(on_analysis, f"{task.title} ({number + 1} of {len(tasks)})")
         on_progress(0, 1)
         try:
-            task.compute(task.run, task.name, setting, on_progress)
+            task.compute(faces[task.dataset], device, on_progress)
         except Exception as error:
             failed[task.title] = first_line(error)
+            on_progress(1, 1)
     return failed
 
 
@@ -123,42 +144,37 @@ def _others(run: Run, study: Study) -> dict[str, DatasetConfig]:
     return {name: config for name, config in every.items() if config != run.config.dataset}
 
 
-def _once(name: str, *methods: str) -> Callable[[Run, Study], tuple[str, ...]]:
+def _once(name: str, *methods: str) -> Callable[[Run, Study], Mapping[str, DatasetConfig]]:
     """This name for the first seed of these methods: one seed shows where networks look."""
 
-    def names(run: Run, study: Study) -> tuple[str, ...]:
+    def wanted(run: Run, study: Study) -> Mapping[str, DatasetConfig]:
         first = run.config.seed == study.seeds[0]
-        return (name,) if first and run.config.method.name in methods else ()
+        return {name: run.config.dataset} if first and run.config.method.name in methods else {}
 
-    return names
-
-
-def _other_data(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    faces = setting.faces[_others(run, setting.study)[name]]
-    measure_on(run, faces, name, device=setting.device, on_progress=on_progress)
+    return wanted
 
 
-def _ablation(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    study, faces = setting.study, setting.faces[run.config.dataset]
-    regions, precision = REGIONS_BY_EFFORT[study.effort], study.recipe.precision
-    options = AblationOptions(controls=regions, precision=precision)
-    ablate_run(run, faces, options, device=setting.device, on_progress=on_progress)
+def _other_data(task: Task, faces: Faces, device: torch.device, on_progress: OnProgress) -> None:
+    measure_on(task.run, faces, task.name, device=device, on_progress=on_progress)
 
 
-def _saliency(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    faces = setting.faces[run.config.dataset]
-    options = SaliencyOptions(faces=FACES_BY_EFFORT[setting.study.effort])
-    explain_run(run, faces, options, device=setting.device, on_progress=on_progress)
+def _ablation(task: Task, faces: Faces, device: torch.device, on_progress: OnProgress) -> None:
+    options = AblationOptions(controls=REGIONS_BY_EFFORT[task.effort], precision=task.precision)
+    ablate_run(task.run, faces, options, device=device, on_progress=on_progress)
 
 
-def _faithfulness(run: Run, name: str, setting: Setting, on_progress: OnProgress) -> None:
-    faces = setting.faces[run.config.dataset]
-    options = FaithfulnessOptions(faces=JUDGED_BY_EFFORT[setting.study.effort])
-    benchmark_saliency(run, faces, options, device=setting.device, on_progress=on_progress)
+def _saliency(task: Task, faces: Faces, device: torch.device, on_progress: OnProgress) -> None:
+    options = SaliencyOptions(faces=FACES_BY_EFFORT[task.effort])
+    explain_run(task.run, faces, options, device=device, on_progress=on_progress)
+
+
+def _faithfulness(task: Task, faces: Faces, device: torch.device, on_progress: OnProgress) -> None:
+    options = FaithfulnessOptions(faces=JUDGED_BY_EFFORT[task.effort])
+    benchmark_saliency(task.run, faces, options, device=device, on_progress=on_progress)
 
 
 ANALYSES: dict[str, Analysis] = {
-    "transfer": Analysis(lambda run, study: tuple(_others(run, study)), _other_data),
+    "transfer": Analysis(_others, _other_data),
     "ablation": Analysis(_once("ablation", "baseline", "features-left-out"), _ablation),
     "saliency": Analysis(_once(f"saliency-{SALIENCY}", "baseline", "perturb"), _saliency),
     "faithfulness": Analysis(_once("faithfulness", "baseline"), _faithfulness),

@@ -1,7 +1,7 @@
-"""A process of its own for a training, wherever it is started (nothing here imports torch).
+"""A process of its own, wherever it is started, for a training or an analysis.
 
 It ends when its standard input does, which only the process holds open that started it, so that
-`kill -9` of that one, or the end of its node, is the end of it too.
+`kill -9` of that one, or the end of its node, is the end of it too. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -37,18 +37,9 @@ class Command:
 
     def start(self, folder: Path) -> Process:
         """Start it; it ends with the process that this is called in."""
-        command = [sys.executable, "-m", "ferturb", "train", "--resume", str(folder)]
-        command += ["--threads", str(self.threads), "--device", self.device, "--quiet"]
-        with (folder / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                [*command, *self.options],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": str(self.threads), _BOUND: "1"},
-                start_new_session=True,
-            )
-        return Process(folder / LOG, process)
+        words = ["ferturb", "train", "--resume", str(folder), "--threads", str(self.threads)]
+        words += ["--device", self.device, "--quiet", *self.options]
+        return start_process(words, folder / LOG, self.threads)
 
     def train(self, folder: Path) -> str:
         """Train a run here to its end, after whoever trains it now; what went wrong, "" for
@@ -63,9 +54,23 @@ class Command:
         return started.ended() or ""
 
 
+def start_process(words: Sequence[str], log: Path, threads: int = 1) -> Process:
+    """`python -m` these words, in a process that ends with this one and prints into a file."""
+    with log.open("wb") as printed:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), _BOUND: "1"},
+            start_new_session=True,
+        )
+    return Process(log, process)
+
+
 @dataclass(frozen=True)
 class Process:
-    """A process that trains a run."""
+    """A process that trains or analyses a run."""
 
     log: Path
     process: subprocess.Popen[bytes]
@@ -79,8 +84,12 @@ class Process:
         code = self.process.poll()
         if not code:
             return code if code is None else ""
+        return self.last_line() or f"its process ended with code {code}"
+
+    def last_line(self) -> str:
+        """Of what it has printed, "" for nothing."""
         said = self.log.read_text(errors="replace").strip() if self.log.is_file() else ""
-        return said.splitlines()[-1] if said else f"its process ended with code {code}"
+        return said.splitlines()[-1] if said else ""
 
     def stop(self) -> None:
         """SIGTERM."""

@@ -31,9 +31,10 @@ from ferturb.report.results import read_study, read_study_file
 from ferturb.runs.execute import check_config, prepare, require_same_faces
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs, run_folder_name
-from ferturb.study.analyses import OnAnalysis, Setting, analyse, missing
+from ferturb.study.analyses import OnAnalysis, analyse, missing
+from ferturb.study.analysing import WORTH_PROCESSES, analysts
 from ferturb.study.experiments import Item
-from ferturb.study.jobs import Executor, Job, execute_all
+from ferturb.study.jobs import TAKEN, Executor, Job, execute_all
 from ferturb.study.local import Processes, default_workers
 from ferturb.study.plan import Study, datasets, plan
 from ferturb.training.loop import require_splits
@@ -93,15 +94,38 @@ def run_study(
         executor = workers
         if not isinstance(executor, Executor):
             executor = Processes(executor or default_workers(device), device, options)
-        for configs in stages(study, folder / "runs"):
-            runs, failed = _prepared(folder / "runs", configs)
-            _write_study(study, folder, [run_folder_name(config) for config in configs], device)
-            changed = {} if accept_changed_faces else _changed(runs, known)
-            jobs = execute_all(runs, executor, on_change, changed)
-        done = [job.run for job in jobs if job.state == "done"]
-        failed |= {job.run.name: job.error for job in jobs if job.state != "done"}
-        failed |= analyse(missing(study, done), Setting(study, known, chosen), on_analysis)
+        cores = _cores(executor, device) if len(faces) >= WORTH_PROCESSES else 0
+        with analysts(study, on_analysis) as analysing:
+
+            def look(jobs: Sequence[Job]) -> None:
+                on_change(jobs)
+                if cores and isinstance(executor, Processes):  # others may train on these cores too
+                    taken = sum(job.state in TAKEN for job in jobs)
+                    analysing.look(_done(jobs), cores - taken)
+
+            for configs in stages(study, folder / "runs"):
+                runs, failed = _prepared(folder / "runs", configs)
+                _write_study(study, folder, [run_folder_name(config) for config in configs], device)
+                changed = {} if accept_changed_faces else _changed(runs, known)
+                analysing.total = len(missing(study, runs))
+                jobs = execute_all(runs, executor, look, changed)
+            done = _done(jobs)
+            failed |= {job.run.name: job.error for job in jobs if job.state != "done"}
+            if cores:
+                failed |= analysing.finish(done, cores)
+            else:
+                failed |= analyse(missing(study, done), known, chosen, on_analysis)
         return Outcome(build_report(folder, faces), tuple(run.name for run in done), failed)
+
+
+def _done(jobs: Sequence[Job]) -> list[Run]:
+    return [job.run for job in jobs if job.state == "done"]
+
+
+def _cores(executor: Executor, device: str) -> int:
+    """How many analyses are done at a time, each in a process; 0 for all in this one, in turn."""
+    workers = executor.workers if isinstance(executor, Processes) else default_workers(device)
+    return 0 if device.startswith("cuda") or workers == 1 else workers
 
 
 def stages(study: Study, folder: Path) -> Iterator[list[RunConfig]]:
