@@ -29,11 +29,11 @@ def out(monkeypatch: pytest.MonkeyPatch) -> Console:
     return console
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch, live: bool) -> io.StringIO:
+def recorded(monkeypatch: pytest.MonkeyPatch, live: bool, width: int = 200) -> io.StringIO:
     """What goes to standard error, a terminal (`live`) or a file."""
     text = io.StringIO()
     console = Console(
-        file=text, width=200, highlight=False, force_terminal=live, no_color=True, _environ={}
+        file=text, width=width, highlight=False, force_terminal=live, no_color=True, _environ={}
     )
     monkeypatch.setattr(terminal, "errors", console)
     drawn_at_once = partialmethod(Progress.update, refresh=True)
@@ -156,3 +156,18 @@ def test_a_study_shows_the_running_runs(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "starting" in text.getvalue()
     assert "one: ablation" in text.getvalue()
     assert "2/5" in text.getvalue()
+
+
+def test_bars_have_room_beside_long_titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = recorded(monkeypatch, live=True, width=100)
+    name = "compact-tiny-features-left-out-fast-s0-0c7fa0"
+    with terminal.study() as (on_change, on_analysis):
+        on_change(told_in_turn([("running", "")], tmp_path / name)[0])
+        on_analysis(f"{name}: ablation (1 of 5)", 3, 5)
+        on_analysis("one: ablation (2 of 5)", 9, 9)
+        on_change(told_in_turn([("running", "")], tmp_path / name)[0])
+    last = text.getvalue().split("study")[-1]
+    assert "compact-tiny-…es-left-out-fast-s0-0c7fa0" in last
+    assert "compact-tiny-…-0c7fa0: ablation (1 of 5)" in last
+    assert "3/5" in last
+    assert "one: ablation" not in last  # it has ended

@@ -165,6 +165,14 @@ def study(
         yield shown.on_change, shown.on_analysis
 
 
+def _bar_title(text: str) -> str:
+    """What a bar of a study is about, in two fifths of the terminal; its middle is left out."""
+    shown, most = printable(text), max(24, 2 * errors.width // 5)
+    if len(shown) > most:
+        shown = f"{shown[: most // 3]}…{shown[len(shown) - (most - most // 3 - 1) :]}"
+    return escape(shown)
+
+
 class _StudyBars:
     """The bars of a study, and what they showed last."""
 
@@ -183,7 +191,7 @@ class _StudyBars:
             name = job.run.name
             if job.state == "running":
                 if name not in self.tasks:
-                    title = escape(printable(name))
+                    title = _bar_title(name)
                     self.tasks[name] = self.bars.add_task(title, total=None, info="starting")
                 progress = job.run.progress()
                 if progress:
@@ -199,8 +207,7 @@ class _StudyBars:
         if self.states.get(title) == "done":
             return
         if title not in self.tasks:
-            shown = escape(printable(title))
-            self.tasks[title] = self.bars.add_task(shown, total=total, info="")
+            self.tasks[title] = self.bars.add_task(_bar_title(title), total=total, info="")
             if self.bars.disable:
                 self._line(title)
         self.bars.update(self.tasks[title], completed=done, total=total)
