@@ -204,16 +204,14 @@ class _StudyBars:
 
     def on_analysis(self, title: str, done: int, total: int) -> None:
         """Show how far an analysis is; a line for its start where there are no bars."""
-        if self.states.get(title) == "done":
-            return
         if title not in self.tasks:
             self.tasks[title] = self.bars.add_task(_bar_title(title), total=total, info="")
-            if self.bars.disable:
-                self._line(title)
         self.bars.update(self.tasks[title], completed=done, total=total)
-        if done == total:
+        if done == total:  # of a part of it, if it goes on
             self.bars.remove_task(self.tasks.pop(title))
-            self.states[title] = "done"
+        if self.bars.disable and title not in self.states:
+            self._line(title)
+        self.states[title] = "analysed"
 
     def _line(self, text: str) -> None:
         if not self.quiet:
