@@ -26,7 +26,7 @@ from ferturb.study.plan import Study
 from ferturb.study.process import POLL_SECONDS, Process, end_with_study, start_process, stop_all
 
 WORTH_PROCESSES = 2000
-"""Faces of a study; those of a smaller one are analysed sooner than a process has started."""
+"""Faces of a study; a smaller one is analysed in turn, as a process takes seconds to start."""
 _HOW_FAR = re.compile(r"(\d+) of (\d+)")
 
 

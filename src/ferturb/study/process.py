@@ -80,11 +80,12 @@ class Process:
         return True
 
     def ended(self) -> str | None:
-        """What its last line said, if it ended with an error."""
+        """What its last line said, if it ended with an error, and its code if it was killed."""
         code = self.process.poll()
         if not code:
             return code if code is None else ""
-        return self.last_line() or f"its process ended with code {code}"
+        said = self.last_line() if code > 0 else ""
+        return said or f"its process ended with code {code}"
 
     def last_line(self) -> str:
         """Of what it has printed, "" for nothing."""
