@@ -1,7 +1,8 @@
-"""The released program's protocol with 2,000 training faces, to convergence on a CPU.
+"""The released program's protocol with 2,000 training faces, to convergence.
 
     python tools/released.py --data fer2013.zip --out runs/released
     python tools/released.py --data fer2013.zip --out runs/released --keep
+    python tools/released.py … --device cuda --workers 2    # scheme and baseline side by side
 
 First the network with a gate on its input (as many epochs as the released program's file of
 settings has), then the scheme and its baseline in turns, some epochs each, so that both are known
@@ -19,12 +20,14 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from workers import train_others, work_together
 
 from ferturb.base.config import (
     AS_RELEASED,
@@ -68,15 +71,26 @@ def plan(source: str) -> dict[str, RunConfig]:
     }
 
 
-def work(out: Path, source: str) -> None:
-    """Train until all is done."""
-    device, trainings = prepare_process("cpu", 1), plan(source)
-    faces = load_dataset(trainings["gate"].dataset)
-    execute_run(prepare(out, trainings.pop("gate")), faces, device)
-    runs = [prepare(out, config) for config in trainings.values()]
-    while waiting := [run for run in runs if not run.done]:
-        behind = min(waiting, key=lambda run: len(run.history()))
-        execute_run(behind, faces, device, pause_after=TURN)
+def waiting(out: Path, source: str) -> Iterator[tuple[str, RunConfig]]:
+    """What is not trained to its end: the gate, then the one of the two that is behind."""
+    runs = {name: prepare(out, config) for name, config in plan(source).items()}
+    gate = runs.pop("gate")
+    left = {name: run for name, run in runs.items() if not run.done}
+    if not gate.done:
+        left = {"gate": gate} | {n: run for n, run in left.items() if n == "baseline"}
+    for name in sorted(left, key=lambda name: (name != "gate", len(left[name].history()))):
+        yield name, left[name].config
+
+
+def work(out: Path, source: str, device: torch.device) -> None:
+    """Train what nobody else trains, until nothing is left."""
+    faces = load_dataset(DatasetConfig(source, training_faces=FACES))
+
+    def turn(config: RunConfig) -> None:
+        epochs = GATE_EPOCHS if config.method.name == "attention" else TURN
+        execute_run(prepare(out, config), faces, device, pause_after=epochs)
+
+    train_others(lambda: waiting(out, source), turn)
 
 
 def current(run: Run) -> nn.Module:
@@ -89,9 +103,9 @@ def current(run: Run) -> nn.Module:
     return model_at_test_time(method, classifier, last, source)
 
 
-def keep(out: Path, source: str) -> None:
+def keep(out: Path, source: str, device: torch.device) -> None:
     """Write down how far the trainings are, and what they predict now."""
-    device, rows = prepare_process("cpu", 1), []
+    rows: list[dict[str, object]] = []
     faces = load_dataset(plan(source)["gate"].dataset).split("validation")
     labels = faces.labels.numpy()
     for name, config in plan(source).items():
@@ -101,7 +115,7 @@ def keep(out: Path, source: str) -> None:
         if name == "gate" or not run.has_model:
             continue
         logits = predict_logits(
-            current(run),
+            current(run).to(device),
             faces.images,
             RELEASED.validate_with,
             precision=RELEASED.precision,
@@ -121,9 +135,13 @@ def main() -> None:
     parser.add_argument("--data", default="fer2013.zip")
     parser.add_argument("--out", type=Path, default=Path("runs/released"))
     parser.add_argument("--keep", action="store_true")
-    options = parser.parse_args()
-    act = keep if options.keep else work
-    act(options.out, str(Path(options.data).resolve()))
+    work_together(parser, __file__, act)
+
+
+def act(options: argparse.Namespace) -> None:
+    """What one process does."""
+    source, device = str(Path(options.data).resolve()), prepare_process(options.device, 1)
+    (keep if options.keep else work)(options.out, source, device)
 
 
 if __name__ == "__main__":

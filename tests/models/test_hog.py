@@ -12,7 +12,7 @@ from ferturb.features.landmarks import find_landmarks
 from ferturb.features.points import GROUPS
 from ferturb.models.classifier import Classifier
 from ferturb.models.hog import HogBlocks
-from ferturb.models.hog_landmarks import UPPER, UpperFace, placed
+from ferturb.models.hog_landmarks import UPPER, Placed, UpperFace
 from ferturb.models.trees import Trees
 
 FACES = draw(24, seed=3).images
@@ -81,13 +81,13 @@ def test_landmarks_are_those_that_are_found_and_placed_by_the_eyes() -> None:
     both = find_landmarks(FACES).points  # the mean of the face's and its mirror image's
     assert (seen - both).norm(dim=2).mean() < 0.5
     eyes = [seen[:, list(GROUPS[f"{side}_eye"])].mean(1) for side in ("left", "right")]
-    found = placed(seen).view(24, -1, 2)
+    found = Placed()(seen).view(24, -1, 2)
     by_name = {point: found[:, i] for i, point in enumerate(UPPER)}
     for sign, side in ((-1, "left"), (1, "right")):
         middle = torch.stack([by_name[p] for p in GROUPS[f"{side}_eye"]]).mean(0)
         assert torch.allclose(middle.norm(dim=1), torch.tensor(0.5), atol=1e-4)
         assert (sign * middle[:, 0] > 0.4).all()
-    shifted = placed(1.7 * seen + torch.tensor([3.0, -8.0]))
+    shifted = Placed()(1.7 * seen + torch.tensor([3.0, -8.0]))
     torch.testing.assert_close(shifted, found.flatten(1), atol=1e-4, rtol=0)
     assert eyes[0][:, 0].max() < eyes[1][:, 0].min()
 

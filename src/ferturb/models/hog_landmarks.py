@@ -50,6 +50,7 @@ class UpperFace(nn.Module):
         # It is read once for all, wherever this network is built, and draws nothing for it.
         with torch.device("cpu"), torch.random.fork_rng(devices=[]):
             self.landmarks = copy.deepcopy(shipped_model().network)
+        self.placed = Placed()
         joined = WIDTH * ROWS * BLOCKS + 2 * len(UPPER)
         self.dense = nn.Sequential(nn.Linear(joined, UNITS), nn.Mish())
 
@@ -60,19 +61,32 @@ class UpperFace(nn.Module):
         with torch.autocast(faces.device.type, enabled=False), torch.no_grad():
             # The landmark network goes by each face's own mean and spread.
             points, _ = self.landmarks(faces.float())
-        joined: Tensor = self.dense(torch.cat([seen, placed(points).to(seen)], 1))
+        joined: Tensor = self.dense(torch.cat([seen, self.placed(points).to(seen)], 1))
         return joined[..., None, None]
 
 
-def placed(points: Float[Tensor, "b p 2"]) -> Float[Tensor, "b n"]:
+class Placed(nn.Module):
     """x and y of the upper landmarks from the middle of the eyes, in units of the eyes' distance.
 
     The distance counts as 1 pixel at least.
     """
-    left, right = (points[:, list(eye)].mean(1) for eye in EYES)
-    middle, distance = (left + right) / 2, (right - left).norm(dim=1).clamp_min(1.0)
-    upper: Tensor = (points[:, list(UPPER)] - middle[:, None]) / distance[:, None, None]
-    return upper.flatten(1)
+
+    eyes: Tensor
+    upper: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # On the network's device: an index from elsewhere would have to be sent there each time.
+        self.register_buffer("eyes", torch.tensor(EYES), persistent=False)
+        self.register_buffer("upper", torch.tensor(UPPER), persistent=False)
+
+    def forward(self, points: Float[Tensor, "b p 2"]) -> Float[Tensor, "b n"]:
+        """The places of n / 2 landmarks."""
+        left, right = (points.index_select(1, eye).mean(1) for eye in self.eyes)
+        middle, distance = (left + right) / 2, (right - left).norm(dim=1).clamp_min(1.0)
+        upper = points.index_select(1, self.upper) - middle[:, None]
+        found: Tensor = (upper / distance[:, None, None]).flatten(1)
+        return found
 
 
 def _convolution(channels: int) -> tuple[nn.Module, ...]:

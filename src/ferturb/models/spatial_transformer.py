@@ -65,16 +65,18 @@ def affine_grid(
 ) -> Float[Tensor, "b h w 2"]:
     """`torch.nn.functional.affine_grid`, of operations that ONNX has."""
     exact = torch.promote_types(theta.dtype, torch.float32)
-    y, x = (_places(n, align_corners, exact).to(theta) for n in size)
+    y, x = (_places(n, align_corners, exact, theta.device).to(theta) for n in size)
     rows = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], -1).flatten(0, 1)
     moved = rows @ theta[:, :, :2].transpose(1, 2) + theta[:, None, :, 2]
     return moved.view(-1, len(y), len(x), 2)
 
 
-def _places(n: int, align_corners: bool, dtype: torch.dtype) -> Float[Tensor, " n"]:
+def _places(
+    n: int, align_corners: bool, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, " n"]:
     if align_corners:
-        return torch.linspace(-1, 1, n, dtype=dtype)
-    return (2 * torch.arange(n, dtype=dtype) + 1) / n - 1
+        return torch.linspace(-1, 1, n, dtype=dtype, device=device)
+    return (2 * torch.arange(n, dtype=dtype, device=device) + 1) / n - 1
 
 
 def at_side(faces: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c s s"]:

@@ -4,11 +4,14 @@ Small faces leave a GPU waiting for the next kernel: a step of ResNet-18 on 64 f
 hundred kernels of a few microseconds each, which Python can't launch as fast as they are done. A
 CUDA graph launches them all at once, forward and backward (`torch.cuda.make_graphed_callables`).
 The arithmetic is the same. One graph for each shape of input, captured when that shape first comes.
+A network that can't be captured (it waits for the device or sends something there) is launched
+kernel by kernel.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ferturb.base.errors import first_line
 from ferturb.models.inference import autocast, autocast_dtype
 from ferturb.training.team import PLAIN, How
 
@@ -57,25 +61,40 @@ class Forward:
             return logits
         shape = tuple(inputs.shape)
         if shape not in self.graphs:
-            self.graphs[shape] = self._captured(inputs)
+            try:
+                self.graphs[shape] = self._captured(inputs)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                self.uses_graphs = False
+                warnings.warn(
+                    f"steps are launched kernel by kernel, which is slower, since a graph of them "
+                    f"could not be captured ({first_line(error)})",
+                    stacklevel=2,
+                )
+                return self._logits(inputs)
         return self.graphs[shape](inputs)
 
     def _captured(self, inputs: Tensor) -> Callable[[Tensor], Tensor]:
-        """The network as a graph; running statistics are as before the capture."""
+        """The network as a graph; running statistics and the random state are as before the
+        capture, and its parts keep their modes: a frozen backbone is in evaluation mode."""
         before = [buffer.clone() for buffer in self.model.buffers()]
-        dtype = autocast_dtype(self.precision, self.device)
-        graph: Any = torch.cuda.make_graphed_callables(
-            _WithCast(self.model, dtype).train(), (inputs.clone(),), allow_unused_input=True
-        )
-        with torch.no_grad():
-            for buffer, value in zip(self.model.buffers(), before, strict=True):
-                buffer.copy_(value)
+        network = _WithCast(self.model, autocast_dtype(self.precision, self.device))
+        try:
+            with torch.random.fork_rng(devices=[self.device]):
+                graph: Any = torch.cuda.make_graphed_callables(
+                    network, (inputs.clone(),), allow_unused_input=True
+                )
+        finally:
+            with torch.no_grad():
+                for buffer, value in zip(self.model.buffers(), before, strict=True):
+                    buffer.copy_(value)
         return cast(Callable[[Tensor], Tensor], graph)
 
 
 def _hooked(model: nn.Module) -> bool:
     """Whether something is to happen in Python during each forward pass."""
-    return any(module._forward_hooks for module in model.modules())
+    return any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
 class _WithCast(nn.Module):
