@@ -68,6 +68,9 @@ UPPER = replace(FULL_SIZE, name="upper", epochs=30)
 """For `hog-landmarks`, whose source gives no recipe."""
 TUNED = replace(FULL_SIZE, name="tuned", epochs=12, learning_rate=0.03)
 """For a network that starts from published weights, and for the same from random ones."""
+CLIPPED = replace(TUNED, name="clipped", learning_rate=0.01, clip=1.0)
+"""For dlib's network, which has no normalisation: by `TUNED` its loss isn't finite after some steps,
+from random weights and from published ones."""
 MASKED_EPOCHS = {"compact-tiny": 24, "vgg16-half": 6, "resnet18": 12}
 """Of Masked FER-2013's CNN, VGG and ResNet."""
 
@@ -140,11 +143,12 @@ def emonext(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
 def transfer(data: DatasetConfig, weights: Path | None) -> Iterator[tuple[str, RunConfig]]:
     """From random weights, fine-tuned, and frozen at equal compute: a frozen epoch has a third of
     the work, so that there are three times as many."""
-    frozen = replace(TUNED, name="frozen", epochs=3 * TUNED.epochs, trained="head")
     for model, pattern in PACKAGES.items():
+        tuned = TUNED if model == LITE else CLIPPED
+        frozen = replace(tuned, name="frozen", epochs=3 * tuned.epochs, trained="head")
         files = sorted(weights.rglob(pattern)) if weights is not None else []
-        plans: list[tuple[str, RecipeConfig]] = [("scratch", TUNED)]
-        plans += [("tuned", TUNED), ("frozen", frozen)] if files else []
+        plans: list[tuple[str, RecipeConfig]] = [("scratch", tuned)]
+        plans += [("tuned", tuned), ("frozen", frozen)] if files else []
         for seed in SEEDS if model == LITE else (0,):
             for variant, recipe in plans:
                 start = None if variant == "scratch" else str(files[0].resolve())
