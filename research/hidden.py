@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ferturb.base.arrays import Booleans, Doubles
 from ferturb.base.config import DatasetConfig
 from ferturb.data.faces import SPLITS, Faces
 from ferturb.evaluation.significance import Interval, bootstrap, paired_bootstrap
@@ -45,7 +46,7 @@ MEANS: dict[str, tuple[str, ...]] = {
 }
 """Means over ways of hiding, by a name for tables."""
 
-Right = dict[str, Bool[NDArray[np.bool_], " n"]]
+Right = dict[str, Bool[Booleans, " n"]]
 """Which faces are right, by the way of hiding."""
 Judge = Callable[[UInt8[Tensor, "n h w"]], Right]
 """Which of a split's faces a model gets right, by the name of a measure."""
@@ -119,7 +120,7 @@ def hidden_scores(right: Right, other: Right | None = None) -> list[HiddenScore]
     return rows
 
 
-def _share(right: Right, names: tuple[str, ...]) -> Float[NDArray[np.float64], "n 1"]:
+def _share(right: Right, names: tuple[str, ...]) -> Float[Doubles, "n 1"]:
     """How many of these pictures of each face are right, 0 … 1."""
     share: NDArray[np.float64] = np.stack([right[name] for name in names]).mean(0)
     return share[:, None]

@@ -69,7 +69,7 @@ UPPER = replace(FULL_SIZE, name="upper", epochs=30)
 TUNED = replace(FULL_SIZE, name="tuned", epochs=12, learning_rate=0.03)
 """For a network that starts from published weights, and for the same from random ones."""
 CLIPPED = replace(TUNED, name="clipped", learning_rate=0.01, clip=1.0)
-"""For dlib's network, which has no normalisation: by `TUNED` its loss isn't finite after some steps,
+"""For dlib's network, which has no normalisation: by `TUNED` its loss is infinite after some steps,
 from random weights and from published ones."""
 MASKED_EPOCHS = {"compact-tiny": 24, "vgg16-half": 6, "resnet18": 12}
 """Of Masked FER-2013's CNN, VGG and ResNet."""

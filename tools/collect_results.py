@@ -13,10 +13,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 from jaxtyping import Bool
-from numpy.typing import NDArray
 
+from ferturb.base.arrays import Booleans
 from ferturb.base.config import DatasetConfig
 from ferturb.base.storage import write_rows
 from ferturb.data.audit import copied
@@ -26,7 +25,7 @@ from ferturb.evaluation.scores import score
 from ferturb.runs.run import Run, find_runs
 
 
-def row(run: Run, kept: Bool[NDArray[np.bool_], " n"]) -> dict[str, object]:
+def row(run: Run, kept: Bool[Booleans, " n"]) -> dict[str, object]:
     c, record = run.config, run.record()
     out: dict[str, object] = {
         "model": c.model.name,

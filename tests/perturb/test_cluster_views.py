@@ -224,3 +224,33 @@ def test_perturb_looks_with_its_classifier_in_evaluation_mode(tiny: str) -> None
     assert not attention.training
     for key, value in attention.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+def test_attention_is_computed_where_the_network_is_trained(tiny: str) -> None:
+    """It was computed on the CPU, slowly, and refused the faces of a GPU."""
+    config = MethodConfig("perturb")
+    attention = Classifier(ModelConfig(tiny, attention=True))
+    views = ClusterViews(config, AttentionClusters(config, attention), IMAGES)
+    with views.attached(Classifier(ModelConfig(tiny)).to("meta")):
+        assert {p.device.type for p in attention.parameters()} == {"meta"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("scope", ["epoch", "batch", "face", "fixed"])
+def test_views_on_a_gpu_are_those_of_the_cpu(tiny: str, scope: str) -> None:
+    config = MethodConfig("perturb", scope=scope, views="all")  # type: ignore[arg-type]
+    found = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        attention, network = (Classifier(ModelConfig(tiny, attention=a)) for a in (True, False))
+        views = ClusterViews(config, AttentionClusters(config, attention), IMAGES)
+        index = torch.arange(6)
+        batch = Batch(index, IMAGES[index].to(device), AugmentConfig(flip=0.0), rng(3))
+        with views.attached(network.to(device)):
+            views.start_epoch(1, rng(1))
+            shown = views(batch, rng(2))
+            judged = views.at_test_time(network).to(device)(batch.augmented())
+        found.append((shown.cpu(), judged.shape))
+    (here, shape), (there, other_shape) = found
+    assert shape == other_shape
+    assert ((here - there).abs() > 1e-4).double().mean() < 0.02

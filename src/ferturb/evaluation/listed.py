@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
-from numpy.typing import NDArray
 
+from ferturb.base.arrays import Floats
 from ferturb.base.tabular import Rows, Tabular
 from ferturb.data.face_lists import FaceList
 from ferturb.data.faces import Faces
@@ -43,7 +43,7 @@ class ListedRow(Tabular):
 def score_listed(
     name: str,
     faces: Faces,
-    logits: Float[NDArray[np.float32], "n 7"],
+    logits: Float[Floats, "n 7"],
     wanted: FaceList,
     votes: Integer[np.ndarray, "n 10"] | None = None,
 ) -> Rows[ListedRow]:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from ferturb.base.arrays import Floats, Integers
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
@@ -25,7 +26,7 @@ from ferturb.runs.run import Run
 TESTED = ("validation", "test")
 Arrays = dict[str, NDArray[np.generic]]
 """``labels_SPLIT`` (n,) and ``SPLIT_AUGMENTATION`` (n, 7), as a run keeps them of its own faces."""
-Pair = tuple[Int[NDArray[np.int64], " _"], Float[NDArray[np.float32], "_ 7"]]
+Pair = tuple[Int[Integers, " _"], Float[Floats, "_ 7"]]
 """Labels and logits of a split."""
 Progress = Callable[[int, int], None]
 _PREFIX = "on-"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 
+from ferturb.base.arrays import Floats, Integers
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.tabular import Rows, Tabular
@@ -46,8 +46,8 @@ class ScoreRow(Tabular):
 
 def score(
     name: str,
-    labels: Int[NDArray[np.int64], " n"],
-    logits: Float[NDArray[np.float32], "n 7"],
+    labels: Int[Integers, " n"],
+    logits: Float[Floats, "n 7"],
     members: tuple[str, ...] = (),
 ) -> ScoreRow:
     """All numbers of one set of logits; intervals by bootstrap over the faces."""
@@ -96,7 +96,7 @@ def score_runs(
 
 
 def choose_members(
-    labels: Int[NDArray[np.int64], " n"], logits: Sequence[Float[NDArray[np.float32], "n 7"]]
+    labels: Int[Integers, " n"], logits: Sequence[Float[Floats, "n 7"]]
 ) -> list[int]:
     """The indices of the networks whose summed logits are right most often, in the order found.
 
@@ -129,7 +129,7 @@ def choose_members(
     return chosen
 
 
-def _common_labels(tested: Sequence[Pair]) -> Int[NDArray[np.int64], " n"]:
+def _common_labels(tested: Sequence[Pair]) -> Int[Integers, " n"]:
     first, *others = (labels for labels, _ in tested)
     if any(not np.array_equal(first, other) for other in others):
         raise FerturbError(

@@ -21,6 +21,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_grey, as_images, as_input, at_once
 from ferturb.models.attention import SpatialGate
 from ferturb.models.classifier import Classifier
+from ferturb.models.device import sent
 from ferturb.perturb.clusters import by_intensity, cluster_maps, uninformative
 from ferturb.perturb.matching import matched
 from ferturb.perturb.views import resized
@@ -76,6 +77,11 @@ class MapSource(nn.Module, ABC):
         """Whether new faces get maps of their own, each its own or each batch one."""
         return cls.by_face(config) or config.scope == "batch"
 
+    def compute_like(self, network: nn.Module) -> None:
+        """Compute attention on a network's device, wherever the faces are."""
+        if self.attention is not None:
+            self.attention.to(next(network.parameters()).device)
+
     @abstractmethod
     def find_reference(self, images: UInt8[Tensor, "n *c h w"]) -> tuple[Tensor, int]:
         """The reference map (h, w), from training faces, and 1 if their attention carried no
@@ -113,7 +119,7 @@ class MapSource(nn.Module, ABC):
     def forward(self, faces: Float[Tensor, "b c h w"]) -> Int64[Tensor, "m h w"]:
         """The maps of new faces, as views use them; one for all of them with scope `batch`."""
         if self.config.scope == "batch" and not self.by_face(self.config):
-            return self.of_batch(faces, face_draws())[None]
+            return self.of_batch(faces, face_draws())[None].to(faces.device)
         return self.redrawn(self.of_faces(faces).maps, face_draws())
 
     def train(self: M, mode: bool = True) -> M:
@@ -140,7 +146,8 @@ class AttentionClusters(MapSource):
     def intensity(self, faces: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
         """I of Equation 1 for faces in [0, 1]; 0 where it doesn't count."""
         if self.attention is not None:
-            return self.attention.attention_maps(faces)
+            there = next(self.attention.parameters()).device
+            return self.attention.attention_maps(sent(faces, there))
         grey = as_grey(faces)
         return grey if self.config.intensity_weight else torch.zeros_like(grey)
 

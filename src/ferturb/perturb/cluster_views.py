@@ -12,12 +12,13 @@ Qiu, "Leaving Some Facial Features Behind", arXiv 2411.00824, section 3. Three p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
@@ -59,6 +60,11 @@ class ClusterViews(TrainingInputs):
         if self._map is None:
             raise FerturbError("ClusterViews has no cluster map yet: call start_epoch first")
         return self._map
+
+    def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
+        """Have the attention computed where the network is trained; nothing is hooked in."""
+        self.source.compute_like(network)
+        return ()
 
     def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
         """Phase 2: this epoch's cluster map, or once for all that of every face."""

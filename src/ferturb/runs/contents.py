@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
+from ferturb.base.arrays import Integers
 from ferturb.base.config.fields import require_form
 from ferturb.base.config.network import HEADS
 from ferturb.base.emotions import EMOTIONS
@@ -161,7 +162,7 @@ def check_logits(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
                     raise ValueError(f"{name} is not {n} logits for each of {len(known)} labels")
 
 
-def read_maps(path: Path) -> Int64[NDArray[np.int64], "e h w"] | None:
+def read_maps(path: Path) -> Int64[Integers, "e h w"] | None:
     """The cluster map of each epoch; None where there is no file."""
     if not path.exists():
         return None
