@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,17 @@ def test_no_shape_is_given_to_numpys_own_alias(folder: str) -> None:
     assert not found
 
 
-def test_shapes_and_types_are_checked() -> None:
-    labels, logits = np.zeros(3, np.int64), np.zeros((3, 7), np.float32)
-    assert isinstance(labels, Int[Integers, " n"])
-    assert isinstance(logits, Float[Floats, "n 7"])
-    assert not isinstance(logits, Float[Floats, "n 6"])
-    assert not isinstance(logits, Int[Integers, "n 7"])
+LABELS, LOGITS = np.zeros(3, np.int64), np.zeros((3, 7), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("array", "shaped", "fits"),
+    [
+        (LABELS, Int[Integers, " n"], True),
+        (LOGITS, Float[Floats, "n 7"], True),
+        (LOGITS, Float[Floats, "n 6"], False),
+        (LOGITS, Int[Integers, "n 7"], False),
+    ],
+)
+def test_shapes_and_types_are_checked(array: object, shaped: Any, fits: bool) -> None:
+    assert isinstance(array, shaped) == fits
