@@ -38,6 +38,7 @@ LACKING = {
     "ablation_cells.csv": "*clean* on faces without a feature",
     "retrained_cells.csv": "runs without a feature",
     "cited_systems.csv": "the runs of `tools/cited_systems.py`",
+    "genetic_search.csv": "the trials of a search",
     "calibration.csv": "three runs, uncalibrated",
     "onnx_parity.csv": "exported files",
     "priors.csv": "what ships, by prior",
