@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ferturb.base.config import AugmentConfig, MethodConfig, ModelConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.cluster_maps import AttentionClusters, mean_attention
+from ferturb.perturb.cluster_maps import AttentionClusters, FaceMaps, mean_attention
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.clusters import cluster_maps
 from ferturb.perturb.view_classifier import ViewClassifier
@@ -254,3 +254,36 @@ def test_views_on_a_gpu_are_those_of_the_cpu(tiny: str, scope: str) -> None:
     (here, shape), (there, other_shape) = found
     assert shape == other_shape
     assert ((here - there).abs() > 1e-4).double().mean() < 0.02
+
+
+class Counted(AttentionClusters):
+    """Clusters that know how often they were asked for."""
+
+    asked = 0
+
+    def of_faces(self, faces: Tensor) -> FaceMaps:
+        self.asked += 1
+        return super().of_faces(faces)
+
+
+def test_the_maps_of_faces_that_come_again_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation shows the same faces after every epoch."""
+    config = MethodConfig("perturb", intensity="pixels", scope="face")
+    source = Counted(config, reference=torch.zeros(32, 32, dtype=torch.int64))
+    one, other = (torch.rand(4, 1, 32, 32, generator=rng(seed)) for seed in (1, 2))
+    first = source(one)
+    assert torch.equal(first, source.of_faces(one).maps)
+    source.asked = 0
+    assert torch.equal(source(one), first)
+    assert source.asked == 0
+    assert not torch.equal(source(other), first)
+    assert torch.equal(source(one.flip(0)), first.flip(0))
+    source(one[:2])
+    assert source.asked == 3
+    source.reference = torch.ones(32, 32, dtype=torch.int64)  # other names
+    source(one)
+    assert source.asked == 4
+    monkeypatch.setattr("ferturb.perturb.cluster_maps.REMEMBERED", 1)
+    source(other)
+    source(one)
+    assert source.asked == 6

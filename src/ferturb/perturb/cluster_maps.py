@@ -8,7 +8,9 @@ is a module, so that it travels with the model it belongs to, and stays in evalu
 from __future__ import annotations
 
 import copy
+import hashlib
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeVar
 
@@ -30,6 +32,8 @@ M = TypeVar("M", bound=nn.Module)
 
 FACE_SEED = 0
 """Seeds the clustering of faces one by one."""
+REMEMBERED = 64
+"""Batches of faces whose maps a source knows: 16,384 faces in validation, 38 MB at 48 pixels."""
 
 
 def face_draws() -> torch.Generator:
@@ -65,6 +69,7 @@ class MapSource(nn.Module, ABC):
         used = self.attends and config.uses_attention
         self.attention = _fit(config, attention) if used else None
         self.register_buffer("reference", reference)
+        self._known = OrderedDict[bytes, Tensor]()
         self.eval()
 
     @classmethod
@@ -120,7 +125,22 @@ class MapSource(nn.Module, ABC):
         """The maps of new faces, as views use them; one for all of them with scope `batch`."""
         if self.config.scope == "batch" and not self.by_face(self.config):
             return self.of_batch(faces, face_draws())[None].to(faces.device)
-        return self.redrawn(self.of_faces(faces).maps, face_draws())
+        return self.redrawn(self._maps_of(faces), face_draws())
+
+    def _maps_of(self, faces: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b h w"]:
+        """The maps of these faces; those of the last batches are known, since validation shows the
+        same ones after every epoch."""
+        said = hashlib.blake2b(repr((faces.dtype, faces.shape)).encode())
+        shown = [faces] if self.reference is None else [faces, self.reference]
+        for tensor in shown:
+            said.update(tensor.detach().float().cpu().numpy().tobytes())
+        key = said.digest()
+        if key not in self._known:
+            self._known[key] = self.of_faces(faces).maps.to(torch.uint8).cpu()
+        self._known.move_to_end(key)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return self._known[key].long().to(faces.device)
 
     def train(self: M, mode: bool = True) -> M:
         """Evaluation mode, always, whoever switches what the source is part of."""
