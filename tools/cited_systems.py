@@ -247,7 +247,7 @@ class Work:
                 refused.add(config)
                 print(f"{run_folder_name(config)} is left out: {error}", flush=True)
 
-        train_others(waiting, one)
+        train_others(waiting, one, self.out)
 
     def keep(self) -> None:
         """A row for each system; PrivateTest is looked at, once a training."""

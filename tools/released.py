@@ -4,23 +4,23 @@
     python tools/released.py --data fer2013.zip --out runs/released --keep
     python tools/released.py … --device cuda --workers 2    # scheme and baseline side by side
 
-First the network with a gate on its input (as many epochs as the released program's file of
+`--model` is the network, by default VGG16 with dropout, half as wide. First the network with a gate on its input (as many epochs as the released program's file of
 settings has), then the scheme and its baseline in turns, some epochs each, so that both are known
 to the same epoch at any time. All are ordinary run folders: what is done is left alone, and what
-was stopped goes on from its last epoch. `--keep` puts the histories into results/released.csv, and
-the PublicTest logits of scheme and baseline as they are now (ten crops, views summed, float16) into
-results/logits/released; it prints accuracy and macro recall.
+was stopped goes on from its last epoch. `--keep` puts the network's histories into
+results/released.csv, and the PublicTest logits of scheme and baseline as they are now (ten crops,
+views summed, float16) into results/logits/released; it prints accuracy and macro recall.
 
-The released program runs 200 epochs by the paper, or 10 by its settings. VGG16 is half as wide
-here (`vgg16-dropout-half`); an epoch of the scheme takes one thread some ten minutes, of the
-baseline two.
+The released program runs 200 epochs by the paper, or 10 by its settings. With VGG16 of half the
+width an epoch of the scheme takes one thread some ten minutes, of the baseline two.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,11 +55,11 @@ TURN = 2
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
-def plan(source: str) -> dict[str, RunConfig]:
+def plan(source: str, network: str) -> dict[str, RunConfig]:
     """The three trainings by name, in order."""
     scheme = RunConfig(
         DatasetConfig(source, training_faces=FACES),
-        ModelConfig("vgg16-dropout-half", uncentred=True),
+        ModelConfig(network, uncentred=True),
         AS_RELEASED,
         RELEASED,
     )
@@ -71,9 +71,9 @@ def plan(source: str) -> dict[str, RunConfig]:
     }
 
 
-def waiting(out: Path, source: str) -> Iterator[tuple[str, RunConfig]]:
+def waiting(out: Path, trainings: Mapping[str, RunConfig]) -> Iterator[tuple[str, RunConfig]]:
     """What is not trained to its end: the gate, then the one of the two that is behind."""
-    runs = {name: prepare(out, config) for name, config in plan(source).items()}
+    runs = {name: prepare(out, config) for name, config in trainings.items()}
     gate = runs.pop("gate")
     left = {name: run for name, run in runs.items() if not run.done}
     if not gate.done:
@@ -82,15 +82,15 @@ def waiting(out: Path, source: str) -> Iterator[tuple[str, RunConfig]]:
         yield name, left[name].config
 
 
-def work(out: Path, source: str, device: torch.device) -> None:
+def work(out: Path, trainings: Mapping[str, RunConfig], device: torch.device) -> None:
     """Train what nobody else trains, until nothing is left."""
-    faces = load_dataset(DatasetConfig(source, training_faces=FACES))
+    faces = load_dataset(trainings["gate"].dataset)
 
     def turn(config: RunConfig) -> None:
         epochs = GATE_EPOCHS if config.method.name == "attention" else TURN
         execute_run(prepare(out, config), faces, device, pause_after=epochs)
 
-    train_others(lambda: waiting(out, source), turn)
+    train_others(lambda: waiting(out, trainings), turn, out)
 
 
 def current(run: Run) -> nn.Module:
@@ -103,15 +103,19 @@ def current(run: Run) -> nn.Module:
     return model_at_test_time(method, classifier, last, source)
 
 
-def keep(out: Path, source: str, device: torch.device) -> None:
-    """Write down how far the trainings are, and what they predict now."""
-    rows: list[dict[str, object]] = []
-    faces = load_dataset(plan(source)["gate"].dataset).split("validation")
+def keep(out: Path, trainings: Mapping[str, RunConfig], device: torch.device) -> None:
+    """Write down how far the trainings are, and what they predict now; what results/ says of other
+    networks stays."""
+    network, table = trainings["gate"].model.name, RESULTS / "released.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [dict[str, object](row) for row in csv.DictReader(file)]
+    rows = [row for row in rows if row["network"] != network]
+    faces = load_dataset(trainings["gate"].dataset).split("validation")
     labels = faces.labels.numpy()
-    for name, config in plan(source).items():
+    for name, config in trainings.items():
         run = Run(out / run_folder_name(config))
         history = run.history()
-        rows += [{"training": name, **row} for row in history]
+        rows += [{"network": network, "training": name, **row} for row in history]
         if name == "gate" or not run.has_model:
             continue
         logits = predict_logits(
@@ -123,25 +127,27 @@ def keep(out: Path, source: str, device: torch.device) -> None:
         ).numpy()
         buffer = io.BytesIO()
         np.savez_compressed(buffer, validation=logits.astype(np.float16), labels=labels)
-        file = f"{name}-epoch{len(history):03d}.npz"
+        file = f"{network}-{name}-epoch{len(history):03d}.npz"
         write_bytes(RESULTS / "logits" / "released" / file, buffer.getvalue())
         shares = accuracy(labels, logits), balanced_accuracy(labels, logits)
         print(f"{file}: accuracy {shares[0]:.2%}, macro recall {shares[1]:.2%}")
-    write_rows(RESULTS / "released.csv", rows, list(rows[0]))
+    write_rows(table, rows, list(rows[0]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="fer2013.zip")
     parser.add_argument("--out", type=Path, default=Path("runs/released"))
+    parser.add_argument("--model", default="vgg16-dropout-half")
     parser.add_argument("--keep", action="store_true")
     work_together(parser, __file__, act)
 
 
 def act(options: argparse.Namespace) -> None:
     """What one process does."""
-    source, device = str(Path(options.data).resolve()), prepare_process(options.device, 1)
-    (keep if options.keep else work)(options.out, source, device)
+    trainings = plan(str(Path(options.data).resolve()), options.model)
+    device = prepare_process(options.device, 1)
+    (keep if options.keep else work)(options.out, trainings, device)
 
 
 if __name__ == "__main__":

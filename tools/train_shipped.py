@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workers import train_others, work_together
+from workers import POLL, train_others, work_together
 
 from ferturb.base.config import (
     FULL_SIZE,
@@ -135,9 +135,12 @@ def work(options: argparse.Namespace) -> None:
             if not runs[name].done and all(Run(options.out / t).done for t in config.teachers):
                 yield name, config
 
+    def train(config: RunConfig) -> None:
+        execute_run(prepare(options.out, config), faces, device)
+
     while not all(run.done for run in runs.values()):
-        train_others(waiting, lambda c: execute_run(prepare(options.out, c), faces, device))
-        time.sleep(5)  # what is left needs a teacher, or is trained by another process
+        train_others(waiting, train, options.out)
+        time.sleep(POLL)  # what is left needs a teacher that another process trains
 
 
 if __name__ == "__main__":

@@ -7,10 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.locks import held
+from ferturb.runs.run import run_folder_name
+
+POLL = 5.0
+"""Seconds until a process that finds nothing to train looks again."""
 
 
 def work_together(
@@ -35,18 +42,26 @@ def work_together(
 
 
 def train_others(
-    waiting: Callable[[], Iterable[tuple[str, RunConfig]]], train: Callable[[RunConfig], object]
+    waiting: Callable[[], Iterable[tuple[str, RunConfig]]],
+    train: Callable[[RunConfig], object],
+    out: Path,
 ) -> None:
     """Train what waits, by name and config, one after the other; what another process trains is
-    left to it. What waits is asked anew after each training."""
-    busy: set[str] = set()
-    while True:
-        item = next((item for item in waiting() if item[0] not in busy), None)
-        if item is None:
-            return
-        try:
-            train(item[1])
-        except FerturbError as error:
-            if "another process" not in str(error):
-                raise
-            busy.add(item[0])
+    left to it. What waits is asked anew after each training, and while others train the rest: more
+    may follow from that, or be left behind by one that was stopped."""
+    while items := list(waiting()):
+        if not any(_trained(config, train, out) for _, config in items):
+            time.sleep(POLL)
+
+
+def _trained(config: RunConfig, train: Callable[[RunConfig], object], out: Path) -> bool:
+    """Whether this process trained it, and no other one does."""
+    if held(out / run_folder_name(config)):
+        return False
+    try:
+        train(config)
+    except FerturbError as error:
+        if "another process" not in str(error):
+            raise
+        return False
+    return True
