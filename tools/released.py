@@ -4,12 +4,13 @@
     python tools/released.py --data fer2013.zip --out runs/released --keep
     python tools/released.py … --device cuda --workers 2    # scheme and baseline side by side
 
-`--model` is the network, by default VGG16 with dropout, half as wide. First the network with a gate on its input (as many epochs as the released program's file of
-settings has), then the scheme and its baseline in turns, some epochs each, so that both are known
-to the same epoch at any time. All are ordinary run folders: what is done is left alone, and what
-was stopped goes on from its last epoch. `--keep` puts the network's histories into
-results/released.csv, and the PublicTest logits of scheme and baseline as they are now (ten crops,
-views summed, float16) into results/logits/released; it prints accuracy and macro recall.
+`--model` is the network, by default VGG16 with dropout, half as wide. First it is trained with a
+gate on its input (as many epochs as the released program's file of settings has), then the scheme
+and its baseline in turns, some epochs each, so that both are known to the same epoch at any time.
+All are ordinary run folders: what is done is left alone, and what was stopped goes on from its last
+epoch. `--keep` puts the network's histories into results/released.csv, and the PublicTest logits of
+scheme and baseline as they are now (ten crops, views summed, float16) into results/logits/released;
+it prints accuracy and macro recall.
 
 The released program runs 200 epochs by the paper, or 10 by its settings. With VGG16 of half the
 width an epoch of the scheme takes one thread some ten minutes, of the baseline two.
@@ -114,7 +115,7 @@ def keep(out: Path, trainings: Mapping[str, RunConfig], device: torch.device) ->
     labels = faces.labels.numpy()
     for name, config in trainings.items():
         run = Run(out / run_folder_name(config))
-        history = run.history()
+        history = run.history() if (run.folder / "history.csv").exists() else []
         rows += [{"network": network, "training": name, **row} for row in history]
         if name == "gate" or not run.has_model:
             continue

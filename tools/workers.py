@@ -24,12 +24,13 @@ def work_together(
     parser: argparse.ArgumentParser, script: str, work: Callable[[argparse.Namespace], None]
 ) -> None:
     """Read the command line of a script and do its work in `--workers` processes; Ctrl-C reaches
-    each of them. One worker works here."""
+    each of them, and what it stops goes on when the command is given again. One worker works
+    here."""
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     if options.workers == 1:
-        return work(options)
+        return _here(work, options)
     command = [sys.executable, script, *sys.argv[1:], "--workers", "1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     workers = [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
@@ -39,6 +40,15 @@ def work_together(
     except KeyboardInterrupt:
         for worker in workers:
             worker.send_signal(signal.SIGINT)
+
+
+def _here(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
+    try:
+        work(options)
+    except KeyboardInterrupt:
+        sys.exit("stopped; give the same command again to go on")
+    except FerturbError as error:
+        sys.exit(f"error: {error}")
 
 
 def train_others(

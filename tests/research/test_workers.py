@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import workers
-from workers import train_others
+from workers import train_others, work_together
 
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
@@ -73,3 +74,21 @@ def test_other_faults_end_it(tmp_path: Path) -> None:
 
     with pytest.raises(FerturbError, match="not finite"):
         train_others(Trainings().waiting, train, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (KeyboardInterrupt(), "stopped; give the same command again to go on"),
+        (FerturbError("no such file"), "error: no such file"),
+    ],
+)
+def test_a_stop_or_a_fault_is_a_line(
+    fault: BaseException, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("sys.argv", ["train"])
+    with pytest.raises(SystemExit, match=said):
+        work_together(ArgumentParser(), "train.py", work)
