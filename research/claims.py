@@ -76,6 +76,16 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
         ),
         *_against("all-mixed", *(f"{rival} - whole-2x" for rival in RIVALS)),
     ),
+    "forms": (
+        *(replace(c, primary=True) for c in _against("2000", "grid-mean - whole-4x")),
+        *_against(
+            "2000",
+            "grid-mean - half-mean",
+            "grid-black - half-black",
+            "grid-mean - grid-black",
+            "half-mean - half-black",
+        ),
+    ),
     "clusters": tuple(
         Comparison(("7000", arm, reading), ("7000", "whole", "whole"))
         for arm in ("k1", "k2", "one-view", "k4", "k5", "k6")

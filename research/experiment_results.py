@@ -28,6 +28,7 @@ BASELINES = {
     "landmarks": "whole-4x",
     "rivals": "whole-2x",
     "clusters": "whole",
+    "forms": "whole-4x",
 }
 """Experiment -> the arm that the others are drawn against."""
 SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}

@@ -12,7 +12,7 @@ import pytest
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.runs.packed import Packed, read_packed, write_packed
-from ferturb.study.arms import CLUSTERS_K, LANDMARKS, LEAVING_OUT, RIVALS
+from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, RIVALS
 from ferturb.study.experiments import Item, Setting
 from research.claims import claims, values_of
 from research.experiment_figure import dose
@@ -146,14 +146,14 @@ def test_trainings_of_anything_else_are_passed_over(tmp_path: Path) -> None:
 def test_what_was_kept_before_is_still_known() -> None:
     """results/leaving_out, under the names that it has: of the experiments that share trainings."""
     kept = Path(__file__).parents[2] / "results" / "leaving_out"
-    sharing = (LEAVING_OUT, LANDMARKS, CLUSTERS_K)
+    sharing = (LEAVING_OUT, LANDMARKS, CLUSTERS_K, FORMS)
     names = {r.item.name for experiment in sharing for r in readings(experiment, [kept])}
     assert names == {path.stem for path in kept.glob("*.npz")}
     assert all(read_packed(p).config.dataset != DatasetConfig() for p in kept.glob("*.npz"))
 
 
 def test_doses_by_hand() -> None:
-    arms = LEAVING_OUT.arms | RIVALS.arms
+    arms = LEAVING_OUT.arms | RIVALS.arms | FORMS.arms
     expected = {
         "whole": 0.0,
         "light": 1 / 12,
@@ -162,6 +162,8 @@ def test_doses_by_hand() -> None:
         "rectangle": 1 / 4,
         "landmarks": 1 / 4,
         "hide-and-seek": 0.4,
+        "grid-mean": 0.4,
+        "half-black": 0.4,
         "grid-mask": 0.4 * 0.16,
         "eac": 0.135 / 2,
         "eac-erasing": 0.135 / 2,

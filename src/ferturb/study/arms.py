@@ -66,6 +66,24 @@ LANDMARKS = replace(
 """results/plan_landmarks.md; with 2,000 faces it shares all arms without landmarks with
 `LEAVING_OUT`, with 7,000 its replicates are new ones."""
 
+_GRID = MethodConfig("hide-and-seek")
+_HALF = replace(_ERASING, clusters=4, erased=(0.5, 0.5))
+"""A rectangle of half of the face in four of five inputs: the dose of hide-and-seek."""
+_FORM_ARMS = {
+    f"{form}-{fill}": Arm(replace(method, fill=fill), tuned_as="rectangle")
+    for form, method in (("grid", _GRID), ("half", _HALF))
+    for fill in ("mean", "black")
+}
+_KNOWN = ("whole", "whole-4x", "rectangle", "landmarks")
+
+FORMS = replace(
+    LEAVING_OUT,
+    arms=LEAVING_OUT_ARMS | _FORM_ARMS,
+    cells={"2000": Cell(2000, 100, (*_FORM_ARMS, *_KNOWN))},
+    order=(("2000", tuple(range(5))),),
+)
+"""results/plan_forms.md; it shares all arms but its own with `LEAVING_OUT` and `LANDMARKS`."""
+
 RIVALS_ARMS: dict[str, Arm] = {
     "whole-2x": Arm(MethodConfig("extra-epochs", views="pair"), factor=2),
     "eac": Arm(MethodConfig("eac"), weights=(0.05, 0.5, 5.0)),
@@ -107,5 +125,6 @@ EXPERIMENTS = {
     "landmarks": LANDMARKS,
     "rivals": RIVALS,
     "clusters": CLUSTERS_K,
+    "forms": FORMS,
 }
 """Name -> experiment."""
