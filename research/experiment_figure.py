@@ -61,7 +61,7 @@ def changes_figure(
         for axes, cell in zip(panels, keys, strict=True):
             _panel(axes, values, keys[cell], (cell, baseline, "whole"))
             axes.set_yticks(range(len(keys[cell])))
-            axes.set_yticklabels([_label(experiment, key) for key in keys[cell]])
+            axes.set_yticklabels(_labels(experiment, keys[cell]))
             axes.set_title(f"{cell} training faces: {said[cell]}")
         panels[-1].set_xlabel(f"change against {baseline}, points ({split})")
         add_legend(figure, {m.replace("_", " "): colour for m, colour in COLOURS.items()})
@@ -81,8 +81,13 @@ def _keys(
     return sorted(there, key=place)
 
 
-def _label(experiment: Experiment, key: Key) -> str:
-    return f"{key[1]}, {key[2]} ({100 * dose(experiment.arms[key[1]].method):.0f} % hidden)"
+def _labels(experiment: Experiment, keys: list[Key]) -> list[str]:
+    """Arms and doses; the readings where there are several."""
+    several = len({reading for _, _, reading in keys}) > 1
+    return [
+        f"{arm}{f', {reading}' * several} ({100 * dose(experiment.arms[arm].method):.0f} % hidden)"
+        for _, arm, reading in keys
+    ]
 
 
 def _panel(axes: Axes, values: Mapping[str, Values], keys: list[Key], baseline: Key) -> None:
