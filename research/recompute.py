@@ -174,6 +174,7 @@ TABLES: dict[str, Callable[[Path], Iterator[Cell]]] = {
     "leaving_out_landmarks.csv": experiment("landmarks", "leaving_out_landmarks"),
     "clusters_k.csv": experiment("clusters", "clusters_k"),
     "rivals.csv": experiment("rivals", "rivals"),
+    "forms.csv": experiment("forms", "forms"),
 }
 """Table -> its cells that logits are stored for."""
 
