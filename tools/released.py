@@ -115,7 +115,7 @@ def keep(out: Path, trainings: Mapping[str, RunConfig], device: torch.device) ->
     labels = faces.labels.numpy()
     for name, config in trainings.items():
         run = Run(out / run_folder_name(config))
-        history = run.history() if (run.folder / "history.csv").exists() else []
+        history = run.history()
         rows += [{"network": network, "training": name, **row} for row in history]
         if name == "gate" or not run.has_model:
             continue
