@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ferturb.data.drawn.synthetic import draw
 from ferturb.features.points import COUNT
 from ferturb.predict.landmark_finder import FoundLandmarks
 from ferturb.predict.predictor import Predictor
@@ -32,6 +31,8 @@ def landmarks(faces: np.ndarray) -> FoundLandmarks:
 
 def write_faces(path: str, n: int, distinct: int, group: int) -> np.ndarray:
     """A parquet file of n drawn faces as PNG, so many of them distinct; (distinct, 48, 48)."""
+    from ferturb.data.drawn.synthetic import draw  # torch, which predicting processes do without
+
     faces = draw(distinct, seed=3).images.numpy()
     files = []
     for face in faces:

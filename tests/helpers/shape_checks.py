@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from importlib.machinery import ModuleSpec
+from inspect import iscoroutinefunction, isgeneratorfunction
 from types import FunctionType, ModuleType
 from typing import IO, Any
 
@@ -28,6 +29,7 @@ SHAPES = {name: getattr(jaxtyping, name) for name in NAMES}
 
 _WORD = re.compile(r"(?<![\w.\"'])[A-Za-z_]\w*")
 _JAXTYPED = jaxtyping.jaxtyped
+_CONTEXT = jaxtyping.jaxtyped("context")
 
 
 class Named:
@@ -66,18 +68,26 @@ def _of_arrays(hint: object) -> bool:
 def checked(*, typechecker: Any) -> Callable[[Any], Any]:
     """`jaxtyping.jaxtyped`, at the first call of a function: half of them no test process calls.
 
-    jaxtyping binds what a function is given to its signature, which takes longer than most calls;
-    where no shape is in the signature the type checker is asked by itself.
+    jaxtyping binds what a function is given to its signature, and asks the type checker twice about
+    it; here it is asked once, within a context of jaxtyping's, in which an axis of the arguments
+    keeps its length for what is returned. Where no shape is in the signature it is asked by itself.
+    What a generator is given, beartype sees as it begins, after the context: jaxtyping checks it.
     """
-    shaped = _JAXTYPED(typechecker=typechecker)
+    for_others = _JAXTYPED(typechecker=typechecker)
 
     def decorated(function: Any) -> Any:
         if not isinstance(function, FunctionType):
-            return shaped(function)
+            return for_others(function)
 
         @cache
         def typed() -> Callable[..., Any]:
-            made: Callable[..., Any] = (shaped if has_shapes(function) else typechecker)(function)
+            made: Callable[..., Any]
+            if not has_shapes(function):
+                made = typechecker(function)
+            elif isgeneratorfunction(function) or iscoroutinefunction(function):
+                made = for_others(function)
+            else:
+                made = _in_a_context(typechecker(function))
             return made
 
         @wraps(function)
@@ -88,6 +98,14 @@ def checked(*, typechecker: Any) -> Callable[[Any], Any]:
         return either
 
     return decorated
+
+
+def _in_a_context(with_types: Callable[..., Any]) -> Callable[..., Any]:
+    def shaped(*arguments: Any, **named: Any) -> Any:
+        with _CONTEXT:
+            return with_types(*arguments, **named)
+
+    return shaped
 
 
 def install(packages: list[str]) -> None:

@@ -72,7 +72,7 @@ def _require_ready(folder: Path, token: str, share: Share) -> None:
     """Raise `FerturbError` where a node doesn't see the folder, or none has room for a run."""
     import ray
 
-    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [node for node in ray.nodes() if node["Alive"]]
     wanted = {"CPU": share.cpus, "GPU": share.gpus}
     if not any(all(n["Resources"].get(k, 0) >= v for k, v in wanted.items()) for n in nodes):
         raise FerturbError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,9 +14,29 @@ from torch import Tensor, nn
 from ferturb.base.config import RecipeConfig
 
 
+def _without_compiler() -> None:
+    """Keep torch's optimizers from loading its compiler, which takes as long as loading torch.
+
+    Their methods are marked as none of the compiler's business, and torch loads all of it for the
+    mark as soon as one is called. Here each is marked as what it is: nothing that is compiled.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        marked = getattr(method, "__wrapped__", None)
+        if marked is not None and not hasattr(marked, "__dynamo_disable"):
+            setattr(marked, "__dynamo_disable", marked)
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.step()`, of which torch's wrapper for the compiler takes nothing but the
+    gradients."""
+    with torch.no_grad():
+        inspect.unwrap(type(optimizer).step)(optimizer)
+
+
 def build_optimizer(model: nn.Module, recipe: RecipeConfig) -> torch.optim.Optimizer:
     """The recipe's optimizer over two groups: weight decay on matrices and kernels; on norms and
     biases only if the recipe says so."""
+    _without_compiler()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     free = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [
@@ -106,7 +127,7 @@ def update(
     loss.backward()  # type: ignore[no-untyped-call]
     if clip:
         nn.utils.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
+    _step(optimizer)
 
 
 class AveragedWeights:
