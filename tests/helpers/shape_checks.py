@@ -27,7 +27,8 @@ SHAPES = {name: getattr(jaxtyping, name) for name in NAMES}
 """What some modules import for type checkers alone: prediction works without jaxtyping."""
 
 
-_WORD = re.compile(r"(?<![\w.\"'])[A-Za-z_]\w*")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _JAXTYPED = jaxtyping.jaxtyped
 _CONTEXT = jaxtyping.jaxtyped("context")
 
@@ -51,11 +52,12 @@ def _named(run: Callable[[ModuleType], None], module: ModuleType) -> None:
     run(module)
 
 
-def has_shapes(function: FunctionType) -> bool:
-    """Whether a signature has, or may have, the type of an array in it."""
-    words = {w for text in function.__annotations__.values() for w in _WORD.findall(str(text))}
+def _hints(function: FunctionType) -> list[Any] | None:
+    """What the names in a signature stand for; None where one is known to type checkers alone."""
+    said = (_QUOTED.sub("", str(text)) for text in function.__annotations__.values())
+    words = {word for text in said for word in _WORD.findall(text)}
     known = vars(builtins) | function.__globals__
-    return any(word not in known or _of_arrays(known[word]) for word in words)
+    return [known[word] for word in words] if words <= known.keys() else None
 
 
 def _of_arrays(hint: object) -> bool:
@@ -71,7 +73,8 @@ def checked(*, typechecker: Any) -> Callable[[Any], Any]:
     jaxtyping binds what a function is given to its signature, and asks the type checker twice about
     it; here it is asked once, within a context of jaxtyping's, in which an axis of the arguments
     keeps its length for what is returned. Where no shape is in the signature it is asked by itself.
-    What a generator is given, beartype sees as it begins, after the context: jaxtyping checks it.
+    What a generator is given, beartype sees as it begins, after the context: jaxtyping checks it,
+    and what only type checkers have a name for.
     """
     for_others = _JAXTYPED(typechecker=typechecker)
 
@@ -82,9 +85,11 @@ def checked(*, typechecker: Any) -> Callable[[Any], Any]:
         @cache
         def typed() -> Callable[..., Any]:
             made: Callable[..., Any]
-            if not has_shapes(function):
+            later = isgeneratorfunction(function) or iscoroutinefunction(function)
+            hints = _hints(function)
+            if hints is not None and not any(map(_of_arrays, hints)):
                 made = typechecker(function)
-            elif isgeneratorfunction(function) or iscoroutinefunction(function):
+            elif hints is None or later:
                 made = for_others(function)
             else:
                 made = _in_a_context(typechecker(function))
