@@ -8,9 +8,11 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
+PROCESSES ?= 3
+
 # One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
 # environment says: some hundred processes start.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal --quiet
 
 .PHONY: setup study test check types tests fast-tests audit lock bench docs clean
 

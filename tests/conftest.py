@@ -29,8 +29,8 @@ gc.set_threshold(20_000, 20, 20)  # a test makes more than the 700 objects that 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that have slow tests, in each half: two processes get one each, and
-    what the first one that is done takes over from the other is short."""
+    """Begin with the files that have slow tests, in each part: the processes get one each, and
+    what the first one that is done takes over from another is short."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
@@ -38,12 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for own in files.values():
         is_slow = any(item.get_closest_marker("slow") for item in own)
         (slow if is_slow else fast).append(own)
-    halves: tuple[list[pytest.Item], ...] = ([], [])
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
     for number, own in enumerate(slow):
-        halves[number % 2].extend(own)
+        parts[number % processes].extend(own)
     for own in fast:
-        min(halves, key=len).extend(own)
-    items[:] = halves[0] + halves[1]
+        min(parts, key=len).extend(own)
+    items[:] = [item for part in parts for item in part]
 
 
 def pytest_collection_finish() -> None:

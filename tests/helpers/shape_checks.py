@@ -30,7 +30,6 @@ SHAPES = {name: getattr(jaxtyping, name) for name in NAMES}
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _JAXTYPED = jaxtyping.jaxtyped
-_CONTEXT = jaxtyping.jaxtyped("context")
 
 
 class Named:
@@ -106,8 +105,10 @@ def checked(*, typechecker: Any) -> Callable[[Any], Any]:
 
 
 def _in_a_context(with_types: Callable[..., Any]) -> Callable[..., Any]:
+    context = _JAXTYPED("context")
+
     def shaped(*arguments: Any, **named: Any) -> Any:
-        with _CONTEXT:
+        with context:
             return with_types(*arguments, **named)
 
     return shaped
