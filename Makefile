@@ -8,6 +8,8 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
+# Processes that test: one more than two cores, as tests wait for servers, browsers and processes of
+# theirs. Each takes up to 4 GB.
 PROCESSES ?= 3
 
 # One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
@@ -29,8 +31,7 @@ $(READY): pyproject.toml constraints.txt
 study: $(READY)
 	$(BIN)/ferturb study $(PRESET) --data $(DATA) --out $(OUT)
 
-# Everything CI runs. Two processes test: more than that take longer on two cores. Types are checked
-# beside them in the time that they leave (tests wait for servers, browsers and processes of theirs).
+# Everything CI runs. Types are checked beside the tests, in the time that they leave.
 test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -97,8 +98,14 @@ def possible(experiment: Experiment) -> list[Item]:
 
 def trainings(folder: Path) -> Iterator[Packed]:
     """The kept files of a folder, and the finished runs below it."""
-    yield from (read_packed(path) for path in sorted(folder.glob("*.npz")))
+    yield from (_kept(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.npz")))
     yield from (packed(run) for run in find_runs(folder) if run.done)
+
+
+@cache
+def _kept(path: Path, changed_at: int) -> Packed:
+    """A kept file as it was at a time: experiments that share trainings read each of them once."""
+    return read_packed(path)
 
 
 def _readings(

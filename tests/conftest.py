@@ -12,6 +12,7 @@ import gc  # noqa: E402
 import os  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -23,6 +24,8 @@ from ferturb.data.faces import Faces  # noqa: E402
 from ferturb.data.sources import load_faces  # noqa: E402
 from ferturb.models.backbones import BACKBONES  # noqa: E402
 from ferturb.models.compact import compact  # noqa: E402
+from ferturb.predict import onnx_session  # noqa: E402
+from ferturb.predict.shipped import FOLDER  # noqa: E402
 
 keep_freed_memory()
 gc.set_threshold(20_000, 20, 20)  # a test makes more than the 700 objects that Python waits for
@@ -106,6 +109,33 @@ def real_faces(real_zip: Path, real_cache: Path) -> Faces:
     with pytest.MonkeyPatch.context() as patch, FileLock(f"{real_cache}.lock"):
         patch.setenv("FERTURB_CACHE", str(real_cache))
         return load_faces(DatasetConfig(str(real_zip)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_outlives_a_power_cut() -> Iterator[None]:
+    """To wait for the disk at every file is a tenth of the time of tests that write many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_models_are_opened_once() -> Iterator[None]:
+    """To open one takes longer than most tests that ask it. Each process opens its own."""
+    opened: dict[tuple[int, Path, int | None], Any] = {}
+    opening = onnx_session._session
+
+    def shared(path: Path, threads: int | None) -> Any:
+        if path.parent != FOLDER:
+            return opening(path, threads)
+        key = (os.getpid(), path, threads)
+        if key not in opened:
+            opened[key] = opening(path, threads)
+        return opened[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_session, "_session", shared)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from drawn_once import drawn_once
 from ferturb.cli.main import main
-from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 
 MODEL = """
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """A folder of 14 test faces and a model in a Python file."""
     monkeypatch.setenv("FERTURB_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
-    write_folder(synthetic_faces(140, seed=3), tmp_path / "faces")
+    write_folder(drawn_once(140, seed=3), tmp_path / "faces")
     Path("own.py").write_text(MODEL)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drawn_once import drawn_once
 from ferturb.base.emotions import EMOTIONS
 from ferturb.cli.main import main
 from ferturb.cli.models import UNSAID, for_predictor
-from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_source
 from ferturb.export.wrap import wrap
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of 14 test faces and a model in a Python file."""
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    write_folder(synthetic_faces(140, seed=3), tmp_path / "faces")
+    write_folder(drawn_once(140, seed=3), tmp_path / "faces")
     Path("own.py").write_text(MODEL)
 
 
