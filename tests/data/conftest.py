@@ -102,7 +102,7 @@ def csv_text() -> Callable[..., str]:
             fields = {
                 "emotion": str(label),
                 "Usage": USAGES[split],
-                "pixels": " ".join(str(int(v)) for v in image.flatten()),
+                "pixels": " ".join(map(str, image.flatten().tolist())),
             }
             lines.append(",".join(fields[column] for column in columns))
         return "\n".join(lines) + "\n"
