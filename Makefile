@@ -8,9 +8,8 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-# Processes that test: one more than two cores, as tests wait for servers, browsers and processes of
-# theirs. Each takes up to 4 GB.
-PROCESSES ?= 3
+# Processes that test. Three on two cores take as long, and types are then checked after them.
+PROCESSES ?= 2
 
 # One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
 # environment says: some hundred processes start.

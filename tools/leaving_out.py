@@ -48,7 +48,7 @@ class Work:
     """Experiments, their run folders and what is kept of them."""
 
     def __init__(self, names: Sequence[str], source: str, out: Path) -> None:
-        self.out, dataset = out, DatasetConfig(source)
+        self.source, self.out, dataset = source, out, DatasetConfig(source)
         self.parts = {n: replace(EXPERIMENTS[n], dataset=dataset) for n in names}
 
     def found(self, name: str, item: Item) -> Path | None:
@@ -65,12 +65,15 @@ class Work:
 
     def keep(self) -> None:
         """Put every finished training of the experiments that isn't there into results/."""
+        new = []
         for name in self.parts:
             known = {item.config: item.name for item in self.queue(name)}
             for run in find_runs(self.out):
                 kept = RESULTS / KEPT[name] / f"{known.get(run.config)}.npz"
                 if run.config in known and run.done and not kept.exists():
                     write_packed(kept, packed(run))
+                    new.append(kept.stem)
+        print(f"kept {len(new)} finished trainings of {self.source}", *new, sep="\n  ")
 
     def waiting(self, cells: Sequence[str]) -> Iterator[tuple[str, RunConfig]]:
         """What isn't trained, by name; `cells` leaves others out."""
