@@ -127,7 +127,7 @@ def real_faces(real_zip: Path, real_cache: Path) -> Faces:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_a_power_cut() -> Iterator[None]:
-    """To wait for the disk at every file is a tenth of the time of tests that write many."""
+    """Tests need not wait until the disk has each file; what a full disk does has a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         yield
