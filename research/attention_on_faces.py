@@ -30,7 +30,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
@@ -38,6 +37,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.pixels import as_input
 from ferturb.base.storage import write_rows
 from ferturb.data.faces import Faces
+from ferturb.evaluation.significance import student
 from ferturb.features.altered import landmarks_of, load_dataset
 from ferturb.features.regions import region
 from ferturb.models.device import prepare_process
@@ -86,7 +86,7 @@ def on_face(maps: Float[np.ndarray, "n h w"], hulls: Bool[np.ndarray, "n h w"]) 
 def row_of(found: OnFace, chosen: Bool[np.ndarray, " n"]) -> dict[str, Any]:
     """The means of the chosen faces, and the interval of the difference."""
     difference = (found.inside - found.outside)[chosen]
-    interval = stats.ttest_1samp(difference, 0.0).confidence_interval(0.95)
+    interval = student(difference).interval()
     means = {f.name: getattr(found, f.name)[chosen].mean() for f in fields(found)}
     row = {"faces": int(chosen.sum())} | {name: round(float(v), 4) for name, v in means.items()}
     ends = {"difference": difference.mean(), "low": interval.low, "high": interval.high}

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from ferturb.base.errors import FerturbError
+from ferturb.evaluation.significance import student
 
 LEVEL = 0.95
 
@@ -52,18 +53,11 @@ def paired_difference(
         )
     if margin <= 0:
         raise FerturbError(f"the margin of equivalence must be above 0, got {margin}")
-    two_sided = stats.ttest_1samp(values, 0.0)
-    interval = two_sided.confidence_interval(level)
-    above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    t = student(values)
+    interval = t.interval(level)
+    equivalence = max(t.above(-margin), t.below(margin))
     return PairedDifference(
-        float(values.mean()),
-        float(interval.low),
-        float(interval.high),
-        float(two_sided.pvalue),
-        float(max(above, below)),
-        margin,
-        len(values),
+        t.mean, interval.low, interval.high, t.apart(), equivalence, margin, len(values)
     )
 
 
@@ -80,6 +74,8 @@ def slope_over(
     y = np.concatenate([np.asarray(d, dtype=np.float64) for d in differences])
     if len(x) < 3 or len(set(x.tolist())) < 2:
         raise FerturbError("a slope needs at least three replicates in at least two cells")
+    from scipy import stats
+
     fit = stats.linregress(x, y)
     freedom = len(x) - 2
     half = float(special.stdtrit(freedom, 0.5 + level / 2)) * float(fit.stderr)

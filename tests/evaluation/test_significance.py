@@ -158,3 +158,24 @@ def test_an_emotion_without_faces_has_no_interval() -> None:
     assert math.isnan(got.estimate)
     assert math.isnan(got.low)
     assert got.verdict == "unclear"
+
+
+def test_students_t_is_scipys() -> None:
+    generator = np.random.default_rng(4)
+    for n in (2, 3, 10, 400):
+        values = generator.normal(generator.uniform(-1, 1), 1, n)
+        t, theirs = sig.student(values), stats.ttest_1samp(values, 0.0)
+        assert t.apart() == pytest.approx(theirs.pvalue, rel=1e-9)
+        low, high = theirs.confidence_interval(0.9)
+        found = t.interval(0.9)
+        assert (found.estimate, found.low, found.high) == pytest.approx((values.mean(), low, high))
+        above = stats.ttest_1samp(values, 0.3, alternative="greater").pvalue
+        below = stats.ttest_1samp(values, 0.3, alternative="less").pvalue
+        assert (t.above(0.3), t.below(0.3)) == pytest.approx((above, below), rel=1e-9)
+
+
+def test_students_t_without_spread_is_certain() -> None:
+    t = sig.student(np.ones(5))
+    assert (t.apart(0.5), t.above(0.5), t.below(0.5)) == (0.0, 0.0, 1.0)
+    assert math.isnan(t.apart(1.0))
+    assert (t.interval().low, t.interval().high) == (1.0, 1.0)

@@ -59,6 +59,7 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.backbone.features, len(EMOTIONS) * len(config.heads))
         self._layout = layout_of(self)
+        self.to(memory_format=self._layout)
         self.answering(config.heads[0])
 
     def answering(self, *heads: str | None) -> Classifier:

@@ -23,7 +23,6 @@ from ferturb.base.seeds import generator_of, seed_of
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.device import sent
-from ferturb.models.layout import layout_of
 from ferturb.models.test_time import predict_logits
 from ferturb.training.batches import batches, steps_per_epoch
 from ferturb.training.checkpoint import Epoch, State
@@ -115,9 +114,8 @@ def train(
 
 
 def network_of(training: Training) -> Classifier:
-    """The training's network on its device, laid out as convolutions like it; all heads answer."""
-    network = training.classifier.answering(None)
-    return network.to(training.device).to(memory_format=layout_of(network))
+    """The training's network on its device; all heads answer."""
+    return training.classifier.answering(None).to(training.device)
 
 
 def best_epoch(history: list[Epoch], keep: str = "best") -> Epoch:

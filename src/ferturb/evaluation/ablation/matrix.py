@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
@@ -37,6 +36,7 @@ from ferturb.evaluation.significance import (
     holm,
     percentile_interval,
     resampled_means,
+    student,
 )
 
 Array = np.ndarray
@@ -138,7 +138,7 @@ def paired_p(differences: Float[Array, " n"]) -> float:
         return math.nan
     if np.ptp(differences) == 0:
         return 1.0 if differences[0] == 0 else 0.0
-    return float(stats.ttest_1samp(differences, 0).pvalue)
+    return student(differences).apart()
 
 
 def to_dict(cell: Cell) -> dict[str, Any]:

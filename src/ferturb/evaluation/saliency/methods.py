@@ -23,16 +23,11 @@ those are found anew for each changed face, and gradients don't go through the f
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from captum.attr import (  # type: ignore[import-untyped]
-    IntegratedGradients,
-    LayerGradCam,
-    NoiseTunnel,
-    Occlusion,
-    Saliency,
-)
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -143,7 +138,7 @@ def silent(maps: Float[Tensor, "b h w"]) -> Bool[Tensor, " b"]:
 
 def gradient(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) -> Tensor:
     """|∂ logit / ∂ pixel|."""
-    return _map(Saliency(model).attribute(faces, target, abs=False)).abs()
+    return _map(_captum().Saliency(model).attribute(faces, target, abs=False)).abs()
 
 
 def guided_backprop(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) -> Tensor:
@@ -170,7 +165,9 @@ def signed_integrated_gradients(
 ) -> Float[Tensor, "b h w"]:
     """Integrated gradients with their sign: they add up to logit(face) − logit(mean grey)."""
     return _map(
-        IntegratedGradients(model).attribute(
+        _captum()
+        .IntegratedGradients(model)
+        .attribute(
             faces,
             baselines=MEAN,
             target=target,
@@ -186,7 +183,8 @@ def smoothgrad(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) -
     devices = [faces.device] if faces.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        found = NoiseTunnel(Saliency(model)).attribute(
+        captum = _captum()
+        found = captum.NoiseTunnel(captum.Saliency(model)).attribute(
             faces,
             nt_type="smoothgrad",
             nt_samples=NOISY_COPIES,
@@ -212,13 +210,17 @@ def occlusion(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) ->
     """The mean fall of the probability over the grey windows at each pixel, where positive."""
     side = max(2, faces.shape[-1] // 6)
     with torch.no_grad():
-        found = Occlusion(probabilities(model)).attribute(
-            faces.detach(),
-            sliding_window_shapes=(faces.shape[1], side, side),
-            strides=(faces.shape[1], side // 2, side // 2),
-            baselines=MEAN,
-            target=target,
-            perturbations_per_eval=max(1, at_once(BATCH, faces) // len(faces)),
+        found = (
+            _captum()
+            .Occlusion(probabilities(model))
+            .attribute(
+                faces.detach(),
+                sliding_window_shapes=(faces.shape[1], side, side),
+                strides=(faces.shape[1], side // 2, side // 2),
+                baselines=MEAN,
+                target=target,
+                perturbations_per_eval=max(1, at_once(BATCH, faces) // len(faces)),
+            )
         )
     return _map(found / faces.shape[1]).clamp_min(0)
 
@@ -236,13 +238,19 @@ METHODS: dict[str, Method] = {
 """Saliency method by name."""
 
 
+def _captum() -> Any:
+    """captum's methods, which take a second to import: only whoever explains a face needs them."""
+    return importlib.import_module("captum.attr")
+
+
 def _cam(model: nn.Module, faces: Tensor, target: Tensor, least: int) -> Tensor:
     """Grad-CAM summed over the model's networks: the logits are summed as well."""
     size = (faces.shape[-2], faces.shape[-1])
     total = torch.zeros_like(faces)
     for layers in layers_of(model):
         for layer in layers:
-            found = LayerGradCam(model, layer).attribute(faces, target, relu_attributions=False)
+            cam_of = _captum().LayerGradCam(model, layer)
+            found = cam_of.attribute(faces, target, relu_attributions=False)
             if found.ndim != 4:
                 raise FerturbError(
                     f"grad-cam needs a layer that gives maps (b, c, h, w), and this one gives "
