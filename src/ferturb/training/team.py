@@ -260,7 +260,7 @@ def _synced(layer: nn.modules.batchnorm._BatchNorm, device: torch.device) -> nn.
     if device.type == "cuda":
         from timm.layers.norm_act import convert_sync_batchnorm
 
-        return cast(nn.Module, convert_sync_batchnorm(layer))  # type: ignore[no-untyped-call]
+        return cast(nn.Module, convert_sync_batchnorm(layer))
     if type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d) or not layer.track_running_stats:
         raise FerturbError(
             f"{type(layer).__name__} can't take its statistics over several processes on a CPU; "
