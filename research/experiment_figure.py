@@ -71,13 +71,14 @@ def changes_figure(
 def _keys(
     experiment: Experiment, values: Mapping[str, Values], cell: str, baseline: str
 ) -> list[Key]:
-    """The readings of a cell that have a replicate, by dose, then by passes."""
+    """The readings of a cell that share a replicate with the baseline, by dose, then by passes."""
 
     def place(key: Key) -> tuple[float, int, str, str]:
         arm = experiment.arms[key[1]]
         return dose(arm.method), arm.factor * arm.method.views_per_face, key[1], key[2]
 
-    there = {k for k in values["accuracy"] if k[0] == cell and k[1] != baseline}
+    of, against = values["accuracy"], (cell, baseline, "whole")
+    there = {k for k in of if k[0] == cell and k[1] != baseline and differences(of, k, against)}
     return sorted(there, key=place)
 
 
