@@ -8,7 +8,7 @@ OUT    ?= study
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-# Processes that test. Three on two cores take as long, and types are then checked after them.
+# Processes that test. Three on two cores take as long.
 PROCESSES ?= 2
 
 # One thread each: more threads than cores would wait for each other. Bytecode is kept whatever the
@@ -43,7 +43,7 @@ check: $(READY)
 	$(MAKE) --no-print-directory -j 2 types fast-tests
 
 types: $(READY)
-	nice -n 19 $(BIN)/mypy
+	nice -n 10 $(BIN)/mypy
 
 tests: $(READY)
 	$(PYTEST)

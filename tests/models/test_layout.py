@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -51,3 +53,12 @@ def test_narrow_networks_train_with_the_gradients_of_float64(tiny: str) -> None:
 def test_the_networks_that_come_with_it_lie_channels_last(name: str) -> None:
     assert name in BACKBONES
     assert layout_of(build_backbone(name)) == torch.channels_last
+
+
+def test_a_network_lies_so_from_the_start_and_when_it_is_read(tmp_path: Path) -> None:
+    made = Classifier(ModelConfig("compact-tiny"))
+    made.save(tmp_path / "model.safetensors")
+    for network in (made, Classifier.load(tmp_path / "model.safetensors")):
+        weights = [p for p in network.parameters() if p.ndim == 4]
+        assert len(weights) == 10
+        assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
