@@ -15,7 +15,7 @@ from ferturb.runs.packed import Packed, read_packed, write_packed
 from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, RIVALS
 from ferturb.study.experiments import Item, Setting
 from research.claims import claims, values_of
-from research.experiment_figure import dose
+from research.experiment_figure import _keys, dose
 from research.experiment_results import write_results
 from research.readings import readings, trainings
 from research.replicates import paired_difference
@@ -173,3 +173,11 @@ def test_doses_by_hand() -> None:
     for name, share in expected.items():
         assert dose(arms[name].method) == pytest.approx(share), name
     assert dose(MethodConfig("uniform-clusters", clusters=1)) == 0.5
+
+
+def test_the_figure_has_what_can_be_set_against_the_baseline() -> None:
+    whole, own = ("2000", "whole-4x", "whole"), ("2000", "landmarks", "whole")
+    elsewhere, other = ("2000", "one-view", "whole"), ("7000", "landmarks", "whole")
+    values = {whole: {0: 40.0, 1: 41.0}, own: {1: 42.0}, elsewhere: {2: 41.0}, other: {5: 47.0}}
+    assert _keys(LANDMARKS, {"accuracy": values}, "2000", "whole-4x") == [own]
+    assert _keys(LANDMARKS, {"accuracy": values}, "7000", "whole-4x") == []

@@ -164,10 +164,9 @@ def signed_integrated_gradients(
     model: nn.Module, faces: Tensor, target: Tensor, steps: int = PATH_STEPS
 ) -> Float[Tensor, "b h w"]:
     """Integrated gradients with their sign: they add up to logit(face) − logit(mean grey)."""
+    gradients = _captum().IntegratedGradients(model)
     return _map(
-        _captum()
-        .IntegratedGradients(model)
-        .attribute(
+        gradients.attribute(
             faces,
             baselines=MEAN,
             target=target,
@@ -209,18 +208,15 @@ def grad_cam_fine(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0
 def occlusion(model: nn.Module, faces: Tensor, target: Tensor, seed: int = 0) -> Tensor:
     """The mean fall of the probability over the grey windows at each pixel, where positive."""
     side = max(2, faces.shape[-1] // 6)
+    hiding = _captum().Occlusion(probabilities(model))
     with torch.no_grad():
-        found = (
-            _captum()
-            .Occlusion(probabilities(model))
-            .attribute(
-                faces.detach(),
-                sliding_window_shapes=(faces.shape[1], side, side),
-                strides=(faces.shape[1], side // 2, side // 2),
-                baselines=MEAN,
-                target=target,
-                perturbations_per_eval=max(1, at_once(BATCH, faces) // len(faces)),
-            )
+        found = hiding.attribute(
+            faces.detach(),
+            sliding_window_shapes=(faces.shape[1], side, side),
+            strides=(faces.shape[1], side // 2, side // 2),
+            baselines=MEAN,
+            target=target,
+            perturbations_per_eval=max(1, at_once(BATCH, faces) // len(faces)),
         )
     return _map(found / faces.shape[1]).clamp_min(0)
 

@@ -79,7 +79,7 @@ def rank_correlation(
     first: Float[Tensor, "n h w"], second: Float[Tensor, "n h w"]
 ) -> Float[np.ndarray, " n"]:
     """Spearman's rank correlation of each pair of maps, −1 … 1; nan where a map is constant."""
-    from scipy.stats import spearmanr  # half a second, for whoever asks for this alone
+    from scipy.stats import spearmanr  # takes a second
 
     pairs = zip(first.flatten(1).numpy(), second.flatten(1).numpy(), strict=True)
     return np.array(
