@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from ferturb.base.errors import FerturbError
-from ferturb.evaluation.significance import student
+from ferturb.evaluation.significance import Student, student
 
 LEVEL = 0.95
 
@@ -77,13 +76,8 @@ def slope_over(
     from scipy import stats
 
     fit = stats.linregress(x, y)
-    freedom = len(x) - 2
-    half = float(special.stdtrit(freedom, 0.5 + level / 2)) * float(fit.stderr)
-    towards = max(
-        float(special.stdtr(freedom, (fit.slope - 1.0) / fit.stderr)),
-        float(special.stdtr(freedom, -(fit.slope + 1.0) / fit.stderr)),
-    )
-    slope = float(fit.slope)
+    t = Student(float(fit.slope), float(fit.stderr), len(x) - 2)
+    interval, towards = t.interval(level), max(t.below(1.0), t.above(-1.0))
     return PairedDifference(
-        slope, slope - half, slope + half, float(fit.pvalue), towards, 1.0, len(x)
+        t.mean, interval.low, interval.high, float(fit.pvalue), towards, 1.0, len(x)
     )
