@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ferturb.evaluation.significance import holm
+from ferturb.study.arms import IN_BOTH
 from ferturb.study.experiments import Experiment
 from research.readings import Key, Reading
 from research.replicates import PairedDifference, paired_difference, slope_over
@@ -48,6 +49,7 @@ SIZES = ("2000", "7000")
 CONTROLS = ("rectangle", "landmarks-of-others")
 """Of the arm with landmarks: the dose anywhere, and at the places of another face's features."""
 PRIMARY = Comparison(("7000", "all-views", "summed"), ("7000", "whole-4x", "whole"), primary=True)
+IN_FLOAT32 = _against("2000", *(f"{arm}-float32 - {arm}" for arm in IN_BOTH))
 COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "leaving-out": (
         PRIMARY,
@@ -84,6 +86,17 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             "grid-black - half-black",
             "grid-mean - grid-black",
             "half-mean - half-black",
+        ),
+    ),
+    "precision": (
+        *IN_FLOAT32,
+        *_against(
+            "2000",
+            *(
+                f"{arm} - {whole}"
+                for arm in ("all-views summed", "light")
+                for whole in ("whole", "whole-float32")
+            ),
         ),
     ),
     "clusters": tuple(
@@ -131,6 +144,11 @@ def claims(name: str, experiment: Experiment, values: Values) -> list[dict[str, 
         there = sum(map(len, found_in.values()))
         title = "slope of one-view (whole) - whole (whole) on log n"
         rows.append(_head("all sizes", title, False, there, sum(planned.values())))
+    if name == "precision":
+        pairs = [d for c in IN_FLOAT32 for d in differences(values, c.first, c.second)]
+        tests.append(paired_difference(pairs) if len(pairs) > 1 else None)
+        title = "float32 - bfloat16, pairs of all arms"
+        rows.append(_head("2000", title, True, len(pairs), len(IN_BOTH) * planned["2000"]))
     return _with_tests(rows, tests)
 
 

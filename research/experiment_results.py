@@ -29,6 +29,7 @@ BASELINES = {
     "rivals": "whole-2x",
     "clusters": "whole",
     "forms": "whole-4x",
+    "precision": "whole",
 }
 """Experiment -> the arm that the others are drawn against."""
 SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}

@@ -5,7 +5,8 @@
     python tools/leaving_out.py --data fer2013.zip --out runs/leaving_out --keep
 
 `--experiment` is `leaving-out`, `landmarks` (each face's own features), `rivals`, `clusters` (K =
-1 … 6) or `forms` (a grid or a rectangle, grey or black), or several of them, the first first.
+1 … 6), `forms` (a grid or a rectangle, grey or black) or `precision` (arms of the first again, in
+float32), or several of them, the first first.
 `--keep` puts what the finished trainings found into results/ (logits per face in float16, history,
 hardware, commit): what lies there counts as done, wherever the run folders are. Every training is
 an ordinary run folder. What is done is left alone, what was stopped (Ctrl-C, kill) goes on from its
@@ -36,7 +37,7 @@ from ferturb.study.arms import EXPERIMENTS
 from ferturb.study.experiments import Item
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-_SHARED = ("leaving-out", "landmarks", "clusters", "forms")
+_SHARED = ("leaving-out", "landmarks", "clusters", "forms", "precision")
 KEPT = dict.fromkeys(_SHARED, "leaving_out") | {"rivals": "rivals"}
 """Experiment -> where in results/ its trainings are kept; those that share some in one folder."""
 

@@ -12,7 +12,7 @@ import pytest
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.runs.packed import Packed, read_packed, write_packed
-from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, RIVALS
+from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, PRECISION, RIVALS
 from ferturb.study.experiments import Item, Setting
 from research.claims import claims, values_of
 from research.experiment_figure import _keys, dose
@@ -134,6 +134,26 @@ def test_holm_is_over_the_planned_family_when_all_of_it_is_there(tmp_path: Path)
     assert float(str(table[0]["low"])) == pytest.approx(expected.low, rel=1e-3)
 
 
+def test_precision_is_compared_over_the_pairs_of_all_arms_together(tmp_path: Path) -> None:
+    changes = {"whole": (7, 14), "rectangle": (-7, 0), "one-view": (21, 7)}  # faces fewer wrong
+    for arm, fewer in changes.items():
+        for r, less in zip((2, 3), fewer, strict=True):
+            whole = 99 if arm == "one-view" else None
+            for name, wrong in ((arm, 70), (f"{arm}-float32", 70 - less)):
+                item = PRECISION.item("2000", name, r, Setting(0.1))
+                keep(tmp_path, item, 99 if whole else wrong, whole and wrong)
+    values = values_of(readings(PRECISION, [tmp_path]), "publictest_accuracy")
+    table = claims("precision", PRECISION, values)
+    pooled = next(row for row in table if row["role"] == "primary")
+    assert (pooled["replicates"], pooled["of"]) == (6, 12)
+    points = [100 * less / N for fewer in changes.values() for less in fewer]
+    expected = paired_difference(points)
+    assert float(str(pooled["estimate"])) == pytest.approx(expected.estimate, abs=1e-3)
+    assert float(str(pooled["low"])) == pytest.approx(expected.low, abs=1e-3)
+    assert float(str(table[0]["estimate"])) == pytest.approx(1.5)  # whole's own two
+    assert [row["replicates"] for row in table] == [2, 2, 2, 0, 0, 0, 0, 6]
+
+
 def test_trainings_of_anything_else_are_passed_over(tmp_path: Path) -> None:
     item = LEAVING_OUT.item("7000", "whole", 0, Setting(0.7))
     keep(tmp_path, item, 10)
@@ -146,7 +166,7 @@ def test_trainings_of_anything_else_are_passed_over(tmp_path: Path) -> None:
 def test_what_was_kept_before_is_still_known() -> None:
     """results/leaving_out, under the names that it has: of the experiments that share trainings."""
     kept = Path(__file__).parents[2] / "results" / "leaving_out"
-    sharing = (LEAVING_OUT, LANDMARKS, CLUSTERS_K, FORMS)
+    sharing = (LEAVING_OUT, LANDMARKS, CLUSTERS_K, FORMS, PRECISION)
     names = {r.item.name for experiment in sharing for r in readings(experiment, [kept])}
     assert names == {path.stem for path in kept.glob("*.npz")}
     assert all(read_packed(p).config.dataset != DatasetConfig() for p in kept.glob("*.npz"))

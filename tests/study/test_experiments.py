@@ -13,7 +13,7 @@ from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, passes
 from ferturb.study.adapting import adapt
-from ferturb.study.arms import CLUSTERS_K, EXPERIMENTS, LANDMARKS, LEAVING_OUT, RIVALS
+from ferturb.study.arms import CLUSTERS_K, EXPERIMENTS, LANDMARKS, LEAVING_OUT, PRECISION, RIVALS
 from ferturb.study.experiments import Experiment, Item, Setting, adapted, first_reading
 from ferturb.study.plan import PRESETS, plan
 
@@ -163,6 +163,20 @@ def test_landmarks_are_confirmed_on_trainings_that_are_new() -> None:
     assert not any(config.dataset.training_faces == 7000 and config.seed < 5 for config in new)
     of_others = [config.method for config in new if config.method.at_random]
     assert of_others == [replace(LANDMARKS.arms["landmarks"].method, at_random=True)] * 15
+
+
+def test_only_the_precision_is_another_in_float32() -> None:
+    """results/plan_precision.md."""
+    ours = {item.name: item.config for item in PRECISION.planned()}
+    theirs = {item.name: item.config for item in LEAVING_OUT.planned()}
+    new = {name: config for name, config in ours.items() if name not in theirs}
+    assert len(new) == 3 * 4
+    for name, config in new.items():
+        assert config.recipe.precision == "float32"
+        plain = theirs[name.replace("-float32", "")]
+        assert config == replace(plain, recipe=replace(plain.recipe, precision="float32"))
+        assert plain.recipe.precision == "auto"
+    assert all(theirs[name] == config for name, config in ours.items() if name not in new)
 
 
 def test_first_readings() -> None:

@@ -84,6 +84,21 @@ FORMS = replace(
 )
 """results/plan_forms.md; it shares all arms but its own with `LEAVING_OUT` and `LANDMARKS`."""
 
+IN_BOTH = ("whole", "rectangle", "one-view")
+_IN_FLOAT32 = {
+    f"{arm}-float32": replace(LEAVING_OUT_ARMS[arm], tuned_as=arm, precision="float32")
+    for arm in IN_BOTH
+}
+
+PRECISION = replace(
+    LEAVING_OUT,
+    arms=LEAVING_OUT_ARMS | _IN_FLOAT32,
+    cells={"2000": Cell(2000, 100, (*IN_BOTH, *_IN_FLOAT32, "all-views", "light"))},
+    order=(("2000", tuple(range(2, 6))),),
+)
+"""results/plan_precision.md; the arms as they were, whose `auto` was bfloat16 in these replicates,
+are trainings of `LEAVING_OUT`."""
+
 RIVALS_ARMS: dict[str, Arm] = {
     "whole-2x": Arm(MethodConfig("extra-epochs", views="pair"), factor=2),
     "eac": Arm(MethodConfig("eac"), weights=(0.05, 0.5, 5.0)),
@@ -126,5 +141,6 @@ EXPERIMENTS = {
     "rivals": RIVALS,
     "clusters": CLUSTERS_K,
     "forms": FORMS,
+    "precision": PRECISION,
 }
 """Name -> experiment."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class Arm:
     """Values of `mirror_weight` that are tried with each learning rate."""
     tuned_as: str | None = None
     """The arm whose setting it takes; None chooses one of its own."""
+    precision: Literal["bfloat16", "float32"] | None = None
+    """In place of the recipe's."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,12 @@ class Experiment:
             training_faces=c.faces,
             subset_seed=replicate if c.faces is not None else 0,
         )
-        recipe = replace(c.recipe, epochs=c.epochs * a.factor, learning_rate=rate)
+        recipe = replace(
+            c.recipe,
+            epochs=c.epochs * a.factor,
+            learning_rate=rate,
+            precision=a.precision or c.recipe.precision,
+        )
         model = ModelConfig(self.model, local_maps=a.local_maps)
         return Item(name, arm, cell, RunConfig(dataset, model, method, recipe, replicate))
 
