@@ -85,6 +85,7 @@ FORMS = replace(
 """results/plan_forms.md; it shares all arms but its own with `LEAVING_OUT` and `LANDMARKS`."""
 
 IN_BOTH = ("whole", "rectangle", "one-view")
+"""Arms that are trained in bfloat16 and in float32."""
 _IN_FLOAT32 = {
     f"{arm}-float32": replace(LEAVING_OUT_ARMS[arm], tuned_as=arm, precision="float32")
     for arm in IN_BOTH
