@@ -17,20 +17,33 @@ from ferturb.study.experiments import Experiment
 from research.readings import Key, Reading
 from research.replicates import PairedDifference, paired_difference, slope_over
 
+Values = Mapping[Key, Mapping[int, float]]
+"""(cell, arm, reading) -> replicate -> percent."""
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms, each with its reading."""
+    """Pairs of arms of one cell, each arm with its reading; replicates of all pairs together."""
 
-    first: Key
-    second: Key
+    pairs: tuple[tuple[Key, Key], ...]
     primary: bool = False
+    title: str = ""
+    """What several pairs are called; a single one says itself what it is."""
+
+    @property
+    def cell(self) -> str:
+        """Where it is made."""
+        return self.pairs[0][0][0]
 
     @property
     def name(self) -> str:
         """In words."""
-        ours, theirs = (f"{arm} ({reading})" for _, arm, reading in (self.first, self.second))
-        return f"{ours} - {theirs}"
+        ours, theirs = (f"{arm} ({reading})" for _, arm, reading in self.pairs[0])
+        return self.title or f"{ours} - {theirs}"
+
+    def differences(self, values: Values) -> list[float]:
+        """Of the replicates that both of a pair have, in order, pair by pair."""
+        return [d for pair in self.pairs for d in differences(values, *pair)]
 
 
 def _against(cell: str, *pairs: str) -> tuple[Comparison, ...]:
@@ -41,18 +54,17 @@ def _against(cell: str, *pairs: str) -> tuple[Comparison, ...]:
         return cell, arm, reading or "whole"
 
     sides = (pair.split(" - ") for pair in pairs)
-    return tuple(Comparison(key(ours), key(theirs)) for ours, theirs in sides)
+    return tuple(Comparison(((key(ours), key(theirs)),)) for ours, theirs in sides)
 
 
 RIVALS = ("eac", "mad", "adl", "hide-and-seek", "grid-mask")
 SIZES = ("2000", "7000")
 CONTROLS = ("rectangle", "landmarks-of-others")
 """Of the arm with landmarks: the dose anywhere, and at the places of another face's features."""
-PRIMARY = Comparison(("7000", "all-views", "summed"), ("7000", "whole-4x", "whole"), primary=True)
 IN_FLOAT32 = _against("2000", *(f"{arm}-float32 - {arm}" for arm in IN_BOTH))
 COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "leaving-out": (
-        PRIMARY,
+        *(replace(c, primary=True) for c in _against("7000", "all-views summed - whole-4x")),
         *_against(
             "7000",
             "all-views summed - whole",
@@ -89,6 +101,11 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
         ),
     ),
     "precision": (
+        Comparison(
+            tuple(pair for c in IN_FLOAT32 for pair in c.pairs),
+            primary=True,
+            title="float32 - bfloat16, pairs of all arms",
+        ),
         *IN_FLOAT32,
         *_against(
             "2000",
@@ -99,15 +116,16 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             ),
         ),
     ),
-    "clusters": tuple(
-        Comparison(("7000", arm, reading), ("7000", "whole", "whole"))
-        for arm in ("k1", "k2", "one-view", "k4", "k5", "k6")
-        for reading in ("summed", "whole")
+    "clusters": _against(
+        "7000",
+        *(
+            f"{arm} {reading} - whole"
+            for arm in ("k1", "k2", "one-view", "k4", "k5", "k6")
+            for reading in ("summed", "whole")
+        ),
     ),
 }
 """Experiment -> what its plan compares."""
-Values = Mapping[Key, Mapping[int, float]]
-"""(cell, arm, reading) -> replicate -> percent."""
 
 
 def values_of(readings: Sequence[Reading], measure: str) -> dict[Key, dict[int, float]]:
@@ -132,10 +150,11 @@ def claims(name: str, experiment: Experiment, values: Values) -> list[dict[str, 
     planned = {cell: len(replicates) for cell, replicates in experiment.cell_replicates().items()}
     rows, tests = [], list[PairedDifference | None]()
     for c in COMPARISONS[name]:
-        cell, found = c.first[0], differences(values, c.first, c.second)
-        if found or experiment.cells[cell].best is None:
+        found = c.differences(values)
+        if found or experiment.cells[c.cell].best is None:
             tests.append(paired_difference(found) if len(found) > 1 else None)
-            rows.append(_head(cell, c.name, c.primary, len(found), planned[cell]))
+            of = len(c.pairs) * planned[c.cell]
+            rows.append(_head(c.cell, c.name, c.primary, len(found), of))
     if name == "leaving-out":
         found_in = {cell: differences(values, *_slope(cell)) for cell in planned}
         places = [math.log(experiment.cells[cell].faces or ALL) for cell in planned]
@@ -144,11 +163,6 @@ def claims(name: str, experiment: Experiment, values: Values) -> list[dict[str, 
         there = sum(map(len, found_in.values()))
         title = "slope of one-view (whole) - whole (whole) on log n"
         rows.append(_head("all sizes", title, False, there, sum(planned.values())))
-    if name == "precision":
-        pairs = [d for c in IN_FLOAT32 for d in differences(values, c.first, c.second)]
-        tests.append(paired_difference(pairs) if len(pairs) > 1 else None)
-        title = "float32 - bfloat16, pairs of all arms"
-        rows.append(_head("2000", title, True, len(pairs), len(IN_BOTH) * planned["2000"]))
     return _with_tests(rows, tests)
 
 
