@@ -4,8 +4,9 @@
     python -m research.experiment_results rivals results/rivals RUNS --out results/rivals
 
 Writes OUT.csv (a row for each training and reading), OUT_claims.csv (the plan's comparisons, by
-measure) and OUT.png. Folders hold kept files or run folders. Only PublicTest is read, but with
-`--privatetest`, which the plans allow once, when every replicate is there.
+measure), and every arm against one of them, OUT_changes.csv and OUT.png. Folders hold kept files or
+run folders. Only PublicTest is read, but with `--privatetest`, which the plans allow once, when
+every replicate is there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes, write_rows
 from ferturb.study.arms import EXPERIMENTS
 from ferturb.study.experiments import Experiment
+from research.changes import changes
 from research.claims import claims, values_of
 from research.experiment_figure import changes_figure
 from research.readings import MEASURES, SPLITS, Reading, readings
@@ -31,14 +33,14 @@ BASELINES = {
     "forms": "whole-4x",
     "precision": "whole",
 }
-"""Experiment -> the arm that the others are drawn against."""
+"""Experiment -> the arm that the others are set against."""
 SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}
 
 
 def write_results(
     name: str, folders: Sequence[Path], out: Path, splits: Sequence[str]
 ) -> dict[str, str]:
-    """Write both tables and the figure; cell -> "n of N replicates" as a sentence has it."""
+    """Write the tables and the figure; cell -> "n of N replicates" as a sentence has it."""
     experiment = EXPERIMENTS[name]
     found = readings(experiment, folders, splits)
     if not found:
@@ -58,7 +60,11 @@ def write_results(
     said = how_many(experiment, main)
     if main:
         values = {m: values_of(main, f"{SPLITS[splits[-1]]}_{m}") for m in MEASURES}
-        picture = changes_figure(experiment, values, BASELINES[name], SHOWN[splits[-1]], said)
+        found_in = {cell: changes(experiment, values, cell, BASELINES[name]) for cell in said}
+        table = [c.row() for cell in found_in.values() for c in cell]
+        if table:
+            write_rows(out.with_name(f"{out.name}_changes.csv"), table, list(table[0]))
+        picture = changes_figure(found_in, BASELINES[name], SHOWN[splits[-1]], said)
         write_bytes(out.with_suffix(".png"), picture)
     return said
 

@@ -132,6 +132,26 @@ def perturb_controls() -> str:
     )
 
 
+def leaving_out() -> str:
+    """What each arm changes against whole faces, by training size: accuracy, then macro recall."""
+    rows = _csv("leaving_out_changes.csv")
+    sizes = {"2000": "2,000 faces", "7000": "7,000 faces", "all": "28,709 faces"}
+    by = {(r["arm"], r["reading"], r["cell"]): r for r in rows}
+    arms = {(r["arm"], r["reading"]): float(r["hidden"]) for r in rows}
+    several = {arm for arm, reading in arms if reading == "summed"}
+    parts = []
+    for measure in ("accuracy", "macro_recall"):
+        body = []
+        for (arm, reading), hidden in sorted(arms.items(), key=lambda a: (a[1], a[0])):
+            found = [by.get((arm, reading, size)) for size in sizes]
+            shown = [_change(row, measure) if row else "" for row in found]
+            words = f"`{arm}`" + (f", {reading}" if arm in several else "")
+            body.append([words, f"{hidden:.0f}", *shown])
+        heads = [measure.replace("_", " "), "hidden, %", *sizes.values()]
+        parts.append(table(heads, body))
+    return "\n\n".join(parts)
+
+
 def _change(row: dict[str, str], name: str, value: str = "") -> str:
     """Points, with the paired interval."""
     if not row[value or name]:

@@ -14,8 +14,8 @@ from ferturb.base.errors import FerturbError
 from ferturb.runs.packed import Packed, read_packed, write_packed
 from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, PRECISION, RIVALS
 from ferturb.study.experiments import Item, Setting
+from research.changes import changes, dose
 from research.claims import claims, values_of
-from research.experiment_figure import _keys, dose
 from research.experiment_results import write_results
 from research.readings import readings, trainings
 from research.replicates import paired_difference
@@ -80,6 +80,13 @@ def test_every_training_and_reading_is_a_row(tmp_path: Path) -> None:
     assert table[1]["least_validation_loss"] == "1.2000"
     assert table[1]["last_validation_loss"] == "3.5000"
     assert not any("privatetest" in column for column in tuned)
+    changed = {(r["arm"], r["reading"]): r for r in rows(tmp_path / "out_changes.csv")}
+    better = paired_difference([100 * (70 + r - 63) / N for r in range(3)])
+    row = changed["whole-4x", "whole"]
+    assert float(row["accuracy"]) == pytest.approx(better.estimate, abs=0.006)
+    assert float(row["accuracy_high"]) == pytest.approx(better.high, abs=0.006)
+    assert changed["all-views", "summed"]["replicates"] == "1"
+    assert ("whole", "whole") not in changed
     assert said == {c: f"0 of {n} replicates" for c, n in (("2000", 10), ("7000", 5), ("all", 3))}
     assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -195,9 +202,17 @@ def test_doses_by_hand() -> None:
     assert dose(MethodConfig("uniform-clusters", clusters=1)) == 0.5
 
 
-def test_the_figure_has_what_can_be_set_against_the_baseline() -> None:
+def test_what_can_be_set_against_the_baseline() -> None:
     whole, own = ("2000", "whole-4x", "whole"), ("2000", "landmarks", "whole")
     elsewhere, other = ("2000", "one-view", "whole"), ("7000", "landmarks", "whole")
-    values = {whole: {0: 40.0, 1: 41.0}, own: {1: 42.0}, elsewhere: {2: 41.0}, other: {5: 47.0}}
-    assert _keys(LANDMARKS, {"accuracy": values}, "2000", "whole-4x") == [own]
-    assert _keys(LANDMARKS, {"accuracy": values}, "7000", "whole-4x") == []
+    of = {whole: {0: 40.0, 1: 41.0}, own: {1: 42.0}, elsewhere: {2: 41.0}, other: {5: 47.0}}
+    values = {"accuracy": of, "macro_recall": of}
+    (change,) = changes(LANDMARKS, values, "2000", "whole-4x")
+    assert change.key == own
+    assert change.row() == {
+        **{"cell": "2000", "arm": "landmarks", "reading": "whole"},
+        **{"hidden": "25.0", "replicates": 1},
+        **{"accuracy": "1.0000", "accuracy_low": "", "accuracy_high": ""},
+        **{"macro_recall": "1.0000", "macro_recall_low": "", "macro_recall_high": ""},
+    }
+    assert changes(LANDMARKS, values, "7000", "whole-4x") == []
