@@ -175,6 +175,7 @@ TABLES: dict[str, Callable[[Path], Iterator[Cell]]] = {
     "clusters_k.csv": experiment("clusters", "clusters_k"),
     "rivals.csv": experiment("rivals", "rivals"),
     "forms.csv": experiment("forms", "forms"),
+    "precision.csv": experiment("precision", "precision"),
 }
 """Table -> its cells that logits are stored for."""
 
