@@ -22,6 +22,7 @@ from ferturb.study.arms import EXPERIMENTS
 from ferturb.study.experiments import Experiment
 from research.changes import changes
 from research.claims import claims, values_of
+from research.clusters_figure import clusters_figure
 from research.experiment_figure import changes_figure
 from research.readings import MEASURES, SPLITS, Reading, readings
 
@@ -64,7 +65,12 @@ def write_results(
         table = [c.row() for cell in found_in.values() for c in cell]
         if table:
             write_rows(out.with_name(f"{out.name}_changes.csv"), table, list(table[0]))
-        picture = changes_figure(found_in, BASELINES[name], SHOWN[splits[-1]], said)
+        shown = SHOWN[splits[-1]]
+        if name == "clusters":
+            ((cell, of),) = found_in.items()
+            picture = clusters_figure(experiment, of, shown, said[cell])
+        else:
+            picture = changes_figure(found_in, BASELINES[name], shown, said)
         write_bytes(out.with_suffix(".png"), picture)
     return said
 

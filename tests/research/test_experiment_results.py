@@ -16,6 +16,7 @@ from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, PRECIS
 from ferturb.study.experiments import Item, Setting
 from research.changes import changes, dose
 from research.claims import claims, values_of
+from research.clusters_figure import by_clusters, paper_changes
 from research.experiment_results import write_results
 from research.readings import readings, trainings
 from research.replicates import paired_difference
@@ -216,3 +217,22 @@ def test_what_can_be_set_against_the_baseline() -> None:
         **{"macro_recall": "1.0000", "macro_recall_low": "", "macro_recall_high": ""},
     }
     assert changes(LANDMARKS, values, "7000", "whole-4x") == []
+
+
+def test_clusters_are_drawn_by_their_number_beside_the_papers(tmp_path: Path) -> None:
+    arms = {"k1": 84, "k2": 77, "one-view": 63, "k4": 56, "k5": 49, "k6": 42}  # faces wrong
+    for r in range(2):
+        keep(tmp_path, CLUSTERS_K.item("7000", "whole", r, Setting(0.1)), 70)
+        for arm, wrong in arms.items():
+            keep(tmp_path, CLUSTERS_K.item("7000", arm, r, Setting(0.3)), wrong + 7 * r, 70)
+    found = [r for r in readings(CLUSTERS_K, [tmp_path]) if r.replicate < 100]
+    values = {m: values_of(found, f"publictest_{m}") for m in ("accuracy", "macro_recall")}
+    drawn = by_clusters(CLUSTERS_K, changes(CLUSTERS_K, values, "7000", "whole"))
+    summed = {k: change.mean("accuracy") for k, change in drawn["summed"]}
+    assert summed == pytest.approx({1: -2.5, 2: -1.5, 3: 0.5, 4: 1.5, 5: 2.5, 6: 3.5})
+    assert [k for k, _ in drawn["whole"]] == [1, 2, 3, 4, 5, 6]
+    assert all(change.mean("accuracy") == 0 for _, change in drawn["whole"])
+    assert paper_changes()[3] == pytest.approx(3.0)  # Table 2's own change
+    said = write_results("clusters", [tmp_path], tmp_path / "out", ("validation",))
+    assert said == {"7000": "2 of 5 replicates"}
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
