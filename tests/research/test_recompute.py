@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from ferturb.study.arms import EXPERIMENTS
+from research.changes import changes
+from research.claims import Values, claims
+from research.experiment_results import BASELINES
+from research.readings import MEASURES
 from research.recompute import LACKING, RESULTS, TABLES, Cell, report
 
 
@@ -54,3 +61,47 @@ def test_every_table_of_networks_is_named_once() -> None:
         name for name in there if re.sub("_(claims|changes)", "", name) in set(TABLES) - {name}
     }
     assert there - made <= set(TABLES) | set(LACKING)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("leaving-out", "leaving_out"),
+        ("landmarks", "leaving_out_landmarks"),
+        ("rivals", "rivals"),
+        ("forms", "forms"),
+        ("precision", "precision"),
+    ],
+)
+def test_changes_and_claims_are_those_of_the_table(name: str, table: str) -> None:
+    experiment, values = EXPERIMENTS[name], dict[str, Values]()
+    for measure in MEASURES:
+        found: dict[tuple[str, str, str], dict[int, float]] = {}
+        for row in rows(f"{table}.csv"):
+            if int(row["replicate"]) != experiment.tuning_replicate:
+                key = row["cell"], row["arm"], row["reading"]
+                found.setdefault(key, {})[int(row["replicate"])] = float(
+                    row[f"publictest_{measure}"]
+                )
+        values[measure] = found
+    cells = [changes(experiment, values, cell, BASELINES[name]) for cell in experiment.cells]
+    agree([c.row() for cell in cells for c in cell], rows(f"{table}_changes.csv"))
+    made = [claims(name, experiment, values[measure]) for measure in MEASURES]
+    kept = [{k: row[k] for k in made[0][0]} for row in rows(f"{table}_claims.csv")]
+    agree([row for of in made for row in of], kept)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (RESULTS / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def agree(found: Sequence[Mapping[str, object]], kept: Sequence[Mapping[str, str]]) -> None:
+    """The same words, and numbers but for what two decimals of the table leave open."""
+    assert [list(row) for row in found] == [list(row) for row in kept]
+    for ours, theirs in zip(found, kept, strict=True):
+        for column, value in theirs.items():
+            if re.fullmatch(r"-?[0-9.]+(e-[0-9]+)?", value):
+                assert float(str(ours[column])) == pytest.approx(float(value), abs=0.03), column
+            else:
+                assert str(ours[column]) == value
