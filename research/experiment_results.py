@@ -20,7 +20,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.storage import write_bytes, write_rows
 from ferturb.study.arms import EXPERIMENTS
 from ferturb.study.experiments import Experiment
-from research.changes import changes
+from research.changes import Change, changes
 from research.claims import claims, values_of
 from research.clusters_figure import clusters_figure
 from research.experiment_figure import changes_figure
@@ -52,25 +52,26 @@ def write_results(
     write_rows(out.with_suffix(".csv"), [r.row() for r in found], list(found[0].row()))
     main = [r for r in found if r.replicate != experiment.tuning_replicate]
     rows: list[dict[str, object]] = []
-    for split in splits:
-        for measure in MEASURES:
-            column = f"{SPLITS[split]}_{measure}"
-            for row in claims(name, experiment, values_of(main, column)):
-                rows.append({"split": SPLITS[split], "measure": measure, **row})
-    write_rows(out.with_name(f"{out.name}_claims.csv"), rows, list(rows[0]))
+    table: list[dict[str, object]] = []
     said = how_many(experiment, main)
+    changed: dict[str, list[Change]] = {}
+    for split in splits:
+        values = {m: values_of(main, f"{SPLITS[split]}_{m}") for m in MEASURES}
+        for measure, of in values.items():
+            for row in claims(name, experiment, of):
+                rows.append({"split": SPLITS[split], "measure": measure, **row})
+        changed = {c: changes(experiment, values, c, BASELINES[name]) for c in said if main}
+        table += [{"split": SPLITS[split], **c.row()} for cell in changed.values() for c in cell]
+    write_rows(out.with_name(f"{out.name}_claims.csv"), rows, list(rows[0]))
+    if table:
+        write_rows(out.with_name(f"{out.name}_changes.csv"), table, list(table[0]))
     if main:
-        values = {m: values_of(main, f"{SPLITS[splits[-1]]}_{m}") for m in MEASURES}
-        found_in = {cell: changes(experiment, values, cell, BASELINES[name]) for cell in said}
-        table = [c.row() for cell in found_in.values() for c in cell]
-        if table:
-            write_rows(out.with_name(f"{out.name}_changes.csv"), table, list(table[0]))
         shown = SHOWN[splits[-1]]
         if name == "clusters":
-            ((cell, of),) = found_in.items()
-            picture = clusters_figure(experiment, of, shown, said[cell])
+            ((cell, found_in),) = changed.items()
+            picture = clusters_figure(experiment, found_in, shown, said[cell])
         else:
-            picture = changes_figure(found_in, BASELINES[name], shown, said)
+            picture = changes_figure(changed, BASELINES[name], shown, said)
         write_bytes(out.with_suffix(".png"), picture)
     return said
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from write_docs_badges import badges
 from write_docs_benchmark import leaderboard, leaderboard_conditions
 from write_docs_commands import commands
+from write_docs_experiments import forms, landmark_regions, leaving_out, rivals
 from write_docs_results import (
     baselines,
     cited_masks,
@@ -32,7 +33,6 @@ from write_docs_results import (
     fer2013_runs,
     hidden_shares,
     landmarks,
-    leaving_out,
     masks_cells,
     masks_readings,
     masks_table1,
@@ -143,6 +143,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "deployment": deployment,
     "face_detectors": face_detectors,
     "fer2013_runs": fer2013_runs,
+    "forms": forms,
+    "landmark_regions": landmark_regions,
     "landmarks": landmarks,
     "leaving_out": leaving_out,
     "leaderboard": leaderboard,
@@ -157,6 +159,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "presets": presets,
     "priors": priors,
     "reader_rules": reader_rules,
+    "rivals": rivals,
     "readme_models": readme_models,
 }
 """What a page can have made."""

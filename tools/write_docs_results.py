@@ -52,7 +52,7 @@ def defects() -> str:
 
 def fer2013_runs() -> str:
     """The runs on FER2013, the most accurate first."""
-    rows = sorted(_csv("fer2013_runs.csv"), key=lambda r: -float(r["test_flip_accuracy"]))
+    rows = sorted(csv_rows("fer2013_runs.csv"), key=lambda r: -float(r["test_flip_accuracy"]))
     return table(
         [
             "network",
@@ -102,7 +102,7 @@ def _percent(row: dict[str, str], name: str) -> str:
 
 def perturb_controls() -> str:
     """Every method beside the baseline at equal compute, the most accurate on PublicTest first."""
-    rows = sorted(_csv("perturb_controls.csv"), key=lambda r: -float(r["validation_accuracy"]))
+    rows = sorted(csv_rows("perturb_controls.csv"), key=lambda r: -float(r["validation_accuracy"]))
     return table(
         [
             "method",
@@ -122,8 +122,8 @@ def perturb_controls() -> str:
                 r["epochs"],
                 f"{float(r['validation_accuracy']):.1f}",
                 f"{float(r['accuracy']):.1f}" + (f" ± {float(r['std']):.1f}" if r["std"] else ""),
-                _change(r, "change"),
-                _change(r, "change_from_random"),
+                change(r, "change"),
+                change(r, "change_from_random"),
                 r["mcnemar_p"].replace(" ", ", "),
                 f"{float(r['minutes']):.0f}",
             ]
@@ -132,27 +132,7 @@ def perturb_controls() -> str:
     )
 
 
-def leaving_out() -> str:
-    """What each arm changes against whole faces, by training size: accuracy, then macro recall."""
-    rows = _csv("leaving_out_changes.csv")
-    sizes = {"2000": "2,000 faces", "7000": "7,000 faces", "all": "28,709 faces"}
-    by = {(r["arm"], r["reading"], r["cell"]): r for r in rows}
-    arms = {(r["arm"], r["reading"]): float(r["hidden"]) for r in rows}
-    several = {arm for arm, reading in arms if reading == "summed"}
-    parts = []
-    for measure in ("accuracy", "macro_recall"):
-        body = []
-        for (arm, reading), hidden in sorted(arms.items(), key=lambda a: (a[1], a[0])):
-            found = [by.get((arm, reading, size)) for size in sizes]
-            shown = [_change(row, measure) if row else "" for row in found]
-            words = f"`{arm}`" + (f", {reading}" if arm in several else "")
-            body.append([words, f"{hidden:.0f}", *shown])
-        heads = [measure.replace("_", " "), "hidden, %", *sizes.values()]
-        parts.append(table(heads, body))
-    return "\n\n".join(parts)
-
-
-def _change(row: dict[str, str], name: str, value: str = "") -> str:
+def change(row: dict[str, str], name: str, value: str = "") -> str:
     """Points, with the paired interval."""
     if not row[value or name]:
         return ""
@@ -175,7 +155,7 @@ _NETWORKS = {
 
 def masks_table1() -> str:
     """The paper's Table 1 and ours."""
-    rows = _csv("masks_table1.csv")
+    rows = csv_rows("masks_table1.csv")
     columns = {re.sub(r"\W", "_", name): shown for name, shown in _NETWORKS.items()}
 
     def percent(text: str) -> str:
@@ -195,7 +175,7 @@ def masks_table1() -> str:
 
 def masks_readings() -> str:
     """Table 1 read both ways: trained on masks or not, tested on masks; percent of unmasked."""
-    cells = {(r["model"], r["trained"], r["tested"]): r for r in _csv("masks_cells.csv")}
+    cells = {(r["model"], r["trained"], r["tested"]): r for r in csv_rows("masks_cells.csv")}
     body = []
     for name, shown in _NETWORKS.items():
         whole = cells[name, "FER2013", "FER2013"]
@@ -230,7 +210,7 @@ def macro_recall(recalls: Sequence[float]) -> str:
 def baselines() -> str:
     """Table 2.1 by the paper's metric: every network whose recalls by emotion are stored."""
     body = []
-    for row in _csv("masks_cells.csv"):
+    for row in csv_rows("masks_cells.csv"):
         if row["trained"] == row["tested"] == "FER2013":
             recalls = [float(row[emotion]) for emotion in EMOTIONS]
             name = _NETWORKS[row["model"]]
@@ -262,7 +242,7 @@ def priors() -> str:
     }
     body = [
         [f"*{row['model']}*", row["prior"], *(row[column] for column in shown.values())]
-        for row in _csv("priors.csv")
+        for row in csv_rows("priors.csv")
     ]
     return table(["model", "prior", *map(str.strip, shown)], body, words=2)
 
@@ -270,7 +250,7 @@ def priors() -> str:
 def masks_cells() -> str:
     """The four cells of training and testing on masks, one line a network."""
     cells: dict[str, list[str]] = {}
-    for row in _csv("masks_cells.csv"):
+    for row in csv_rows("masks_cells.csv"):
         shares = (100 * float(row[f"accuracy{end}"]) for end in ("", "_low", "_high"))
         cells.setdefault(row["model"], []).append("{:.1f} [{:.1f}, {:.1f}]".format(*shares))
     headings = [f"{trained} → {tested}" for trained in _FACES for tested in _FACES]
@@ -296,12 +276,12 @@ _HIDDEN = {
 def pretrained_hidden() -> str:
     """The pretrained models on faces with something hidden."""
     by: dict[str, dict[str, dict[str, str]]] = {}
-    for row in (row for row in _csv("pretrained_hidden.csv") if row["by"] == "people"):
+    for row in (row for row in csv_rows("pretrained_hidden.csv") if row["by"] == "people"):
         by.setdefault(row["faces"], {})[row["model"]] = row
     body = []
     for way, words in _HIDDEN.items():
         shown = [f"{float(by[way][name]['accuracy']):.1f}" for name in ("clean", "robust", "tiny")]
-        body.append([words, *shown, _change(by[way]["robust"], "change", "change_against_clean")])
+        body.append([words, *shown, change(by[way]["robust"], "change", "change_against_clean")])
     headings = ["faces", "*clean*", "*robust*", "*tiny*", "*robust* − *clean*"]
     return table(headings, body)
 
@@ -310,13 +290,13 @@ def hidden_shares(model: str) -> list[str]:
     """What a shipped model gets right behind drawn face masks, really occluded, and turned."""
     drawn = next(
         row["accuracy"]
-        for row in _csv("pretrained_hidden.csv")
+        for row in csv_rows("pretrained_hidden.csv")
         if (row["model"], row["by"], row["faces"]) == (model, "people", "MaskFer")
     )
     real = [
         next(
             row["accuracy"]
-            for row in _csv("hidden_really.csv")
+            for row in csv_rows("hidden_really.csv")
             if (row["model"], row["list"], row["of"], row["faces"])
             == (model, name, "all", "listed")
         )
@@ -329,7 +309,7 @@ def landmarks() -> str:
     """Errors of the landmark network."""
     rows = [
         [r["condition"], f"{int(r['faces']):,}", r["median_px"], r["p90_px"], r["mean_confidence"]]
-        for r in _csv("landmarks.csv")
+        for r in csv_rows("landmarks.csv")
     ]
     headings = ["faces", "n", "median error, px", "90th percentile, px", "mean confidence"]
     return table(headings, rows)
@@ -338,7 +318,7 @@ def landmarks() -> str:
 def face_detectors() -> str:
     """Share of faces found, by detector and condition."""
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for r in _csv("face_detectors.csv"):
+    for r in csv_rows("face_detectors.csv"):
         found.setdefault(r["detector"], {})[r["condition"]] = r
     conditions = list(next(iter(found.values())))
     rows = []
@@ -351,7 +331,7 @@ def face_detectors() -> str:
 
 def deployment() -> str:
     """What a deployment weighs and how soon it answers."""
-    rows = [r for r in _csv("deployment.csv") if not r["what"].startswith("faces")]
+    rows = [r for r in csv_rows("deployment.csv") if not r["what"].startswith("faces")]
     large = [r for r in rows if not r["what"].startswith("of it") or float(r["value"]) >= 1]
     return table(["what", "value"], [[r["what"], f"{r['value']} {r['unit']}"] for r in large])
 
@@ -377,7 +357,7 @@ def other_tables(pages: str) -> str:
 
 def whole(name: str) -> str:
     """A CSV file as a table, with a link to it; a long one as a link alone."""
-    rows, link = _csv(name), f"[`{name}`](../results/{name})"
+    rows, link = csv_rows(name), f"[`{name}`](../results/{name})"
     if len(rows) > SHOWN_ROWS:
         return f"{link}, {len(rows)} rows."
     names = [n for n in rows[0] if not n.endswith(("_low", "_high"))]
@@ -405,7 +385,8 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text) is not None
 
 
-def _csv(name: str) -> list[dict[str, str]]:
+def csv_rows(name: str) -> list[dict[str, str]]:
+    """A table of results/, row by row."""
     with (RESULTS / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -413,7 +394,7 @@ def _csv(name: str) -> list[dict[str, str]]:
 def cited_systems() -> str:
     """What the cited systems claim, and what was measured; "not trained" where nothing was."""
     rows = []
-    for row in _cited():
+    for row in csv_rows("cited_systems.csv"):
         said = [f"`{row['training']}`", row["system"], row["claim"] or "–", row["protocol"]]
         if not row["accuracy"]:
             rows.append([*said, "not trained", *[""] * 8])
@@ -432,7 +413,7 @@ def cited_systems() -> str:
 
 def cited_masks() -> str:
     """What training on face masks gains on MaskFer, relative, as Masked FER-2013 counts it."""
-    measured = {row["training"]: row for row in _cited() if row["accuracy"]}
+    measured = {row["training"]: row for row in csv_rows("cited_systems.csv") if row["accuracy"]}
     rows = []
     for name in ("compact-tiny", "vgg16-half", "resnet18"):
         found = [measured.get(f"masked-{name}{end}") for end in ("", *MASK_TRAININGS)]
@@ -446,8 +427,3 @@ def cited_masks() -> str:
 
 
 MASK_TRAININGS = ("/mixed", "/half-masked", "/two-stage")
-
-
-def _cited() -> list[dict[str, str]]:
-    with (RESULTS / "cited_systems.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

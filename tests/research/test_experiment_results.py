@@ -98,8 +98,9 @@ def test_private_test_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     row = next(r for r in rows(tmp_path / "out.csv") if r["arm"] == "whole-4x")
     assert row["publictest_accuracy"] == "91.00"
     assert row["privatetest_accuracy"] == "90.86"  # 64 of 700 wrong
-    splits = {r["split"] for r in rows(tmp_path / "out_claims.csv")}
-    assert splits == {"publictest", "privatetest"}
+    for table in ("claims", "changes"):
+        splits = {r["split"] for r in rows(tmp_path / f"out_{table}.csv")}
+        assert splits == {"publictest", "privatetest"}
 
 
 def test_claims_are_paired_differences_of_the_replicates_that_are_there(tmp_path: Path) -> None:

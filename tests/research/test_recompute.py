@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ferturb.study.arms import EXPERIMENTS
+from ferturb.study.experiments import Experiment
 from research.changes import changes
-from research.claims import Values, claims
+from research.claims import claims
 from research.experiment_results import BASELINES
-from research.readings import MEASURES
+from research.readings import MEASURES, SPLITS, Key
 from research.recompute import LACKING, RESULTS, TABLES, Cell, report
 
 
@@ -74,21 +75,31 @@ def test_every_table_of_networks_is_named_once() -> None:
     ],
 )
 def test_changes_and_claims_are_those_of_the_table(name: str, table: str) -> None:
-    experiment, values = EXPERIMENTS[name], dict[str, Values]()
-    for measure in MEASURES:
-        found: dict[tuple[str, str, str], dict[int, float]] = {}
-        for row in rows(f"{table}.csv"):
-            if int(row["replicate"]) != experiment.tuning_replicate:
-                key = row["cell"], row["arm"], row["reading"]
-                found.setdefault(key, {})[int(row["replicate"])] = float(
-                    row[f"publictest_{measure}"]
-                )
-        values[measure] = found
-    cells = [changes(experiment, values, cell, BASELINES[name]) for cell in experiment.cells]
-    agree([c.row() for cell in cells for c in cell], rows(f"{table}_changes.csv"))
-    made = [claims(name, experiment, values[measure]) for measure in MEASURES]
-    kept = [{k: row[k] for k in made[0][0]} for row in rows(f"{table}_claims.csv")]
-    agree([row for of in made for row in of], kept)
+    experiment, found = EXPERIMENTS[name], rows(f"{table}.csv")
+    changed: list[dict[str, object]] = []
+    claimed: list[dict[str, object]] = []
+    for split in (split for split in SPLITS.values() if f"{split}_accuracy" in found[0]):
+        values = {m: in_table(found, experiment, f"{split}_{m}") for m in MEASURES}
+        for cell in experiment.cells:
+            of = changes(experiment, values, cell, BASELINES[name])
+            changed += [{"split": split, **c.row()} for c in of]
+        for measure in MEASURES:
+            made = claims(name, experiment, values[measure])
+            claimed += [{"split": split, "measure": measure, **row} for row in made]
+    agree(changed, rows(f"{table}_changes.csv"))
+    agree(claimed, rows(f"{table}_claims.csv"))
+
+
+def in_table(
+    found: Sequence[Mapping[str, str]], experiment: Experiment, column: str
+) -> dict[Key, dict[int, float]]:
+    """A column of a table, by arm and replicate."""
+    values: dict[Key, dict[int, float]] = {}
+    for row in found:
+        if int(row["replicate"]) != experiment.tuning_replicate:
+            key = row["cell"], row["arm"], row["reading"]
+            values.setdefault(key, {})[int(row["replicate"])] = float(row[column])
+    return values
 
 
 def rows(name: str) -> list[dict[str, str]]:

@@ -1,0 +1,135 @@
+"""The tables of the experiments on leaving features out as Markdown, for `tools/write_docs.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import mean
+
+from write_docs_results import change, csv_rows, table
+
+MEASURES = ("accuracy", "macro_recall")
+SIZES = {"2000": "2,000 faces", "7000": "7,000 faces", "all": "28,709 faces"}
+
+
+def leaving_out() -> str:
+    """What each arm changes against whole faces, by training size: accuracy, then macro recall."""
+    rows = _shown("leaving_out_changes.csv")
+    by = {(r["arm"], r["reading"], r["cell"]): r for r in rows}
+    arms = {(r["arm"], r["reading"]): float(r["hidden"]) for r in rows}
+    several = {arm for arm, reading in arms if reading == "summed"}
+    parts = []
+    for measure in MEASURES:
+        body = []
+        for (arm, reading), hidden in sorted(arms.items(), key=lambda a: (a[1], a[0])):
+            found = [by.get((arm, reading, size)) for size in SIZES]
+            shown = [change(row, measure) if row else "" for row in found]
+            words = f"`{arm}`" + (f", {reading}" if arm in several else "")
+            body.append([words, f"{hidden:.0f}", *shown])
+        parts.append(table([_words(measure), "hidden, %", *SIZES.values()], body))
+    return "\n\n".join(parts)
+
+
+def landmark_regions() -> str:
+    """The plan's comparisons of faces that are divided by their own landmarks, where whole."""
+    found = _shown("leaving_out_landmarks_claims.csv")
+    rows = [r for r in found if r["replicates"] == r["of"]]
+    cells = [cell for cell in SIZES if any(r["cell"] == cell for r in rows)]
+    by = {(r["cell"], r["measure"], r["comparison"]): r for r in rows}
+    columns = [(cell, measure) for cell in cells for measure in MEASURES]
+    heads = [f"{SIZES[cell]}: {_words(measure)}" for cell, measure in columns]
+    body = []
+    for comparison in dict.fromkeys(r["comparison"] for r in rows):
+        arm = comparison.removesuffix(" (whole)").split(" (whole) - ")[1]
+        there = [by.get((*column, comparison)) for column in columns]
+        role = " (primary)" if any(r and r["role"] == "primary" for r in there) else ""
+        body.append([f"`{arm}`{role}", *(_estimate(r) if r else "" for r in there)])
+    return table(["`landmarks` against", *heads], body)
+
+
+RIVALS = {
+    "hide-and-seek": "cells of a random grid, 40 % of the face, filled with the mean",
+    "eac": "a rectangle erased from half of the faces, attention to a face and its mirror image "
+    "alike",
+    "eac-consistency": "`eac` without erasing",
+    "grid-mask": "squares of a grid, 6 % of the face on average over the training",
+    "eac-erasing": "the erasing of `eac` alone",
+    "adl-random": "as `adl`, places drawn at random",
+    "adl": "the most attended places of feature maps dropped",
+    "mad-maps": "the network of `mad`, nothing dropped",
+    "whole-2x": "whole faces",
+    "mad": "one of two maps of attention dropped",
+    "eac-labels": "erasing, labels on face and mirror image",
+}
+
+
+def rivals() -> str:
+    """Methods that erase or drop, with 7,000 faces: each against whole faces at equal compute."""
+    return _arms("rivals", "7000", "whole-2x", RIVALS)
+
+
+FORMS = {
+    "grid-mean": "cells of a grid, 40 % of the face on average, grey",
+    "grid-black": "such cells, black",
+    "half-mean": "one rectangle, 38 % on average, grey",
+    "half-black": "such a rectangle, black",
+    "whole-4x": "nothing, four times the epochs",
+    "whole": "nothing, the same epochs",
+}
+
+
+def forms() -> str:
+    """A grid or a rectangle, grey or black."""
+    return _arms("forms", "2000", "whole-4x", FORMS)
+
+
+def _arms(name: str, cell: str, baseline: str, arms: Mapping[str, str]) -> str:
+    """Arms of one cell on whole faces, the most accurate first: bold what holds after Holm."""
+    seen = [r for r in csv_rows(f"{name}.csv") if r["cell"] == cell and r["reading"] == "whole"]
+    found = {a: [r for r in seen if r["arm"] == a and r["replicate"] != TUNING] for a in arms}
+    changed = _shown(f"{name}_changes.csv")
+    split = changed[0]["split"]
+    changes = {r["arm"]: r for r in changed if r["cell"] == cell and r["reading"] == "whole"}
+    holds = {
+        (r["measure"], r["comparison"])
+        for r in _shown(f"{name}_claims.csv")
+        if r["cell"] == cell and r["p_holm"] and float(r["p_holm"]) < 0.05
+    }
+
+    def shown(arm: str, measure: str) -> list[str]:
+        values = [float(r[f"{split}_{measure}"]) for r in found[arm]]
+        against = change(changes[arm], measure) if arm in changes else ""
+        if (measure, f"{arm} (whole) - {baseline} (whole)") in holds:
+            against = f"**{against}**"
+        return [f"{mean(values):.1f}", against]
+
+    body = [
+        [
+            f"`{arm}`: {arms[arm]}",
+            *shown(arm, "accuracy"),
+            *shown(arm, "macro_recall"),
+            f"{mean(float(r['training_accuracy']) for r in found[arm]):.1f}",
+        ]
+        for arm in sorted(arms, key=lambda a: -float(shown(a, "accuracy")[0]))
+    ]
+    against = f"against `{baseline}`"
+    heads = ["accuracy, %", against, "macro recall, %", against, "right on training faces, %"]
+    return table(["arm", *heads], body)
+
+
+TUNING = "100"
+"""The replicate that chooses the learning rates, and nothing else."""
+
+
+def _shown(name: str) -> list[dict[str, str]]:
+    """The rows of what a table reports: PrivateTest, once it has been looked at."""
+    rows = csv_rows(name)
+    return [r for r in rows if r["split"] == rows[-1]["split"]]
+
+
+def _words(measure: str) -> str:
+    return measure.replace("_", " ")
+
+
+def _estimate(row: Mapping[str, str]) -> str:
+    """A claim's difference with its interval, in points."""
+    return change({**row, "estimate_low": row["low"], "estimate_high": row["high"]}, "estimate")
