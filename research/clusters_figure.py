@@ -20,8 +20,6 @@ from ferturb.study.experiments import Experiment
 from research.changes import Change
 
 READINGS = {"summed": VERMILLION, "whole": BLUE}
-NETWORK = "VGG16"
-"""The paper's, in figure 5."""
 
 
 def by_clusters(
@@ -33,12 +31,6 @@ def by_clusters(
         _, arm, reading = change.key
         found[reading].append((experiment.arms[arm].method.clusters, change))
     return {reading: sorted(of, key=lambda c: c[0]) for reading, of in found.items()}
-
-
-def paper_changes() -> dict[int, float]:
-    """The paper's figure 5 against its own baseline, in points of macro recall."""
-    baseline = published.TABLE_2[NETWORK, "baseline"][0]
-    return {k: 100 * (share - baseline) for k, share in published.FIGURE_5.items()}
 
 
 def clusters_figure(
@@ -60,8 +52,8 @@ def clusters_figure(
             axes.axhline(0, color="#888888", linewidth=1)
             for edge in (-1, 1):
                 axes.axhline(edge, **DASHED)
-        paper = paper_changes()
-        label = f"the paper's {NETWORK}, one training each"
+        paper = published.figure_5_changes()
+        label = "the paper's VGG16, one training each"
         panels[1].plot(list(paper), list(paper.values()), "D--", label=label, lw=1, **HOLLOW)
         panels[0].set_ylabel("change against whole, points")
         figure.legend(*panels[1].get_legend_handles_labels(), loc="outside upper left", ncols=3)

@@ -176,6 +176,39 @@ def test_a_new_table_of_results_is_shown_without_further_ado(
     )
 
 
+def test_the_arms_of_an_experiment_are_sorted_and_what_holds_is_bold(
+    tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("write_docs_results.RESULTS", tmp_path)
+    monkeypatch.setattr(
+        "write_docs_experiments.FORMS", {"whole-4x": "nothing", "grid-mean": "grey"}
+    )
+    scores = [
+        f"{split}_{measure}" for split in ("publictest", "privatetest") for measure in MEASURES
+    ]
+    table = ["cell,arm,replicate,reading,training_accuracy," + ",".join(scores)]
+    table += ["2000,whole-4x,0,whole,99,30,20,40,30", "2000,whole-4x,1,whole,100,32,22,42,32"]
+    table += ["2000,grid-mean,0,whole,80,30,20,44,32", "2000,grid-mean,100,whole,9,9,9,9,9"]
+    ends = ",".join(f"{m},{m}_low,{m}_high" for m in MEASURES)
+    changes = ["split,cell,arm,reading," + ends, "publictest,2000,grid-mean,whole,0,-1,1,0,-1,1"]
+    changes += ["privatetest,2000,grid-mean,whole,3,2,4,1,-1,3"]
+    claims = ["split,measure,cell,comparison,p_holm"]
+    against = "grid-mean (whole) - whole-4x (whole)"
+    claims += [f"publictest,macro_recall,2000,{against},0.01"]
+    claims += [f"privatetest,accuracy,2000,{against},0.03"]
+    claims += [f"privatetest,macro_recall,2000,{against},0.2"]
+    named = {"forms": table, "forms_changes": changes, "forms_claims": claims}
+    for name, lines in named.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert tool.forms().splitlines()[2:] == [
+        "| `grid-mean`: grey | 44.0 | **+3.0 [+2.0, +4.0]** | 32.0 | +1.0 [−1.0, +3.0] | 80.0 |",
+        "| `whole-4x`: nothing | 41.0 |  | 31.0 |  | 99.5 |",
+    ]
+
+
+MEASURES = ("accuracy", "macro_recall")
+
+
 def test_every_verb_has_its_help_as_another_process_prints_it() -> None:
     page = (DOCS / "command_line.md").read_text(encoding="utf-8")
     printed = subprocess.run(

@@ -21,7 +21,7 @@ from pathlib import Path
 from write_docs_badges import badges
 from write_docs_benchmark import leaderboard, leaderboard_conditions
 from write_docs_commands import commands
-from write_docs_experiments import forms, landmark_regions, leaving_out, rivals
+from write_docs_experiments import clusters_k, forms, landmark_regions, leaving_out, rivals
 from write_docs_results import (
     baselines,
     cited_masks,
@@ -137,6 +137,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "baselines": baselines,
     "cited_masks": cited_masks,
     "cited_systems": cited_systems,
+    "clusters_k": clusters_k,
     "commands": commands,
     "counts": counts,
     "defects": defects,

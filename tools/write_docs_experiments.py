@@ -7,6 +7,9 @@ from statistics import mean
 
 from write_docs_results import change, csv_rows, table
 
+from ferturb.report.published import figure_5_changes
+from ferturb.study.arms import CLUSTERS_K
+
 MEASURES = ("accuracy", "macro_recall")
 SIZES = {"2000": "2,000 faces", "7000": "7,000 faces", "all": "28,709 faces"}
 
@@ -44,6 +47,24 @@ def landmark_regions() -> str:
         role = " (primary)" if any(r and r["role"] == "primary" for r in there) else ""
         body.append([f"`{arm}`{role}", *(_estimate(r) if r else "" for r in there)])
     return table(["`landmarks` against", *heads], body)
+
+
+def clusters_k() -> str:
+    """What each number of clusters changes against whole faces, beside the paper's figure 5."""
+    rows = {(r["arm"], r["reading"]): r for r in _shown("clusters_k_changes.csv")}
+    arms = {CLUSTERS_K.arms[arm].method.clusters: arm for arm, _ in rows}
+    columns = [(reading, measure) for reading in ("summed", "whole") for measure in MEASURES]
+    paper = figure_5_changes()
+    body = []
+    for k, arm in sorted(arms.items()):
+        shown = [change(rows[arm, reading], measure) for reading, measure in columns]
+        hidden = f"{float(rows[arm, 'whole']['hidden']):.0f}"
+        body.append([k, hidden, *shown, f"{paper[k]:+.1f}".replace("-", "−")])
+    heads = [f"{READING[reading]}: {_words(measure)}" for reading, measure in columns]
+    return table(["K", "hidden, %", *heads, "the paper's"], body, words=0)
+
+
+READING = {"summed": "views summed", "whole": "whole face"}
 
 
 RIVALS = {

@@ -11,12 +11,13 @@ import pytest
 
 from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.errors import FerturbError
+from ferturb.report.published import figure_5_changes
 from ferturb.runs.packed import Packed, read_packed, write_packed
 from ferturb.study.arms import CLUSTERS_K, FORMS, LANDMARKS, LEAVING_OUT, PRECISION, RIVALS
 from ferturb.study.experiments import Item, Setting
 from research.changes import changes, dose
 from research.claims import claims, values_of
-from research.clusters_figure import by_clusters, paper_changes
+from research.clusters_figure import by_clusters
 from research.experiment_results import write_results
 from research.readings import readings, trainings
 from research.replicates import paired_difference
@@ -233,7 +234,7 @@ def test_clusters_are_drawn_by_their_number_beside_the_papers(tmp_path: Path) ->
     assert summed == pytest.approx({1: -2.5, 2: -1.5, 3: 0.5, 4: 1.5, 5: 2.5, 6: 3.5})
     assert [k for k, _ in drawn["whole"]] == [1, 2, 3, 4, 5, 6]
     assert all(change.mean("accuracy") == 0 for _, change in drawn["whole"])
-    assert paper_changes()[3] == pytest.approx(3.0)  # Table 2's own change
+    assert figure_5_changes()[3] == pytest.approx(3.0)  # Table 2's own change
     said = write_results("clusters", [tmp_path], tmp_path / "out", ("validation",))
     assert said == {"7000": "2 of 5 replicates"}
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")

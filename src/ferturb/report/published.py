@@ -75,6 +75,13 @@ MEASURE = "The paper's “accuracy” is macro recall, so it stands beside macro
 FIGURE_5: dict[int, float] = {1: 0.664, 2: 0.664, 3: 0.695, 4: 0.680, 5: 0.692, 6: 0.695}
 """VGG16's accuracy (macro recall, as in Table 2) by number of clusters K, read off the plot."""
 
+
+def figure_5_changes() -> dict[int, float]:
+    """Figure 5 against VGG16's own baseline in Table 2, by K: points of macro recall."""
+    baseline = TABLE_2["VGG16", "baseline"][0]
+    return {k: 100 * (share - baseline) for k, share in FIGURE_5.items()}
+
+
 TENSIONS: tuple[str, ...] = (
     "The abstract reports “up to an 85 % accuracy drop” for happy and surprise; the largest drop "
     "in the paper's Table 1 is 63 % (happy, DPN), and surprise drops by at most 35 %.",
