@@ -16,6 +16,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.cli.main import main
 from ferturb.export.hub import push_to_hub, write_hub_folder
 from ferturb.export.torch_models import load_calibrated
+from ferturb.predict.predictor import Predictor
 from ferturb.predict.shipped import load_pretrained
 
 client = pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
@@ -62,9 +63,10 @@ def test_what_was_pushed_is_fetched_by_name_and_answers_alike(
     run = finished_run(tmp_path / "run", tiny, heads=("label", "votes"))
     assert push_to_hub(run.folder, "me/faces") == "https://hub.example/me/faces"
     assert (hub / "me" / "faces" / "private").read_text() == "True"
-    for name in ("hf:me/faces", "hf:me/faces@main"):
-        model = load_pretrained(name)
-        expected = load_calibrated(run.folder)
+    expected = load_calibrated(run.folder)
+    models = [load_pretrained(name) for name in ("hf:me/faces", "hf:me/faces@main")]
+    models += [Predictor.from_pretrained("me/faces", revision=r).model for r in (None, "main")]
+    for model in models:
         assert model.about == expected.about
         np.testing.assert_allclose(
             model.predict_proba(FACES), expected.predict_proba(FACES), atol=1e-4
@@ -104,6 +106,8 @@ def test_what_the_hub_refuses_is_one_line(
         push_to_hub(run.folder, "faces")
     with pytest.raises(FerturbError, match=r"a model on the hub is OWNER/NAME, got '\.\./etc'"):
         load_pretrained("hf:../etc")
+    with pytest.raises(FerturbError, match=r"a model on the hub is OWNER/NAME, got 'clean'"):
+        Predictor.from_pretrained("clean")
     for name in ("hf:me/none", "hf:me/none@v2"):
         with pytest.raises(FerturbError, match=r"can't get model.onnx of me/none from the hub"):
             load_pretrained(name)

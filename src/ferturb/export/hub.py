@@ -1,10 +1,11 @@
 """A model as a folder for the Hugging Face hub, and its way there.
 
-    push_to_hub("study/runs/NAME", "me/faces")       # then anywhere: load_pretrained("hf:me/faces")
+    push_to_hub("study/runs/NAME", "me/faces")    # then anywhere: Predictor.from_pretrained("me/faces")
 
 The folder holds model.safetensors (the weights; its header says what is known of the model),
-config.json (the same, to read), model.onnx (everything in one file, which onnxruntime runs alone)
-and README.md, a model card whose `model-index` the hub shows.
+config.json (the same, to read, and what `timm.create_model` needs: `ferturb.export.timm_models`),
+model.onnx (everything in one file, which onnxruntime runs alone) and README.md, a model card whose
+`model-index` the hub shows.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ferturb.base.storage import write_bytes, write_json, write_text
 from ferturb.base.tensors import save_tensors
 from ferturb.evaluation.scores import score
 from ferturb.export.onnx import calibrated_onnx
+from ferturb.export.timm_models import timm_config
 from ferturb.export.torch_models import calibrated_module
 from ferturb.models.classifier import Classifier
 from ferturb.predict.hub import GRAPH, client, require_repository
@@ -78,7 +80,10 @@ def write_hub_folder(
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v for k, v in network.state_dict().items() if not k.endswith("batches_tracked")}
     save_tensors(folder / WEIGHTS, state, about.to_dict())
-    write_json(folder / "config.json", {"library_name": "ferturb", **about.to_dict()})
+    known = {"library_name": "ferturb", **about.to_dict()}
+    write_json(
+        folder / "config.json", known | timm_config(about, network.backbone.features, licence)
+    )
     write_bytes(folder / GRAPH, calibrated_onnx(module, about).SerializeToString())
     write_text(folder / "README.md", card(source, about, repository, licence))
     return folder
@@ -114,7 +119,7 @@ probabilities are {said[about.head]}. Made with ferturb.
 ```python
 from ferturb import Predictor
 
-for photo in Predictor("hf:{repository}").predict_files(["photo.jpg"]):
+for photo in Predictor.from_pretrained("{repository}").predict_files(["photo.jpg"]):
     print([(face.emotion, face.probabilities) for face in photo.faces])
 ```
 
@@ -126,6 +131,15 @@ from huggingface_hub import hf_hub_download
 
 session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{GRAPH}"))
 probabilities = session.run(["probabilities"], {{"faces": faces}})[0]
+```
+
+As a network of timm, to train on or to take features from:
+
+```python
+import timm
+import ferturb.export.timm_models
+
+network = timm.create_model("hf-hub:{repository}", pretrained=True)
 ```
 
 {scores}

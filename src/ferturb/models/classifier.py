@@ -119,6 +119,12 @@ class Classifier(nn.Module):
         return x.contiguous(memory_format=self._layout)
 
     def _run(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        maps, gates = self._maps(faces)
+        logits = self.head(self.dropout(maps.mean((2, 3))))
+        return logits if self._shown is None else logits[:, self._shown], gates
+
+    def _maps(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What the head takes the mean of, (b, c, h, w), and the gates on the way."""
         x = self.scaled(faces)
         gates: list[Tensor] = []
         if self.config.attention_at == "input":
@@ -130,9 +136,7 @@ class Classifier(nn.Module):
             if self.config.attention_at != "input" and i < len(self.gates):
                 gates.append(self.gates[i](x))
                 x = x * gates[-1]
-        x = self.backbone.tail(x).mean((2, 3))
-        logits = self.head(self.dropout(x))
-        return logits if self._shown is None else logits[:, self._shown], gates
+        return self.backbone.tail(x), gates
 
     def _batch(self, faces: Tensor) -> Tensor:
         """These faces, if they are a batch of what the network takes; else `FerturbError`."""

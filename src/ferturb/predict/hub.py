@@ -1,4 +1,5 @@
-"""Models from the Hugging Face hub: `load_pretrained("hf:OWNER/NAME")`.
+"""Models from the Hugging Face hub: `Predictor.from_pretrained("OWNER/NAME")`, or
+`load_pretrained("hf:OWNER/NAME")`.
 
 A model on the hub is a folder that `ferturb.export.hub` wrote; its `model.onnx` is all that is
 fetched, and runs without torch. Nothing is ever fetched but what is asked for by this name.
@@ -36,10 +37,11 @@ def fetched(name: str) -> Path:
     return Path(found)
 
 
-def require_repository(name: str) -> None:
-    """Raise `FerturbError` for what is no OWNER/NAME."""
+def require_repository(name: str) -> str:
+    """The same name; `FerturbError` for what is no OWNER/NAME."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise FerturbError(f"a model on the hub is OWNER/NAME, got {name!r}")
+    return name
 
 
 def client() -> Any:

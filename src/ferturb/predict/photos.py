@@ -89,6 +89,11 @@ def photo_from(source: Any) -> Photo:
         raise FerturbError(f"{path}: {error}") from error
 
 
+def name_of(photo: Any, number: int) -> str:
+    """What a photo is called in an answer: its path, or its place in the list."""
+    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else str(number)
+
+
 def photos_of(photos: Any) -> Iterable[Any]:
     """One photo or many as many: a path, bytes, a picture of Pillow and an array (h, w), (h, w, 1),
     (h, w, 3) or (h, w, 4) are one; what is neither one nor a list raises `FerturbError`."""

@@ -14,7 +14,6 @@ Everything runs on onnxruntime. A run folder's model, which needs torch, is open
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -36,9 +35,10 @@ from ferturb.predict.detection import DETECTORS, Detector, make_detector
 from ferturb.predict.files import find_files
 from ferturb.predict.geometry import applied
 from ferturb.predict.hidden_features import FEATURES, hidden_features
+from ferturb.predict.hub import PREFIX, require_repository
 from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.predict.onnx_session import threads_of
-from ferturb.predict.photos import Photo, faces_of, photo_from, photos_of, read_frames
+from ferturb.predict.photos import Photo, faces_of, name_of, photo_from, photos_of, read_frames
 from ferturb.predict.reading import READING, Reading
 from ferturb.predict.results import FacePrediction, PhotoPrediction, Predictions
 from ferturb.predict.sharing import shared_out
@@ -81,6 +81,18 @@ class Predictor:
         self.limits = limits
         self._detector, self._threads = detector, threads
 
+    @classmethod
+    def from_pretrained(
+        cls, repository: str, *, revision: str | None = None, **options: Any
+    ) -> Predictor:
+        """A predictor with the model that `ferturb push` put on the Hugging Face hub.
+
+        `repository`: OWNER/NAME; `revision`: a branch, tag or commit; `options`: those of
+        `Predictor`. What can't be had raises `FerturbError`.
+        """
+        name = f"{PREFIX}{require_repository(repository)}" + (f"@{revision}" if revision else "")
+        return cls(name, **options)
+
     def predict(self, photos: Any, cropped: bool = False) -> Predictions:
         """The faces of one photo or of many, one result a photo, in order.
 
@@ -89,7 +101,7 @@ class Predictor:
         and reads folders and videos. `cropped`: each photo is one face already.
         """
         listed = enumerate(photos_of(photos))
-        looks = (partial(self._opened, _name(p, i), p, cropped, True) for i, p in listed)
+        looks = (partial(self._opened, name_of(p, i), p, cropped, True) for i, p in listed)
         return Predictions(self._classified(self._looked(looks, cropped)))
 
     def predict_stored(
@@ -173,7 +185,8 @@ class Predictor:
         points = self.finder(face[None]).points[0]
         without = self.alterer.left_out(face, points, [(name,) for name in names], fill)
         rows = self.model.predict_proba(np.concatenate([face[None], without]))
-        return {name: _by_emotion(row) for name, row in zip(("", *names), rows, strict=True)}
+        of = (dict(zip(EMOTIONS, row.tolist(), strict=True)) for row in rows)
+        return dict(zip(("", *names), of, strict=True))
 
     @cached_property
     def alterer(self) -> Alterer:
@@ -279,17 +292,8 @@ class Predictor:
             score=crop.score,
             landmarks=applied(crop.place, points).astype(np.float32),
             landmark_confidence=confidence,
-            probabilities=_by_emotion(row),
+            probabilities=dict(zip(EMOTIONS, row.tolist(), strict=True)),
             emotion=answered(row, confidence, self.model.about.abstain_below),
             hidden=dict(zip(FEATURES, hidden.tolist(), strict=True)) if confidence > 0 else None,
             face=crop.face,
         )
-
-
-def _name(photo: Any, number: int) -> str:
-    """A photo's path, or its place in the list."""
-    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else str(number)
-
-
-def _by_emotion(row: Float32[np.ndarray, " 7"]) -> dict[str, float]:
-    return dict(zip(EMOTIONS, map(float, row), strict=True))
