@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import ferturb
-from chromium import in_chromium, launched
+from chromium import in_chromium, launched, playwright_api
 from made_photos import encoded, portrait
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,7 +120,7 @@ def test_the_cards_are_included_and_linked_files_are_there(site: Path) -> None:
 @pytest.mark.slow
 @in_chromium
 def test_it_can_be_searched_from_a_disk(site: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api = playwright_api()
     asked: list[str] = []
     with sync_api.sync_playwright() as playwright:
         browser = launched(playwright)
@@ -296,7 +296,9 @@ CHECKS = {
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:
-    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)|<img src=\"([^\"]+)\"", readme)
+    pictures = [markdown or html for markdown, html in pictures]
     assert "docs/img/demo.png" in pictures
     for picture in pictures:
         path = ROOT / picture

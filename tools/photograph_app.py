@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,9 @@ from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
+from needed_tools import chromium
 
 IMG = Path(__file__).parents[1] / "docs" / "img"
 DESKTOP = {"viewport": {"width": 1280, "height": 1010}}
@@ -85,10 +87,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=IMG, help="a folder for the two pictures")
     parser.add_argument("--all", type=Path, help="a folder for the page's other states")
     options = parser.parse_args()
-    chromium = os.environ.get("FERTURB_CHROMIUM") or shutil.which("chromium")
     expect.set_options(timeout=60_000)
     with served(options.python) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium(os.environ, sys.platform), args=["--no-sandbox"]
+        )
         page = opened(browser, address, **DESKTOP)
         choose(page, "sad")
         leave_out(page, "mouth", compare=True)

@@ -30,6 +30,7 @@ from write_docs_results import (
     defects,
     deployment,
     face_detectors,
+    faces_per_second,
     fer2013_runs,
     hidden_shares,
     landmarks,
@@ -111,12 +112,11 @@ def readme_models() -> str:
         weights = shipped.FOLDER / f"{name}.safetensors"
         about = shipped.About.from_dict(load_tensors(weights)[1], weights)
         people, label = about.results["accuracy"], about.of("label").results["accuracy"]
-        size, shares = weights.stat().st_size / 1e6, hidden_shares(name)
-        rows.append(
-            [f"*{name}*", f"{size:.1f}", f"{100 * people:.1f}", *shares, f"{100 * label:.1f}"]
-        )
-    heads = ["what most of ten people say, %", "behind a drawn face mask, %", "really occluded, %"]
-    return table(["model", "MB", *heads, "turned by 45°, %", "FER2013's label, %"], rows)
+        right = (f"{100 * share:.1f}" for share in (people, label))
+        size = f"{weights.stat().st_size / 1e6:.1f}"
+        rows.append([f"*{name}*", size, faces_per_second(name), *right, *hidden_shares(name)])
+    heads = ["right", "by FER2013's label", "face masks drawn", "really occluded", "turned by 45°"]
+    return table(["model", "MB", "faces/s", *heads], rows)
 
 
 def other_results() -> str:

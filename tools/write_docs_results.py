@@ -305,6 +305,17 @@ def hidden_shares(model: str) -> list[str]:
     return [f"{float(share):.1f}" for share in (drawn, *real)]
 
 
+def faces_per_second(model: str) -> str:
+    """How many faces a shipped model answers on one thread, many at a time, as it is used."""
+    (row,) = (
+        r
+        for r in csv_rows("predict_speed.csv")
+        if (r["who"], r["network"], r["engine"]) == ("ours", model, "onnxruntime float32")
+        and (r["threads"], r["batch"]) == ("1", "64")
+    )
+    return f"{int(row['faces_per_second']):,}"
+
+
 def landmarks() -> str:
     """Errors of the landmark network."""
     rows = [
