@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ferturb.predict.shipped import load_pretrained
+from ferturb.web import rest, server
+from served_page import serving
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "trim_deployment.py"
@@ -105,6 +111,53 @@ def test_what_was_trimmed_away_is_said(tmp_path: Path) -> None:
     assert said.returncode == 2
     assert said.stderr.count("\n") == 1
     assert "trimmed and has no ferturb.study" in said.stderr
+
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_container_shows_and_checks_the_ports_that_the_verbs_listen_on() -> None:
+    ports = {str(server.PORT), str(rest.PORT)}
+    exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE, re.MULTILINE)
+    assert exposed is not None
+    assert set(exposed[1].split()) == ports
+    assert set(re.findall(r"\b78\d\d\b", health())) == ports
+    # The commands that are documented leave the port as it is.
+    said = DOCKERFILE + (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    runs = re.findall(r"docker run --rm -p (\d+):(\d+) ferturb(?: (app|serve))?\b", said)
+    assert {verb for *_, verb in runs} >= {"", "app"}
+    assert {(inner, verb or "serve") for _, inner, verb in runs} == {
+        (str(server.PORT), "app"),
+        (str(rest.PORT), "serve"),
+    }
+
+
+def health() -> str:
+    """The command by which Docker asks whether the container is well."""
+    found = re.search(r"^HEALTHCHECK .*?CMD (.+)$", DOCKERFILE, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the container's check is for sh")
+def test_the_page_and_the_api_are_each_found_healthy_and_nothing_is_not() -> None:
+    model = {"tiny": load_pretrained("tiny", 1)}
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and doesn't listen
+        silent = str(unused.getsockname()[1])
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+        def well(page: str, api: str) -> bool:
+            command = health().replace(str(server.PORT), page).replace(str(rest.PORT), api)
+            asked = ["sh", "-c", command]
+            done = subprocess.run(asked, env={**os.environ, "PATH": path}, check=False)
+            return done.returncode == 0
+
+        with serving(server.create_app(model, threads=1)) as address:
+            assert well(page=address.rpartition(":")[2], api=silent)
+        with serving(rest.create_api(model, threads=1)) as address:
+            assert well(page=silent, api=address.rpartition(":")[2])
+        assert not well(silent, silent)
 
 
 def measured(folder: Path) -> int:

@@ -17,6 +17,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.predict.shipped import load_pretrained
 from ferturb.web.runtime import FILES
 from ferturb.web.static_page import PAGE
+from needed_tools import needs
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -27,7 +28,7 @@ if not EXAMPLES.is_dir():
 
 IN_NODE = "ort-wasm-simd-threaded.mjs"
 """What onnxruntime-web loads beside `FILES` where there is no browser."""
-in_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node: apt install nodejs")
+in_node = needs("node")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_the_emotions_and_names_are_ours(program: str) -> None:
     assert len(text.splitlines()) <= 36
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+@needs("g++")
 def test_cpp_has_no_error_of_syntax_or_type(tmp_path: Path) -> None:
     """Against what it uses of onnxruntime, declared as documented: no package has the header."""
     check = ["g++", "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { readFileSync } from "node:fs";
 
 const from = (name) => import(pathToFileURL(`${process.argv[2]}/${name}.js`));
-const [{ affine, grey, resize, rounded }, { cut }, { hidden }, { suppressed }, { shifted }] =
+const [{ affine, grey, resize, rounded }, { cut }, { hidden }, { inReadingOrder, suppressed }, { shifted }] =
   await Promise.all(["resample", "alignment", "hidden", "geometry", "answers"].map(from));
 const picture = ({ data, width, height, bands }) => ({ data: Uint8ClampedArray.from(data), width, height, bands });
 const DONE = {
@@ -13,6 +13,7 @@ const DONE = {
   cut: (c) => [...cut(picture(c), c.place, c.finest)],
   hidden: (c) => hidden(c.face, c.marks, c.fitted),
   suppressed: (c) => suppressed(c.found, c.most),
+  reading: (c) => inReadingOrder(c.boxes.map((box, i) => ({ box, i }))).map(({ i }) => i),
   rounded: (c) => c.values.map(rounded),
   shifted: (c) => shifted(c.row, c.before, c.after),
 };

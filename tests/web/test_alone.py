@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from ferturb.data.drawn.synthetic import draw
 from ferturb.predict import alignment, geometry, hidden_features, prior
 from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.web.static_page import ALONE, settings
+from needed_tools import needs, require
+from rows_of_faces import ROWS
 
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="no node here: apt install nodejs")
+pytestmark = needs("node")
 FILTERS = {
     "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
@@ -27,11 +27,10 @@ FILTERS = {
 
 
 def in_node(*cases: dict[str, Any]) -> list[Any]:
-    assert NODE is not None
     program = Path(__file__).with_name("alone_cases.mjs")
     asked = json.dumps(cases)
     done = subprocess.run(
-        [NODE, program, ALONE], input=asked, capture_output=True, text=True, check=False
+        [require("node"), program, ALONE], input=asked, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)
@@ -121,6 +120,15 @@ def test_hidden_features_boxes_and_halves() -> None:
     assert [one["score"] for one in kept] == scores[geometry.suppressed(boxes, scores)].tolist()
     assert len(kept) < 30
     assert whole == np.round(halves).tolist()
+
+
+def test_faces_are_ordered_alike() -> None:
+    rng = np.random.default_rng(5)
+    corners = rng.uniform(0, 400, (20, 25, 2))
+    scattered = np.concatenate([corners, corners + rng.uniform(10, 120, (20, 25, 2))], 2)
+    groups = [rng.permutation(boxes) for boxes in ROWS.values()] + list(scattered)
+    found = in_node(*({"what": "reading", "boxes": boxes.tolist()} for boxes in groups))
+    assert found == [geometry.reading_order(boxes).tolist() for boxes in groups]
 
 
 def test_another_prior_is_bayes_rule() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import wave
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,13 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromium import in_chromium, launched
+from chromium import in_chromium, launched, playwright_api
 from ferturb.base.emotions import EMOTIONS
 from ferturb.web import server as web
+from given_pictures import give
 from made_photos import encoded, portrait
 from served_page import serving, two_models
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+sync_api = playwright_api()
 pytestmark = [pytest.mark.slow, in_chromium]
 expect = sync_api.expect
 Open = Callable[..., Any]
@@ -349,7 +351,7 @@ def test_before_and_after_can_be_kept_as_a_picture(opened: Open, tmp_path: Path)
     assert changed[400:].max() > 5
 
 
-def test_a_video_file_gives_a_frame_or_a_clear_word(opened: Open) -> None:
+def test_a_video_file_gives_a_frame_or_a_clear_word(opened: Open, tmp_path: Path) -> None:
     page = opened()
     record = """async () => {
       const image = await createImageBitmap(await (await fetch('examples/group.png')).blob());
@@ -373,9 +375,35 @@ def test_a_video_file_gives_a_frame_or_a_clear_word(opened: Open) -> None:
     page.wait_for_function("document.querySelector('#video').videoWidth > 0")
     page.get_by_role("button", name="Take it", exact=True).click()
     expect(page.locator("#found")).to_contain_text("4 faces found")
-    upload(page, b"no video", "holiday.mp4", "video/mp4")
-    expect(page.get_by_role("alert")).to_contain_text("can’t play the video; save it as MP4")
-    expect(page.locator("#camera-dialog")).to_be_hidden()
+    for unknown in (b"no video", mpeg4_part_2(tmp_path / "a.mp4"), sound()):
+        upload(page, unknown, "holiday.mp4", "video/mp4")
+        expect(page.get_by_role("alert")).to_contain_text("save it as MP4 with H.264 (AVC)")
+        expect(page.locator("#camera-dialog")).to_be_hidden()
+        upload(page, encoded(portrait(1)[0]))
+        expect(page.get_by_role("alert")).to_be_empty()
+
+
+def mpeg4_part_2(path: Path) -> bytes:
+    """An MP4 file with a video that browsers don't play, as OpenCV writes it."""
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(5):
+        writer.write(np.full((48, 64, 3), 120, np.uint8))
+    writer.release()
+    data = path.read_bytes()
+    assert b"mp4v" in data
+    return data
+
+
+def sound() -> bytes:
+    """A file with sound and no pictures, as a browser sees one whose video it doesn't know."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(bytes(8000))
+    return data.getvalue()
 
 
 def test_hostile_files_are_errors_on_the_page(opened: Open) -> None:
@@ -422,17 +450,9 @@ def test_a_server_that_is_gone_is_said(browser: Any) -> None:
 
 def test_pasted_dropped_and_taken(opened: Open) -> None:
     page = opened(permissions=["camera"])
-    script = """async ([event, name]) => {
-      const blob = await (await fetch('examples/' + name + '.png')).blob();
-      const data = new DataTransfer();
-      data.items.add(new File([blob], 'a.png', {type: 'image/png'}));
-      document.dispatchEvent(event === 'paste'
-        ? new ClipboardEvent('paste', {clipboardData: data, bubbles: true})
-        : new DragEvent('drop', {dataTransfer: data, bubbles: true}));
-    }"""
-    page.evaluate(script, ["paste", "group"])
+    assert give(page, "paste", "group")
     expect(page.locator("#found")).to_contain_text("4 faces found. Choose one.")
-    page.evaluate(script, ["drop", "happy"])
+    assert give(page, "drop", "happy")
     expect(page.locator("#found")).to_have_text("1 face found.")
     page.get_by_role("button", name="Camera", exact=True).click()
     expect(page.locator("#camera-dialog")).to_be_visible()
@@ -443,6 +463,21 @@ def test_pasted_dropped_and_taken(opened: Open) -> None:
     page.get_by_role("button", name="Take it", exact=True).click()
     # Chromium's made-up camera shows a disc on green, and no face.
     expect(page.get_by_role("alert")).to_contain_text("No face was found")
+
+
+def test_a_picture_given_while_the_page_opens_is_answered_then(browser: Any, two: str) -> None:
+    page, held = browser.new_page(), list[Any]()
+    page.route("**/api/about", lambda route: held.append(route))
+    page.goto(two)
+    upload(page, encoded(portrait(4)[0]))
+    expect(page.get_by_role("alert")).to_contain_text("The models are loading")
+    assert give(page, "drop", "happy")
+    page.get_by_label("It is a cropped face already").check()
+    held.pop().continue_()
+    expect(page.locator(RESULT)).to_be_visible()
+    expect(page.locator("#found")).to_have_text("Taken as one face.")
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.close()
 
 
 def test_by_keyboard_alone(opened: Open) -> None:

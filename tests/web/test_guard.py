@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from types import ModuleType
+
 import anyio
 import pytest
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
-from ferturb.web.guard import Queue, RefusedError, body, check_source
+from ferturb.base.errors import FerturbError
+from ferturb.cli.main import main
+from ferturb.web import rest, server
+from ferturb.web.guard import Queue, RefusedError, body, check_source, further_names
 
 OURS = {"host": "127.0.0.1:7860"}
 
@@ -36,6 +42,39 @@ def test_hosts(host: str, name: str, fine: bool) -> None:
     with pytest.raises(RefusedError) as refused:
         check_source({"host": name}, host)
     assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_further_name_is_let_in_where_it_is_allowed(host: str) -> None:
+    allowed = further_names(["Faces.lan", "faces"])
+    for name in ("faces.lan:7861", "FACES.LAN", "faces"):
+        check_source({"host": name, "origin": f"http://{name}"}, host, allowed)
+        with pytest.raises(RefusedError, match="start the server with --allow-host NAME"):
+            check_source({"host": name}, host)
+    for headers in ({"host": "evil.faces.lan"}, {"host": "faces.lan", "origin": "http://evil.lan"}):
+        with pytest.raises(RefusedError):
+            check_source(headers, host, allowed)
+
+
+@pytest.mark.parametrize(("verb", "module"), [("serve", rest), ("app", server)])
+def test_the_command_allows_names(
+    verb: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = []
+    monkeypatch.setattr(module, "run", lambda app, host, *more: served.append((app, host)))
+    names = ["--allow-host", "faces", "--allow-host", "Faces.lan"]
+    main([verb, "--model", "tiny", "--threads", "1", "--host", "0.0.0.0", *names])
+    ((app, host),) = served
+    assert host == "0.0.0.0"
+    for name, fine in (("faces", True), ("faces.lan", True), ("other.lan", False)):
+        status = TestClient(app, base_url=f"http://{name}:7990").get("/").status_code
+        assert (status == 200) == fine
+
+
+@pytest.mark.parametrize("name", ["", "*", "*.lan", "faces.lan:80", "http://faces.lan", "a/b"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(FerturbError, match="--allow-host takes the name of a host"):
+        further_names([name])
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_about(client: TestClient) -> None:
     about = client.get("/api/about").json()
     assert about["emotions"] == list(EMOTIONS)
     assert [m["name"] for m in about["models"]] == ["clean", "unsure"]
-    assert about["models"][0]["abstain_below"] == pytest.approx(
+    assert about["models"][0]["threshold"] == pytest.approx(
         load_pretrained("clean").about.abstain_below
     )
     assert "clean" not in [m["name"] for m in about["missing"]]
@@ -301,7 +301,8 @@ def test_size_is_bounded_before_anything_is_kept(
 ) -> None:
     small = Limits(bytes=5000, pixels=10_000, frames=1)
     monkeypatch.setattr(web, "UPLOAD", small)
-    monkeypatch.setattr(answers, "UPLOAD", small)
+    app: Any = client.app
+    monkeypatch.setattr(app.state.answers._predictor, "limits", small)
     over = client.post("/api/photo", content=bytes(5001), headers=PNG)
     assert (over.status_code, over.json()["error"]) == (413, "over 4 KiB; make the file smaller")
 

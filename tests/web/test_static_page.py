@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chromium import in_chromium, launched
+from chromium import in_chromium, launched, playwright_api
 from exported_page import file_server, runtime
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
@@ -22,6 +23,7 @@ from ferturb.web import runtime as onnxruntime_web
 from ferturb.web import static_page
 from ferturb.web.answers import Answers, unpacked
 from ferturb.web.static_page import MODELS, PAGE, POLICY, export_page
+from given_pictures import give
 from made_photos import encoded, portrait
 
 CLOSE = 1e-3
@@ -114,7 +116,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def context(exported: Path) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api = playwright_api()
     with file_server(exported) as address, sync_api.sync_playwright() as playwright:
         browser = launched(playwright)
         context = browser.new_context(base_url=address, reduced_motion="reduce")
@@ -231,6 +233,26 @@ def test_the_same_changes_and_saliency_as_the_server(page: Any, answers: Answers
     for emotion, peak in expected["peaks"].items():
         maps = [unpacked(said["saliency"][emotion]).astype(float) for said in (found, expected)]
         assert np.abs(maps[0] - maps[1]).max() * peak / 255 <= CLOSE + peak / 255
+
+
+@pytest.mark.slow
+@in_chromium
+def test_a_picture_given_while_it_loads_is_answered_then(context: Any, exported: Path) -> None:
+    gate = threading.Event()
+    with file_server(exported, gate) as address:
+        early = context.browser.new_context(base_url=address, reduced_motion="reduce")
+        early.set_default_timeout(120_000)
+        page = early.new_page()
+        page.goto("/")
+        assert give(page, "drop", "group")
+        assert give(page, "paste", "happy")
+        page.wait_for_selector("#message:has-text('The models are loading')")
+        assert page.locator("body[data-ready]").count() == 0
+        gate.set()
+        page.wait_for_selector("#result:not([hidden])")
+        assert page.locator("#found").inner_text() == "1 face found."
+        assert page.locator("#message").inner_text() == ""
+        early.close()
 
 
 @pytest.mark.slow

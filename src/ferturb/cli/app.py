@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import OmitArgPrefixes, UseAppendAction
 
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError
 from ferturb.cli.models import UNSAID, ModelOptions, for_predictor
 
 
+@dataclass(frozen=True)
+class Listening:
+    """Where a server listens, and by which names it is asked."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 lets the whole network in, without a password."""
+    allow_host: UseAppendAction[tuple[str, ...]] = ()
+    """A further name by which it may be asked: that of a proxy, or of a service in compose or
+    Kubernetes. Give the option again for another."""
+
+
+LOCAL = Listening()
+"""This machine alone."""
+
+
 def app(
     *,
     form: OmitArgPrefixes[ModelOptions] = UNSAID,
     model: str = "clean",
-    host: str = "127.0.0.1",
+    listening: OmitArgPrefixes[Listening] = LOCAL,
     port: int = 7860,
     no_browser: bool = False,
     threads: int | None = None,
@@ -32,7 +48,7 @@ def app(
         form: What a model takes and gives that ferturb didn't make.
         model: The model to start with: `clean`, `robust` or `tiny`, an ONNX file, a run folder, or
             FILE.py:NAME (the file is run).
-        host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
+        listening: Where it listens, and by which names it is asked.
         port: The port to listen on; 0 takes a free one.
         no_browser: Don't open a browser.
         threads: Threads of onnxruntime (default: all cores).
@@ -50,11 +66,12 @@ def app(
     _check(port, threads)
     serve(
         for_predictor(model, form, threads),
-        host,
+        listening.host,
         port,
         browser=not no_browser,
         on_ready=lambda address: terminal.facts({"page": address, "to stop": "Ctrl-C"}),
         threads=threads,
+        allowed=listening.allow_host,
     )
 
 
@@ -77,7 +94,7 @@ def serve(
     *,
     form: OmitArgPrefixes[ModelOptions] = UNSAID,
     model: str = "clean",
-    host: str = "127.0.0.1",
+    listening: OmitArgPrefixes[Listening] = LOCAL,
     port: int = 7861,
     threads: int | None = None,
 ) -> None:
@@ -92,7 +109,7 @@ def serve(
         form: What a model takes and gives that ferturb didn't make.
         model: The model that answers if none is named: `clean`, `robust` or `tiny`, an ONNX file, a
             run folder, `hf:OWNER/NAME`, or FILE.py:NAME (the file is run).
-        host: The address to listen on; 0.0.0.0 lets the whole network in, without a password.
+        listening: Where it listens, and by which names it is asked.
         port: The port to listen on; 0 takes a free one.
         threads: Threads of onnxruntime (default: all cores).
     """
@@ -106,7 +123,8 @@ def serve(
             {"API": f"{address}v1/predict", "docs": f"{address}docs", "to stop": "Ctrl-C"}
         )
 
-    serve_api(for_predictor(model, form, threads), host, port, ready, threads)
+    opened = for_predictor(model, form, threads)
+    serve_api(opened, listening.host, port, ready, threads, listening.allow_host)
 
 
 def _check(port: int, threads: int | None) -> None:

@@ -53,8 +53,8 @@ def write_annotated(prediction: PhotoPrediction, folder: str | Path) -> Path:
 
 
 def lines(prediction: PhotoPrediction) -> list[str]:
-    """A photo in words: "party.jpg: 2 faces: 1: happy 93 % · 2: ? sad 34 %", from left to right;
-    where there are more than a few faces, one a line."""
+    """A photo in words: "party.jpg: 2 faces: 1: happy 93 % · 2: ? sad 34 %", as one reads; where
+    there are more than a few faces, one a line."""
     start = prediction.name
     if prediction.seconds is not None:
         start += f" at {prediction.seconds:.2f} s"
@@ -71,7 +71,13 @@ def lines(prediction: PhotoPrediction) -> list[str]:
     words = [_words(face, number) for number, face in faces]
     if len(faces) <= _FEW:
         return [f"{start}: {len(faces)} faces: {' · '.join(words)}"]
-    return [f"{start}: {len(faces)} faces, from left to right:", *(f"  {text}" for text in words)]
+    return [f"{start}: {len(faces)} faces, {_order(prediction)}:", *(f"  {text}" for text in words)]
+
+
+def _order(prediction: PhotoPrediction) -> str:
+    """How the faces are numbered, for a photo of one row and of more."""
+    places = [face.box[0] + face.box[2] for face in prediction.faces]
+    return "from left to right" if places == sorted(places) else "row by row from left to right"
 
 
 def _words(face: FacePrediction, number: int | None) -> str:

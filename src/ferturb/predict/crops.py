@@ -10,6 +10,7 @@ import numpy as np
 from ferturb.base.decode import central_square
 from ferturb.predict.alignment import align, square
 from ferturb.predict.detection import SURE, Detector
+from ferturb.predict.geometry import reading_order
 from ferturb.predict.landmark_finder import LandmarkFinder
 from ferturb.predict.photos import Photo, grey, whole_face
 
@@ -37,12 +38,12 @@ class Crop:
 
 
 def found_crops(photo: Photo, detector: Detector, finder: LandmarkFinder) -> tuple[Crop, ...]:
-    """The faces of a photo, from left to right: boxes that are sure, or in which landmarks are
+    """The faces of a photo, in `reading_order`: boxes that are sure, or in which landmarks are
     found."""
     detections = detector(photo.pixels)
     aligned = align(grey(photo.pixels), detections.boxes, finder)
     kept = np.flatnonzero((detections.scores >= SURE) | (aligned.confidence >= LIKELY_A_FACE))
-    kept = kept[np.argsort(detections.boxes[kept, ::2].sum(1), kind="stable")]
+    kept = kept[reading_order(detections.boxes[kept])]
     boxes = (detections.boxes * photo.scale).astype(np.float32)
     places = [_shown(place, photo.scale) for place in aligned.places]
     return tuple(

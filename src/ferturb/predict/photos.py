@@ -64,13 +64,13 @@ def photo_of(array: Any) -> Photo:
     return _photo(upright(Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0])))
 
 
-def photo_from(source: Any) -> Photo:
+def photo_from(source: Any, limits: Limits = LIMITS) -> Photo:
     """A photo from a file's path, a file's bytes, a picture of Pillow, or an array (`photo_of`).
 
-    What can't be read raises `FerturbError`.
+    `limits`: what a file may be at most. What can't be read raises `FerturbError`.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return read_photo(bytes(source))
+        return read_photo(bytes(source), limits)
     if isinstance(source, Image.Image):
         if 0 in source.size:
             raise FerturbError(f"a picture has pixels, got one of {source.width}×{source.height}")
@@ -84,7 +84,7 @@ def photo_from(source: Any) -> Photo:
     if path.is_dir():
         raise FerturbError(f"{path} is a folder; predict_files reads those, and videos")
     try:
-        return read_photo(path)
+        return read_photo(path, limits)
     except FerturbError as error:
         raise FerturbError(f"{path}: {error}") from error
 

@@ -72,7 +72,7 @@ class Predictor:
         limits: Limits = LIMITS,
     ) -> None:
         """`model`: a model, or what `load_pretrained` takes; `detector`: one of `DETECTORS`, or a
-        function from RGB pixels to `Detections`."""
+        function from RGB pixels to `Detections`; `limits`: what a file may be at most."""
         if not isinstance(model, PretrainedModel):
             model = load_pretrained(model, threads)
         if not callable(detector):
@@ -238,7 +238,7 @@ class Predictor:
         """A photo in memory, or the file that a path names; without `failing` an error is what
         there is to say of it."""
         try:
-            yield self._look(name, photo_from(source), cropped, detector=detector)
+            yield self._look(name, photo_from(source, self.limits), cropped, detector=detector)
         except FerturbError as error:
             if failing:
                 raise

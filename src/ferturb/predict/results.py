@@ -80,7 +80,8 @@ class FacePrediction(Tabular):
 
 @dataclass(frozen=True)
 class PhotoPrediction(Tabular):
-    """One photo, or one frame: its faces, from left to right, or why it could not be read."""
+    """One photo, or one frame: its faces, as one reads (rows from top to bottom, each from left to
+    right), or why it could not be read."""
 
     name: str
     size: tuple[int, int] | None = None
@@ -102,7 +103,7 @@ class PhotoPrediction(Tabular):
     """The probability from which the model answers."""
 
     def numbered(self) -> list[tuple[int, FacePrediction]]:
-        """The faces with their numbers: from 1, from left to right, or a video's tracks."""
+        """The faces with their numbers: from 1, as one reads, or a video's tracks."""
         return [(face.track or i, face) for i, face in enumerate(self.faces, 1)]
 
     def origin(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ COLUMNS: tuple[str, ...] = (
     *(f"hidden_{feature}" for feature in FEATURES),
     *("error", "model", "head", "version", "threshold"),
 )
-"""What a row holds; what does not apply is left empty. `face` counts from 1, from left to right."""
+"""What a row holds; what does not apply is left empty. `face` counts from 1, as one reads."""
 
 
 def rows_of(photo: PhotoPrediction) -> list[dict[str, Any]]:

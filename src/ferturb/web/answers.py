@@ -21,7 +21,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.predict.abstention import answered
 from ferturb.predict.annotation import HIDDEN
 from ferturb.predict.detection import Detections, Detector, make_detector
-from ferturb.predict.photos import photo_of, read_photo
+from ferturb.predict.photos import photo_of
 from ferturb.predict.predictor import Predictor
 from ferturb.predict.prior import PRIORS, Prior
 from ferturb.predict.results import FacePrediction
@@ -56,7 +56,8 @@ class Answers:
         self.models = dict(models)
         first = next(iter(self.models.values()))
         found = make_detector(detector, threads) if isinstance(detector, str) else detector
-        self._predictor = Predictor(first, at_most(found, MOST_FACES), threads=threads)
+        detect = at_most(found, MOST_FACES)
+        self._predictor = Predictor(first, detect, threads=threads, limits=UPLOAD)
         self._alterer = self._predictor.alterer
         self._attention = AttentionFinder(attention, threads) if attention.is_file() else None
 
@@ -74,7 +75,7 @@ class Answers:
                 {
                     "name": name,
                     "purpose": NAMES.get(name, "yours"),
-                    "abstain_below": model.about.abstain_below,
+                    "threshold": model.about.abstain_below,
                     "people": model.about.head == "votes",
                     "prior": list(model.about.prior),
                 }
@@ -103,15 +104,14 @@ class Answers:
         its own); what is none raises `FerturbError`.
         """
         models = self._chosen(self.models, prior)
-        photo = read_photo(data, UPLOAD)
-        found = self._predictor.predict([photo.pixels], cropped)[0]
+        found = self._predictor.predict(data, cropped)[0]
         faces = np.array([face.face for face in found.faces], np.uint8).reshape(_FACES)
         answers = self._answers(faces, models)
         shown = [
-            self._face(face, photo.scale) | {"answers": {name: rows[i] for name, rows in answers}}
+            self._face(face) | {"answers": {name: rows[i] for name, rows in answers}}
             for i, face in enumerate(found.faces)
         ]
-        return {"size": list(photo.size), "cropped": cropped, "faces": shown}
+        return {"size": list(found.size or ()), "cropped": cropped, "faces": shown}
 
     def face(
         self,
@@ -194,11 +194,9 @@ class Answers:
         return found
 
     @staticmethod
-    def _face(face: FacePrediction, scale: float) -> dict[str, Any]:
-        all_of_it = face.to_dict()
-        kept = {key: all_of_it[key] for key in ("score", "landmark_confidence", "hidden")}
-        box = [round(v * scale, 1) for v in face.box]
-        return {"box": box, "face": packed(face.face)} | kept
+    def _face(face: FacePrediction) -> dict[str, Any]:
+        kept, said = ("box", "score", "landmark_confidence", "hidden"), face.to_dict()
+        return {"face": packed(face.face)} | {key: said[key] for key in kept}
 
 
 def at_most(detector: Detector, faces: int) -> Detector:

@@ -2,7 +2,7 @@
 
 - *DNS rebinding*: a foreign website can give its own name the address 127.0.0.1, and then talk
   to a local server as if it were its own. The Host header shows the foreign name; only known
-  names and plain addresses are answered.
+  names, those that are allowed, and plain addresses are answered.
 - *Cross-site requests*: a browser says where a request comes from (Origin, Sec-Fetch-Site); only
   the page itself is answered, and it can't be framed.
 - *Nothing from outside*: the Content-Security-Policy lets the page load its own files alone.
@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ferturb.base.errors import FerturbError
 from ferturb.base.threads import usable_cores
 
 HEADERS: dict[str, str] = {
@@ -67,9 +69,11 @@ class RefusedError(Exception):
 class Guard:
     """ASGI middleware: checks where a request comes from, and puts `HEADERS` on every answer."""
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1") -> None:
-        """`host`: the address or name the server listens on."""
-        self.app, self.host = app, host
+    def __init__(
+        self, app: ASGIApp, host: str = "127.0.0.1", allowed: Collection[str] = frozenset()
+    ) -> None:
+        """`host`: the address or name the server listens on; `allowed`: its `further_names`."""
+        self.app, self.host, self.allowed = app, host, allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; what isn't HTTP is not answered."""
@@ -85,18 +89,38 @@ class Guard:
             await send(message)
 
         try:
-            check_source(Headers(scope=scope), self.host)
+            check_source(Headers(scope=scope), self.host, self.allowed)
         except RefusedError as refused:
             await refused.response()(scope, receive, with_headers)
             return
         await self.app(scope, receive, with_headers)
 
 
-def check_source(headers: Mapping[str, str], host: str) -> None:
-    """Raise `RefusedError` for a request that is not for this server or not from its own page."""
+def further_names(hosts: Collection[str]) -> frozenset[str]:
+    """Names of hosts in lower case; one with a port, a path or a wildcard raises `FerturbError`."""
+    for host in hosts:
+        if not re.fullmatch(r"[a-zA-Z0-9_.-]+", host):
+            raise FerturbError(
+                "--allow-host takes the name of a host such as faces.example, without http://, a "
+                f"port, a path or *, got {host!r:.60}"
+            )
+    return frozenset(host.lower() for host in hosts)
+
+
+def check_source(
+    headers: Mapping[str, str], host: str, allowed: Collection[str] = frozenset()
+) -> None:
+    """Raise `RefusedError` for a request that is not for this server or not from its own page.
+
+    `host`: what the server listens on; `allowed`: further names of it, in lower case.
+    """
     asked = headers.get("host", "")
-    if not _is_ours(_name(asked), host):
-        raise RefusedError(403, "this server is not known by the name in the Host header")
+    if _name(asked) not in allowed and not _is_ours(_name(asked), host):
+        raise RefusedError(
+            403,
+            "this server is not known by the name in the Host header; if it is yours, start the "
+            "server with --allow-host NAME",
+        )
     origin = headers.get("origin")
     if origin is not None and (not asked or urlsplit(origin).netloc.lower() != asked.lower()):
         raise RefusedError(403, "requests from other websites are refused")

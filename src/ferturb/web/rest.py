@@ -1,6 +1,7 @@
 """`ferturb serve`: prediction over HTTP for other programs, without the page.
 
-    POST /v1/predict    an image file as the body; its faces, as `ferturb predict --json` has them
+    POST /v1/predict    an image file as the body; its faces, as `ferturb predict --json` has them,
+                        but for the file's name
     GET  /v1/models     what there is to choose from
     GET  /openapi.json  this, for machines; GET /docs for people
 
@@ -13,7 +14,7 @@ authentication in front.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -30,12 +31,11 @@ from ferturb.base.config import choose
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.predict.detection import make_detector
-from ferturb.predict.photos import read_photo
 from ferturb.predict.predictor import Predictor
 from ferturb.predict.prior import PRIORS, prior_of
 from ferturb.predict.shipped import NAMES, PretrainedModel
 from ferturb.web.answers import MOST_FACES, UPLOAD, at_most
-from ferturb.web.guard import Guard, Queue, RefusedError
+from ferturb.web.guard import Guard, Queue, RefusedError, further_names
 from ferturb.web.listening import HOST, run
 from ferturb.web.server import REFUSALS, available, image_body, refused
 
@@ -52,9 +52,17 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         f"({', '.join(EMOTIONS)})",
         {"type": "string"},
     ),
+    "threshold": (
+        "how probable an emotion has to be to be an answer; the model's own if left out",
+        {"type": "number", "minimum": 0, "maximum": 1},
+    ),
     "cropped": ("1: the image is one face already", {"type": "string", "enum": ["0", "1"]}),
 }
 """Query parameters of POST /v1/predict, what they are, and their schema."""
+KINDS = ("image/*", "application/octet-stream")
+"""Content types of an image."""
+FILE = {"type": "string", "format": "binary"}
+"""A file's bytes, as a schema."""
 REFUSED = {
     "400": "what can't be read or understood",
     "403": "another website, or another name",
@@ -67,9 +75,17 @@ REFUSED = {
 
 
 def create_api(
-    models: Mapping[str, PretrainedModel], host: str = HOST, threads: int | None = None
+    models: Mapping[str, PretrainedModel],
+    host: str = HOST,
+    threads: int | None = None,
+    allowed: Collection[str] = (),
 ) -> Starlette:
-    """The API as an ASGI application; the first model is the one that answers if none is named."""
+    """The API as an ASGI application; the first model is the one that answers if none is named.
+
+    `allowed`: names besides `host` by which it may be asked. None of either, and what is no name,
+    raise `FerturbError`.
+    """
+    allowed = further_names(allowed)
     if not models:
         raise FerturbError("the server needs a model; give a name, an ONNX file or a run folder")
     app = Starlette(
@@ -81,12 +97,15 @@ def create_api(
             Route("/v1/models", lambda request: JSONResponse({"models": listed(models)})),
             Route("/v1/predict", _predict, methods=["POST"]),
         ],
-        middleware=[Middleware(Guard, host=host)],
+        middleware=[Middleware(Guard, host=host, allowed=allowed)],
         exception_handlers=dict.fromkeys(REFUSALS, refused),
     )
     first = next(iter(models.values()))
     predictor = Predictor(
-        first, at_most(make_detector("centerface", threads), MOST_FACES), threads=threads
+        first,
+        at_most(make_detector("centerface", threads), MOST_FACES),
+        threads=threads,
+        limits=UPLOAD,
     )
     _ = predictor.finder  # opened once, before it is copied
     app.state.models, app.state.predictor, app.state.queue = dict(models), predictor, Queue()
@@ -99,12 +118,14 @@ def serve_api(
     port: int = PORT,
     on_ready: Callable[[str], None] = lambda address: None,
     threads: int | None = None,
+    allowed: Collection[str] = (),
 ) -> None:
-    """Serve the API until it is interrupted. `on_ready` is told its address.
+    """Serve the API until it is interrupted. `on_ready` is told its address; `allowed` are names
+    besides `host` by which it may be asked.
 
     A port that is taken, or a host that isn't this machine, raises `FerturbError`.
     """
-    run(create_api(available(model, threads), host, threads), host, port, on_ready)
+    run(create_api(available(model, threads), host, threads, allowed), host, port, on_ready)
 
 
 def listed(models: Mapping[str, PretrainedModel]) -> list[dict[str, Any]]:
@@ -114,7 +135,7 @@ def listed(models: Mapping[str, PretrainedModel]) -> list[dict[str, Any]]:
             "name": name,
             "purpose": NAMES.get(name, "yours"),
             "heads": list(model.about.heads),
-            "abstain_below": model.about.abstain_below,
+            "threshold": round(model.about.abstain_below, 4),
             "prior": list(model.about.prior),
         }
         for name, model in models.items()
@@ -138,32 +159,29 @@ def answer(
     data: bytes,
     asked: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The faces in a file's bytes. What can't be read or understood raises `FerturbError`."""
-    name = asked.get("model", next(iter(models)))
-    model = choose("model", name, models)
+    """The faces in a file's bytes, as `ferturb predict --json` has them but for the file's name.
+    What can't be read or understood raises `FerturbError`."""
+    model = choose("model", asked.get("model", next(iter(models))), models)
     if "head" in asked:
         model = model.with_head(asked["head"])
     if "prior" in asked:
         model = model.with_prior(prior_of(asked["prior"].split(",")))
+    if "threshold" in asked:
+        model = model.with_threshold(_number("threshold", asked["threshold"]))
     cropped = asked.get("cropped", "0")
     if cropped not in ("0", "1"):
         raise RefusedError(400, f"cropped must be 0 or 1, got {cropped!r}")
-    photo, own = read_photo(data, UPLOAD), copy.copy(predictor)
+    own = copy.copy(predictor)
     own.model = model
-    found = own.predict([photo.pixels], cropped == "1")[0]
-    faces = []
-    for i, face in enumerate(found.faces):
-        box = [round(v * photo.scale, 1) for v in face.box]
-        faces.append({"face": i, **face.to_dict(), "box": box})
-    return {
-        "ferturb": ferturb.__version__,
-        "model": name,
-        "head": model.about.head,
-        "prior": list(model.about.prior),
-        "abstain_below": model.about.abstain_below,
-        "size": list(photo.size),
-        "faces": faces,
-    }
+    said = own.predict(data, cropped == "1")[0].to_dict()
+    return {key: value for key, value in said.items() if key != "name"}
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise RefusedError(400, f"{name} must be a number, got {text[:40]!r}") from None
 
 
 def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
@@ -171,7 +189,7 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
     number, word = {"type": "number"}, {"type": "string"}
     numbers = {"type": "object", "additionalProperties": number}
     face = {
-        "face": {"type": "integer"},
+        "face": {"type": "integer", "minimum": 1, "description": "its number"},
         "box": {"type": "array", "items": number, "description": "left, top, right, bottom"},
         "score": number,
         "emotion": {"type": ["string", "null"], "description": "null: it doesn't know"},
@@ -182,13 +200,19 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
         "hidden": {"type": ["object", "null"], "additionalProperties": number},
     }
     found = {
-        "ferturb": word,
         "model": word,
         "head": word,
-        "prior": {"type": "array", "items": number},
-        "abstain_below": number,
-        "size": {"type": "array", "items": {"type": "integer"}},
-        "faces": {"type": "array", "items": {"type": "object", "properties": face}},
+        "version": {"type": "string", "description": "ferturb's"},
+        "threshold": {"type": "number", "description": "below it an emotion is null"},
+        "size": {"type": "array", "items": {"type": "integer"}, "description": "width, height"},
+        "faces": _each(face),
+    }
+    model = {
+        "name": word,
+        "purpose": word,
+        "heads": {"type": "array", "items": word},
+        "threshold": number,
+        "prior": {"type": "array", "items": number, "description": ", ".join(EMOTIONS)},
     }
     parameters = [
         {"name": name, "in": "query", "description": said, "schema": schema}
@@ -198,13 +222,13 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
     predict = {
         "summary": "The faces in an image, and the emotions they show",
         "parameters": parameters,
-        "requestBody": {"required": True, "content": {"image/*": {"schema": {"format": "binary"}}}},
-        "responses": {"200": _answered("faces, the most certain first", found)}
+        "requestBody": {"required": True, "content": {kind: {"schema": FILE} for kind in KINDS}},
+        "responses": {"200": _answered("the faces, numbered as one reads", found)}
         | {status: _answered(said, {"error": word}) for status, said in REFUSED.items()},
     }
     models_of = {
         "summary": "What there is to choose from",
-        "responses": {"200": _answered("the models", {"models": {"type": "array"}})},
+        "responses": {"200": _answered("the models", {"models": _each(model)})},
     }
     return {
         "openapi": "3.1.0",
@@ -218,8 +242,19 @@ def described(models: Mapping[str, PretrainedModel]) -> dict[str, Any]:
 
 
 def _answered(said: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "properties": dict(properties)}
-    return {"description": said, "content": {"application/json": {"schema": schema}}}
+    return {
+        "description": said,
+        "content": {"application/json": {"schema": _object(properties)}},
+    }
+
+
+def _each(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(properties)}
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all of these."""
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
 
 
 STYLE = """

@@ -11,7 +11,7 @@ The page talks to this API; a script may do so too. Answers are JSON; a refusal 
 *answer* is ``{"probabilities": {emotion: 0 … 1}, "most_probable": emotion, "emotion": emotion or
 null}``, null meaning that the model doesn't know.
 
-- ``GET /api/about``: models (name, purpose, ``abstain_below``, ``people``: whether its
+- ``GET /api/about``: models (name, purpose, ``threshold``, ``people``: whether its
   probabilities are shares of ten people's votes, ``prior``: how frequent the emotions are where
   its probabilities hold), emotions, ``priors`` by name, ``features`` that can be left out, face
   masks that can be ``worn``, ``fills``, limits, and what is known of the attention network (null
@@ -20,7 +20,8 @@ null}``, null meaning that the model doesn't know.
   application/octet-stream; 32 MiB and 120 million pixels at most). ``cropped=1``: the image is one
   face already. Answer: ``size`` and ``faces``, each with ``box`` (left, top, right, bottom),
   ``score``, ``landmark_confidence``, ``hidden`` (feature -> probability, or null), ``face``, and
-  ``answers`` by model. The 100 most certain faces at most, from left to right.
+  ``answers`` by model. The 100 most certain faces at most, as one reads: rows from top to bottom,
+  each from left to right.
 - ``POST /api/face``: ``{"face", "left_out": [feature …], "worn": kind or null, "fill": "mean",
   "models": [name …]}``. Answer: the altered ``face``, and ``answers`` by model.
 - ``POST /api/what-if``: ``{"face", "model", "fill"}``. Answer: ``before``, and ``rows``: an answer
@@ -44,7 +45,7 @@ from __future__ import annotations
 import json
 import threading
 import webbrowser
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, unpacked
-from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError
+from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError, further_names
 from ferturb.web.listening import HOST, run
 
 PAGE = Path(__file__).with_name("page")
@@ -87,8 +88,13 @@ def create_app(
     detector: str | Detector = "centerface",
     attention: Path = GRAPH,
     threads: int | None = None,
+    allowed: Collection[str] = (),
 ) -> Starlette:
-    """The page and its API as an ASGI application; the first model is the one to start with."""
+    """The page and its API as an ASGI application; the first model is the one to start with.
+
+    `allowed`: names besides `host` by which it may be asked; what is no name raises `FerturbError`.
+    """
+    allowed = further_names(allowed)
     posted = [Route("/photo", _photo, methods=["POST"])]
     posted += [Route(f"/{n}", _asking(ask), methods=["POST"]) for n, ask in QUESTIONS.items()]
     app = Starlette(
@@ -97,7 +103,7 @@ def create_app(
             Mount("/api", routes=[Route("/about", _about), *posted]),
             Mount("/", StaticFiles(directory=PAGE)),
         ],
-        middleware=[Middleware(Guard, host=host)],
+        middleware=[Middleware(Guard, host=host, allowed=allowed)],
         exception_handlers=dict.fromkeys(REFUSALS, refused),
     )
     app.state.answers = Answers(models, detector, attention, threads)
@@ -258,12 +264,14 @@ def serve(
     browser: bool = True,
     on_ready: Callable[[str], None] = lambda address: None,
     threads: int | None = None,
+    allowed: Collection[str] = (),
 ) -> None:
-    """Serve the page until it is interrupted. `on_ready` is told its address.
+    """Serve the page until it is interrupted. `on_ready` is told its address; `allowed` are names
+    besides `host` by which it may be asked.
 
     A port that is taken, or a host that isn't this machine, raises `FerturbError`.
     """
-    app = create_app(available(model, threads), host, threads=threads)
+    app = create_app(available(model, threads), host, threads=threads, allowed=allowed)
 
     def ready(address: str) -> None:
         threading.Thread(target=app.state.answers.warm, daemon=True).start()

@@ -1,6 +1,7 @@
 // What the page is answered: ferturb.web.answers without a server. Pictures in, plain values out.
 import { align } from "./alignment.js";
 import { detect } from "./detection.js";
+import { inReadingOrder } from "./geometry.js";
 import { hidden } from "./hidden.js";
 import { occlusionMaps } from "./occlusion.js";
 import { grey, resize } from "./resample.js";
@@ -88,15 +89,14 @@ export class Answers {
     return { model, saliency: named((map) => packed(scaled(map))), peaks: named((map) => Math.max(...map)) };
   }
 
-  // The faces cut out of a photo, from left to right: boxes that are sure, or in which landmarks are found.
+  // The faces cut out of a photo, in reading order: boxes that are sure, or in which landmarks are found.
   async faces(photo) {
     const { detection, alignment, crops, about } = this.settings;
     const run = (data, dims) => this.networks.centerface({ photo: ["float32", data, dims] });
     const found = (await detect(photo, run, detection)).slice(0, about.most_faces);
     const aligned = await align(grey(photo), found.map(({ box }) => box), this.find, alignment);
-    return found.map((one, i) => ({ ...one, ...aligned[i] }))
-      .filter(({ score, confidence }) => score >= crops.sure || confidence >= crops.likely)
-      .sort((a, b) => a.box[0] + a.box[2] - b.box[0] - b.box[2]);
+    const cut = found.map((one, i) => ({ ...one, ...aligned[i] }));
+    return inReadingOrder(cut.filter(({ score, confidence }) => score >= crops.sure || confidence >= crops.likely));
   }
 
   find(faces) {
@@ -123,7 +123,7 @@ export class Answers {
   // For each face, by model: its probabilities, and the emotion or null, where it doesn't know.
   async answers(faces, marks, models, prior = null) {
     const found = faces.map(() => ({})), { emotions } = this.settings.about;
-    for (const { name, abstain_below: least } of models) {
+    for (const { name, threshold: least } of models) {
       (await this.probabilities(name, faces, prior)).forEach((row, i) => {
         const top = Math.max(...row), most = emotions[row.indexOf(top)];
         const known = marks[i].confidence >= this.settings.crops.landmarks_from && top >= least;

@@ -17,6 +17,23 @@ export function suppressed(found, most) {
   return kept;
 }
 
+// Of [{ box }], as one reads: rows from top to bottom, from left to right within a row. From the
+// highest down, each joins the first row whose face nearest to it, across, stands beside it: the
+// middle of either is at the height of the other.
+export function inReadingOrder(found) {
+  const across = ({ box }) => (box[0] + box[2]) / 2, middle = ({ box }) => (box[1] + box[3]) / 2, rows = [];
+  for (const one of found.toSorted((a, b) => middle(a) - middle(b))) {
+    const away = (other) => Math.abs(across(other) - across(one));
+    const row = rows.find((row) => {
+      const near = row.reduce((best, other) => (away(other) < away(best) ? other : best));
+      return middle(one) < near.box[3] || one.box[1] < middle(near);
+    });
+    if (row) row.push(one);
+    else rows.push([one]);
+  }
+  return rows.flatMap((row) => row.sort((a, b) => across(a) - across(b)));
+}
+
 // The similarity that brings source points nearest to target points (least squares).
 export function similarity(source, target) {
   const middle = (points) => [0, 1].map((k) => points.reduce((sum, p) => sum + p[k], 0) / points.length);

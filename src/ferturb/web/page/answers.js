@@ -5,7 +5,7 @@ import { capital, element, moved, percent, sureness } from "./words.js";
 function verdict(model, answer, before, change) {
   const p = answer.probabilities[answer.most_probable], sure = sureness(model, p), known = answer.emotion !== null;
   const guess = known ? "" : `Best guess: ${answer.most_probable}, ${sure}.`;
-  const rule = known || before ? "" : ` It answers from ${percent(model.abstain_below)} on, where it finds the features of a face.`;
+  const rule = known || before ? "" : ` It answers from ${percent(model.threshold)} on, where it finds the features of a face.`;
   return [
     known
       ? element("p", { className: "verdict" }, capital(answer.emotion), " ", element("small", {}, sure))

@@ -68,11 +68,13 @@ function camera(take, complain) {
     address = null;
     video.removeAttribute("src");
   });
-  video.addEventListener("error", () => {
+  const refuse = () => {
     if (!address) return;
     dialog.close();
-    complain("this browser can’t play the video; save it as MP4, or give a picture");
-  });
+    complain("this browser can’t play the video, whose coding it doesn’t know; save it as MP4 with H.264 (AVC) as the video codec, or give a picture");
+  };
+  video.addEventListener("error", refuse);
+  video.addEventListener("loadedmetadata", () => video.videoWidth || refuse());  // it plays the sound alone
   return (file) => {
     video.src = address = URL.createObjectURL(file);
     show("Go to a frame and take it", true);

@@ -3,7 +3,7 @@ import * as api from "./api.js";
 import { answerOf, update } from "./answers.js";
 import { CLUSTERS, paint } from "./faces.js";
 import { examples, listen } from "./intake.js";
-import { forget, inOrder, markChosen, showPhoto } from "./photo.js";
+import { forget, markChosen, showPhoto } from "./photo.js";
 import { capital, changed, element, fill, mask, percent, sentence, spaced } from "./words.js";
 import { change } from "./sentences.js";
 import { savePair } from "./pair.js";
@@ -38,16 +38,22 @@ async function guarded(work) {
   }
 }
 
-// A picture came: find its faces.
+const note = (text) => say(element("p", { className: "note" }, text));
+
+// A picture came: find its faces, as soon as the models are there.
 async function take(blob, cropped = state.wantCropped) {
   $("cropped").checked = cropped;
   state.blob = blob;
-  say(element("p", { className: "note" }, "Looking for faces …"));
+  if (!state.about) note("The models are loading; then this picture is looked at …");
   try {
-    if (blob.size > state.about.upload.bytes) {
-      throw new Error(`the file is over ${state.about.upload.bytes / 2 ** 20} MiB; make it smaller`);
-    }
-    const found = await photoCall((signal) => api.photo(blob, cropped, prior(), signal));
+    const found = await photoCall(async (signal) => {
+      await ready;
+      if (signal.aborted) return null;
+      note("Looking for faces …");
+      const most = state.about.upload.bytes;
+      if (blob.size > most) throw new Error(`the file is over ${most / 2 ** 20} MiB; make it smaller`);
+      return api.photo(blob, cropped, prior(), signal);
+    });
     if (!found) return;
     keep(found);
     say();
@@ -62,7 +68,6 @@ async function take(blob, cropped = state.wantCropped) {
 }
 
 function keep(found) {
-  found.faces = inOrder(found.faces);
   state.found = found;
   showPhoto(state.blob, found, choose);
 }
@@ -245,13 +250,17 @@ function build(about) {
   }
 }
 
-function connect() {
+// Pictures are taken from the start; all else waits for the models.
+function receive() {
   listen((blob) => take(blob), complain);
   examples((name, cropped) => guarded(async () => take(await api.example(name), cropped)));
   $("cropped").addEventListener("change", () => {
     state.wantCropped = $("cropped").checked;
     if (state.blob) take(state.blob);
   });
+}
+
+function connect() {
   for (const id of ["features", "worn", "fill"]) $(id).addEventListener("change", refresh);
   $("fill").addEventListener("change", () => { if ($("table").firstChild) whatIf(); });
   $("reset").addEventListener("click", () => { reset(); refresh(); });
@@ -263,8 +272,10 @@ function connect() {
   $("save").addEventListener("click", () => guarded(save));
 }
 
-guarded(async () => {
-  build(await api.about());
+receive();
+const ready = api.about().then((about) => {
+  build(about);
   connect();
   document.body.dataset.ready = "true";
 });
+guarded(() => ready);

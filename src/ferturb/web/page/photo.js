@@ -25,17 +25,6 @@ export function showPhoto(blob, found, choose) {
   $("faces").hidden = many < 2;
 }
 
-// As one reads: row by row, from left to right; who stands lower than somebody's chin is in the next row.
-export function inOrder(faces) {
-  const rows = [];
-  for (const face of faces.toSorted((a, b) => a.box[1] + a.box[3] - b.box[1] - b.box[3])) {
-    const row = rows.at(-1), middle = (face.box[1] + face.box[3]) / 2;
-    if (row && middle < row[0].box[3]) row.push(face);
-    else rows.push([face]);
-  }
-  return rows.flatMap((row) => row.sort((a, b) => a.box[0] - b.box[0]));
-}
-
 // How often each answer was given, in words: "12 happy, 3 not sure".
 function tally(faces) {
   const counts = {};
