@@ -10,8 +10,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from cut_off import cut_off
 from ferturb.base.config import RecipeConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
@@ -99,6 +101,27 @@ def test_page_is_complete_and_loads_nothing(study: Study, trained_faces: Faces) 
             assert f'<img width="{picture.width // 2}"' in text
             low, high = picture.convert("L").getextrema()
             assert low < 60 < 250 < high
+
+
+@pytest.mark.parametrize(
+    "results",
+    [small_study(), small_study(kind="fer2013"), mask_study(), mask_study(kind="synthetic")],
+    ids=["drawn", "fer2013", "masks", "drawn masks"],
+)
+def test_no_figure_cuts_off_what_is_drawn(
+    results: StudyResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Figure] = []
+    png = style.png_of
+
+    def noted(figure: Figure, *how: object, **more: object) -> bytes:
+        seen.append(figure)
+        return png(figure)
+
+    monkeypatch.setattr(style, "png_of", noted)
+    page_of(results)
+    assert len(seen) >= 8
+    assert [found for figure in seen for found in cut_off(figure)] == []
 
 
 def test_paper_and_its_tensions_only_beside_fer2013(study: Study) -> None:

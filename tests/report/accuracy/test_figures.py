@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -39,6 +41,19 @@ def test_one_change_far_outside_does_not_squeeze_the_others() -> None:
     (arrow,) = axes.texts
     far = next(c for c in comparisons if c not in near)
     assert arrow.get_text() == signed_points(far.change.accuracy.estimate)
+
+
+def test_a_bounded_axis_holds_the_macro_recall_of_all_others() -> None:
+    study = small_study(("compact", "compact-tiny"), skills={("compact", "attention"): -6.0})
+    found = list(study.main.comparisons)
+    far = next(c for c in found if (c.other.model, c.other.method) == ("compact", "attention"))
+    near = next(i for i, c in enumerate(found) if c is not far)
+    high = 2 * max(c.change.accuracy.high for c in found if c is not far)
+    wide = replace(found[near].change.macro_recall, high=high)
+    found[near] = replace(found[near], change=replace(found[near].change, macro_recall=wide))
+    axes = figures.differences(found, with_paper=True).axes[0]
+    assert len(axes.texts) == 1  # the one far outside
+    assert axes.get_xlim()[1] > 100 * high
 
 
 def test_the_papers_change_stands_on_the_line_of_macro_recall() -> None:

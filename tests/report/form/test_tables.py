@@ -9,7 +9,8 @@ import re
 import pytest
 
 from ferturb.evaluation.significance import Interval
-from ferturb.report.form.tables import Column, Table, latex, signed_points, span
+from ferturb.report.form.latex import PAGE, latex
+from ferturb.report.form.tables import Column, Table, signed_points, span
 
 TABLE = Table(
     "t",
@@ -73,6 +74,37 @@ def test_latex_is_scaled_down_to_the_column_and_stacks_intervals_of_wide_tables(
         assert text.count("{") == text.count("}")
     assert r"a & \shortstack[r]{50.0\\{\tiny [25.0, 75.0]}} & " in wide.to_latex()
     assert r"\shortstack" not in TABLE.to_latex()
+
+
+def cells(rows: int, intervals: int) -> Table:
+    """A table of so many rows, with so many columns of intervals."""
+    columns = [Column(f"c{i}", f"c{i}", "points", scale=100) for i in range(intervals)]
+    row = ("features_left_out by name", *(Interval(0.5, 0.25, 0.75),) * intervals)
+    return Table("cells", "All & sundry", (Column("model", "Model"), *columns), (row,) * rows, "N.")
+
+
+def test_latex_goes_over_pages_where_one_cannot_hold_it() -> None:
+    assert r"\begin{table}" in cells(PAGE, 1).to_latex()
+    text = cells(PAGE + 1, 1).to_latex()
+    assert not re.search(r"\\(begin\{table\}|resizebox|begin\{landscape\})", text)
+    first, again, rest = re.split(r"\\end(?:firsthead|head)\n", text)
+    assert r"\caption{All \& sundry}\label{tab:cells}\\" in first
+    assert r"\caption[]{All \& sundry, continued}\\" in again
+    for part in (first, again):
+        assert r"\multicolumn{1}{c}{points}" in part
+        assert part.endswith("Model & c0 \\\\\n\\midrule\n")
+    assert rest.count("features\\_left\\_out by name & 50.0") == PAGE + 1
+    assert rest.index(r"\endlastfoot") < rest.index("features") < rest.index(r"\noindent N.\par")
+    assert r"{@{}>{\raggedright\arraybackslash}b{8em}r@{}}" in text
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\begin") == text.count(r"\end{") + text.count(r"\endgroup")
+
+
+def test_a_wide_table_over_pages_lies_on_its_side() -> None:
+    wide = cells(PAGE // 2 + 4, 9)  # stacked intervals: rows of nearly two lines
+    assert wide.to_latex().startswith("\\begin{landscape}\n")
+    assert wide.to_latex().endswith("\\end{landscape}\n")
+    assert r"\begin{table}" in cells(PAGE // 2, 9).to_latex()
 
 
 def test_a_column_can_be_left_to_the_csv() -> None:

@@ -70,7 +70,8 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> Figure:
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.margins(x=0.08)
-        _bound(axes, [c.change.accuracy for c in comparisons], paper)
+        drawn = ("accuracy", "macro_recall") if with_paper else ("accuracy",)
+        _bound(axes, [[getattr(c.change, m) for m in drawn] for c in comparisons], paper)
         axes.grid(visible=False, axis="y")
         what = "accuracy and macro recall" if with_paper else "accuracy"
         axes.set_xlabel(f"change of {what} against the baseline, points (test split, 95 %)")
@@ -85,25 +86,32 @@ def differences(comparisons: Sequence[Comparison], with_paper: bool) -> Figure:
     return figure
 
 
-def _bound(axes: Axes, changes: Sequence[Interval], paper: bool) -> None:
+def _bound(axes: Axes, changes: Sequence[Sequence[Interval]], paper: bool) -> None:
     """End the axis where most changes do; one far outside is an arrow with its number.
 
-    Far outside is further from zero than five times the median of the others' farther ends.
+    `changes` are the intervals on each line. Far outside is further from zero than five times the
+    median of the others' farther ends.
     """
-    ends = [100 * max(abs(c.low), abs(c.high)) for c in changes]
+    ends = [max(map(_end, own)) for own in changes]
     limit = 5 * float(np.median(ends))
     if paper or len(ends) < 3 or max(ends) <= limit:
         return
     within = max(end for end in ends if end <= limit)
     axes.set_xlim(-1.15 * within, 1.15 * within)
-    for y, (change, end) in enumerate(zip(changes, ends, strict=True)):
+    for y, (own, end) in enumerate(zip(changes, ends, strict=True)):
         if end > limit:
+            change = max(own, key=_end)
             side = np.sign(change.estimate)
             said = signed_points(change.estimate)
             words: Any = {"ha": "left" if side < 0 else "right", "va": "center", "fontsize": 8}
             arrow: Any = {"arrowstyle": "->", "color": style.VERMILLION}
             edge, inside = (side * 1.15 * within, y), (side * 0.9 * within, y)
             axes.annotate(said, edge, inside, arrowprops=arrow, color=style.VERMILLION, **words)
+
+
+def _end(change: Interval) -> float:
+    """How far from zero an interval reaches, in points."""
+    return 100 * max(abs(change.low), abs(change.high))
 
 
 def _reliability_line(axes: Axes, result: ModelResult) -> None:

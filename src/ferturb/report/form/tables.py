@@ -16,15 +16,16 @@ from itertools import groupby
 
 from ferturb.base.tabular import INTERVAL, Tabular, spread
 from ferturb.evaluation.significance import Interval
+from ferturb.report.form.latex import LatexTable, latex
 
 Cell = str | int | float | Interval | None
 
-_FITTED = r"\resizebox{\ifdim\width>\columnwidth\columnwidth\else\width\fi}{!}{"
-"""Before a LaTeX box: scaled down to the column, if it is wider."""
 _LINE = 28
 """Letters that a cell of words holds before it is broken."""
 _BESIDE, _STACKED = r"{0} {{\scriptsize {1}}}", r"\shortstack[r]{{{0}\\{{\tiny {1}}}}}"
 """How LaTeX sets an interval: beside its number, or below it."""
+_STACK = 1.75
+"""Lines that a row takes whose intervals stand below their numbers."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,8 @@ class Table(Tabular):
         return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows)
 
     def to_latex(self) -> str:
-        r"""A `table` environment in booktabs style, never wider than a column.
-
-        It needs `\usepackage{booktabs,graphicx}`: what is wider is scaled down.
-        """
+        r"""A `table` in booktabs style, never wider than a column, or a `longtable` where it is
+        longer than a page; what they need stands in `ferturb.report.form.latex`."""
         return self.printed._latex()
 
     def to_html(self) -> str:
@@ -100,27 +99,33 @@ class Table(Tabular):
         return self.printed._html()
 
     def _latex(self) -> str:
-        form = "".join("r" if self._is_number(i) else "l" for i in range(len(self.columns)))
         small = _STACKED if self._wide else _BESIDE
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{latex(self.title)}}}",
-            rf"\label{{tab:{self.key}}}",
-            r"\footnotesize\setlength{\tabcolsep}{3pt}",
-            _FITTED + rf"\begin{{tabular}}{{@{{}}{form}@{{}}}}",
-            r"\toprule",
-        ]
-        if any(column.group for column in self.columns):
-            lines += self._latex_groups()
-        lines += [" & ".join(latex(c.heading) for c in self.columns) + r" \\", r"\midrule"]
-        for row in self.rows:
-            pairs = zip(self.columns, row, strict=True)
-            cells = (_shown(column, cell, latex, small) for column, cell in pairs)
-            lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}}"]
-        note = [r"\par\smallskip", rf"\raggedright {latex(self.note)}"] if self.note else []
-        return "\n".join([*lines, *note, r"\end{table}", ""])
+        heads = self._latex_groups() if any(column.group for column in self.columns) else []
+        heads.append(self._latex_row([latex(column.heading) for column in self.columns]))
+        return LatexTable(
+            self.key,
+            latex(self.title),
+            latex(self.note),
+            heads,
+            [self._latex_row(self._cells(row, latex, small)) for row in self.rows],
+            self._widths(),
+            [self._is_number(i) for i in range(len(self.columns))],
+            len(self.rows) * (_STACK if self._wide else 1),
+        ).text()
+
+    def _cells(self, row: tuple[Cell, ...], escape: Callable[[str], str], small: str) -> list[str]:
+        return [_shown(c, cell, escape, small) for c, cell in zip(self.columns, row, strict=True)]
+
+    @staticmethod
+    def _latex_row(cells: Sequence[str]) -> str:
+        return " & ".join(cells) + r" \\"
+
+    def _widths(self) -> list[int]:
+        """Letters of the widest line of each column."""
+        small = "{0}\n{1}" if self._wide else "{0} {1}"
+        rows = [[c.heading for c in self.columns], *(self._cells(r, str, small) for r in self.rows)]
+        columns = zip(*rows, strict=True)
+        return [max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns]
 
     @property
     def _wide(self) -> bool:
@@ -180,40 +185,6 @@ def plain_columns(*keys: str) -> list[Column]:
     'Best epoch'
     """
     return [Column(key, key.replace("_", " ").capitalize()) for key in keys]
-
-
-def latex(text: str) -> str:
-    r"""Text with everything escaped that LaTeX would act on or that its fonts lack.
-
-    >>> print(latex("95 % of resnet_18 & co: ±1 − {x}"))
-    95 \% of resnet\_18 \& co: $\pm$1 $-$ \{x\}
-    """
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-_LATEX: dict[str, str] = {
-    **{c: "\\" + c for c in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "×": r"$\times$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "≠": r"$\neq$",
-    "λ": r"$\lambda$",
-    "α": r"$\alpha$",
-    "…": r"\ldots{}",
-    "–": "--",
-    "—": "---",
-    "“": "``",
-    "”": "''",
-    "’": "'",
-    "\u00a0": "~",
-}
 
 
 def number(value: float, column: Column, signed: bool | None = None) -> str:

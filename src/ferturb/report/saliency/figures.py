@@ -90,7 +90,7 @@ def faithfulness_curves(judged: Mapping[str, Benchmark]) -> Figure:
                     (line,) = axes.plot(places, curve, color=colour, linestyle=dashes, label=method)
                     shown.setdefault(method, line)
                 axes.set_title(f"{kind}: {name}")
-                axes.set_ylim(0, None)
+            row[0].set_ylim(0, None)  # of both, and only now: a limit ends their scaling
             row[0].set_ylabel("probability of the emotion")
         grid[-1][0].set_xlabel("most salient pixels left out, %")
         grid[-1][1].set_xlabel("most salient pixels put in, %")
