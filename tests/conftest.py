@@ -26,6 +26,7 @@ from ferturb.models.backbones import BACKBONES  # noqa: E402
 from ferturb.models.compact import compact  # noqa: E402
 from ferturb.predict import onnx_session  # noqa: E402
 from ferturb.predict.shipped import FOLDER  # noqa: E402
+from needed_tools import require  # noqa: E402
 
 keep_freed_memory()
 gc.set_threshold(20_000, 20, 20)  # a test makes more than the 700 objects that Python waits for
@@ -62,6 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for own in fast:
         min(parts, key=len).extend(own)
     items[:] = [item for part in parts for item in part]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail, what lacks a tool before anything is made for it."""
+    for mark in item.iter_markers("needs"):
+        require(*mark.args)
 
 
 def pytest_collection_finish() -> None:

@@ -45,12 +45,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
         cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": ""},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert build.returncode == 0, build.stdout + build.stderr
+    programs = [*folder.glob("*.py"), *folder.rglob("*.pyc"), *folder.rglob("__pycache__")]
+    assert programs == [], "what makes the pages is no page"
     return folder
 
 

@@ -50,7 +50,12 @@ def test_weights_graphs_cards_and_licences_are_in_it(wheel: Path) -> None:
     models = {f"ferturb/predict/weights/{path.name}" for path in FOLDER.iterdir()}
     assert {"ferturb/predict/weights/clean.onnx", *NEEDED} <= names
     assert models <= names
-    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+    with zipfile.ZipFile(wheel) as file:
+        for licence, word in {"LICENSE": b"MIT", "THIRD_PARTY.md": b"FER+"}.items():
+            place = next(n for n in names if n.endswith(f"dist-info/licenses/{licence}"))
+            text = file.read(place)
+            assert text == (ROOT / licence).read_bytes()
+            assert word in text
 
 
 def test_nothing_else_is_in_it(wheel: Path) -> None:

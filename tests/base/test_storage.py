@@ -31,6 +31,7 @@ from ferturb.base.storage import (
     write_text,
 )
 from ferturb.base.tensors import load_tensors, save_tensors
+from posix_only import posix_only
 
 
 def write_tensors(path: Path, word: str) -> None:
@@ -76,6 +77,17 @@ def test_json_is_json_and_an_older_file_with_nan_is_still_read(tmp_path: Path) -
 
 def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_flushed_is_open_for_writing(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows flushes nothing else; to what is open for reading not even no bytes are written."""
+    flushed: list[int] = []
+    monkeypatch.setattr(storage.os, "fsync", lambda file: flushed.append(os.write(file, b"")))
+    WRITERS[kind][0](tmp_path / "x", "word")
+    assert flushed == [0]
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -286,6 +298,7 @@ def zipped_text(path: Path) -> None:
 
 
 def fifo(path: Path) -> None:
+    """Not on Windows: win32 has no such thing."""
     os.mkfifo(path)
 
 
@@ -293,8 +306,11 @@ def endless(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+DEVICES = [pytest.param(make, marks=posix_only) for make in (fifo, endless)]
+
+
 @pytest.mark.parametrize(
-    "make", [pickled, empty, one_array, objects, zipped_text, fifo, endless, Path.mkdir]
+    "make", [pickled, empty, one_array, objects, zipped_text, *DEVICES, Path.mkdir]
 )
 def test_what_is_no_file_of_arrays_is_a_one_line_error(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "x")
@@ -327,7 +343,7 @@ def test_json_that_is_no_object_is_a_one_line_error(tmp_path: Path, text: str) -
     assert len(str(caught.value)) < 400 + len(str(tmp_path))
 
 
-@pytest.mark.parametrize("make", [fifo, endless, Path.mkdir])
+@pytest.mark.parametrize("make", [*DEVICES, Path.mkdir])
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path, make: Any, kind: str) -> None:
     path = tmp_path / "x"

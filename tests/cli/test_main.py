@@ -18,6 +18,7 @@ from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.csv_tables import write_csv
 from ferturb.data.readers.fer2013 import write_folder
+from posix_only import posix_only
 
 
 @pytest.fixture(autouse=True)
@@ -364,6 +365,7 @@ def test_one_damaged_run_among_others_is_named_and_the_others_are_scored(
     assert "is damaged" in fails(capsys, "evaluate", str(bad), str(good), "--ensemble")
 
 
+@posix_only
 @pytest.mark.parametrize("place", ["file", "pipe", "/dev/null", "file/deep"])
 def test_a_place_for_the_output_that_is_none_is_refused_at_once(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, place: str

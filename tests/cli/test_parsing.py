@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import ferturb
+from ferturb.cli.help_form import finished
 from ferturb.cli.main import GROUPS, VERBS, commands, main
 from ferturb.cli.parsing import help_text
 
@@ -189,6 +191,33 @@ def test_what_is_wrong_is_said_with_what_is_meant(
     assert said(capsys, *words.split()) == line
 
 
+def test_prose_and_options_are_broken_at_the_edge_alone() -> None:
+    """tyro breaks lines before what is no letter, wherever the program has one."""
+    told = help_text(commands, ["study"])
+    paragraph = next(part for part in told.split("\n\n") if part.startswith("Presets: "))
+    width = max(map(len, paragraph.splitlines()))
+    for line, after in pairwise(paragraph.splitlines()):
+        assert len(line) + 1 + len(after.split()[0]) > min(width, 100)
+    options = " ".join(told.replace("│", " ").split())
+    assert (
+        "`clusters`, `controls`, `leaving-out`, `paper` or `released`. (default: quick)" in options
+    )
+
+
+def test_a_terminal_with_colours_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    plain = help_text(commands, ["predict"])
+    monkeypatch.setattr("ferturb.cli.parsing._LikeStdout.isatty", lambda self: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = help_text(commands, ["predict"])
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+    long = "\x1b[1musage:\x1b[0m ferturb x " + "[--option STR] " * 9
+    lines = finished(f"{long}\n\nProse.\n\n╭─╮\n", "x", 60).splitlines()
+    assert lines[0].startswith("\x1b[1musage:\x1b[0m ferturb x [--option STR]")
+    assert all(line.endswith("]") for line in lines[: lines.index("")])
+
+
 def test_another_tyro_says_it_in_its_own_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,7 +252,7 @@ def test_the_overview_names_every_verb_in_its_group(
 
 
 @pytest.mark.parametrize("verb", BASE)
-@pytest.mark.parametrize("columns", ["60", "88", "250"])
+@pytest.mark.parametrize("columns", ["60", "80", "250"])
 def test_help_is_free_of_what_says_nothing(
     verb: str, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,4 +267,10 @@ def test_help_is_free_of_what_says_nothing(
     assert "(default: False)" not in plain
     assert "\n│" in printed  # a box of options
     assert not re.search(r"^│\s*│$", printed, re.MULTILINE)
+    assert "\n\n\n" not in printed
+    assert max(map(len, printed.splitlines())) <= min(int(columns), 100)
+    assert not re.search(r"\[\[|\[(\S+) \[\1 \.\.\.\]", printed)  # said once: [STR ...]
+    titles = set(re.findall(r"^╭─ (.+?) ─+╮$", printed, re.MULTILINE))
+    assert not titles & {f"{name} options" for name in ("form", "many", "shown", "options")}
+    assert not any("." in title for title in titles)
     assert len({len(line) for line in printed.splitlines() if line.startswith(("│", "╭"))}) == 1

@@ -126,6 +126,23 @@ def test_faces_are_numbered_from_left_to_right_and_many_stand_one_a_line(
     assert all(face["most_probable"] in line for face, line in zip(many, rest, strict=True))
 
 
+def test_faces_in_rows_are_numbered_row_by_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [portrait(4)[0], np.roll(portrait(4)[0], -60, axis=1)[:, :700]]
+    rows[1] = np.pad(rows[1], ((0, 0), (0, 100), (0, 0)), mode="edge")
+    (tmp_path / "grid.png").write_bytes(encoded(np.concatenate(rows)))
+    main(["predict", str(tmp_path / "grid.png"), "--json"])
+    faces = json.loads(capsys.readouterr().out)[0]["faces"]
+    places = [(face["box"][1] > 200, face["box"][0]) for face in faces]
+    assert places == sorted(places)
+    lefts = [left for _, left in places]
+    assert lefts != sorted(lefts)
+    main(["predict", str(tmp_path / "grid.png")])
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head.endswith(f"{len(faces)} faces, row by row from left to right:")
+
+
 def test_a_threshold_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for threshold in ("0", "0.5", "1"):
         main(["predict", str(folder), "--cropped", "--json", "--threshold", threshold])
@@ -146,16 +163,23 @@ def test_results_have_one_form(folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_copies_of_photos_keep_their_format(tmp_path: Path) -> None:
     pixels = portrait(1)[0]
-    for name, kind in (("a.jpg", "JPEG"), ("b.webp", "WEBP"), ("c.png", "PNG"), ("d.gif", "GIF")):
+    photos = {"a.jpg": "JPEG", "b.webp": "WEBP", "c.png": "PNG", "d.gif": "GIF", "e.bmp": "BMP"}
+    for name, kind in (photos | {"f.ppm": "PPM"}).items():
         (tmp_path / name).write_bytes(encoded(pixels, kind))
     main(["predict", str(tmp_path), "--quiet", "--annotate", str(tmp_path / "marked")])
     kinds = {path.name: Image.open(path).format for path in (tmp_path / "marked").iterdir()}
-    assert {name[-5:]: kind for name, kind in kinds.items()} == {
-        "a.jpg": "JPEG",
-        ".webp": "WEBP",
-        "c.png": "PNG",
-        "d.png": "PNG",
-    }
+    copies = {name.rpartition("_")[2]: kind for name, kind in kinds.items()}
+    assert copies == photos | {"f.png": "PNG"}
+
+
+def test_copies_of_an_animations_frames_keep_its_format(tmp_path: Path) -> None:
+    frames = [Image.fromarray(portrait(1)[0]).resize((160, 120)) for _ in range(2)]
+    frames[1] = frames[1].transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    path = tmp_path / "wave.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    main(["predict", str(path), "--quiet", "--frames", "--annotate", str(tmp_path / "marked")])
+    kinds = {path.name[-15:]: Image.open(path).format for path in (tmp_path / "marked").iterdir()}
+    assert kinds == {f"wave_{i:06d}.gif": "GIF" for i in range(2)}
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from ferturb.predict.geometry import applied, inverse, overlap, similarity, suppressed
+from ferturb.predict.geometry import (
+    applied,
+    inverse,
+    overlap,
+    reading_order,
+    similarity,
+    suppressed,
+)
+from rows_of_faces import ROWS
 
 
 def test_overlap_of_hand_computed_boxes() -> None:
@@ -17,6 +26,16 @@ def test_suppression_keeps_the_best_of_each_heap() -> None:
     assert suppressed(boxes, scores).tolist() == [1, 2]
     assert suppressed(boxes, scores, most=1.0).tolist() == [1, 2, 0, 3]
     assert suppressed(boxes[:0], scores[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_faces_are_ordered_as_one_reads(name: str) -> None:
+    boxes = ROWS[name]
+    order = np.arange(len(boxes))
+    np.testing.assert_array_equal(reading_order(boxes), order)
+    for seed in range(5):
+        mixed = np.random.default_rng(seed).permutation(len(boxes))
+        np.testing.assert_array_equal(mixed[reading_order(boxes[mixed])], order)
 
 
 def test_a_similarity_is_found_again() -> None:

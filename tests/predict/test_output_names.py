@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from ferturb.base.errors import FerturbError
 from ferturb.predict.annotation import write_annotated
+from ferturb.predict.marked_files import IMAGES, carries
 from ferturb.predict.output_names import output_path, stem_of
 from ferturb.predict.photos import Photo
 from ferturb.predict.results import PhotoPrediction
@@ -39,7 +40,7 @@ def test_any_two_photos_have_a_file_each_inside_the_folder(tmp_path: Path) -> No
         assert path.name == path.name.strip(" .")
         assert not set(path.name) & set('<>:"/\\|?*\n')
         assert path.stem.partition(".")[0].lower() not in ("con", "nul", "com1")
-        assert path.suffix in (".png", ".jpg", ".jpeg")
+        assert path.suffix in (".png", ".jpg", ".jpeg", ".gif")
     assert list(tmp_path.iterdir()) == [out]
     again = [
         write_annotated(shown(name, frame), out)
@@ -74,8 +75,13 @@ def test_nothing_else_is_replaced(tmp_path: Path, what: str) -> None:
     ("name", "suffix", "kind"),
     [
         *(("a.jpg", ".jpg", "JPEG"), ("a.JPEG", ".jpeg", "JPEG"), ("a.webp", ".webp", "WEBP")),
-        *(("a.tiff", ".tiff", "TIFF"), ("a.png", ".png", "PNG"), ("a.gif", ".png", "PNG")),
-        *(("a.bmp", ".png", "PNG"), ("a", ".png", "PNG"), ("a.heic", ".png", "PNG")),
+        *(("a.tiff", ".tiff", "TIFF"), ("a.png", ".png", "PNG"), ("a.gif", ".gif", "GIF")),
+        *(
+            ("a.BMP", ".bmp", "BMP"),
+            ("a.ppm", ".png", "PNG"),
+            ("a", ".png", "PNG"),
+            ("a.heic", ".png", "PNG"),
+        ),
     ],
 )
 def test_a_copy_keeps_its_photos_format_and_replaces_itself_alone(
@@ -91,6 +97,27 @@ def test_a_copy_keeps_its_photos_format_and_replaces_itself_alone(
     other = write_annotated(shown(name), tmp_path)
     assert other != path
     assert other.suffix == suffix
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGES))
+@pytest.mark.parametrize("frame", [None, 3])
+def test_every_image_that_is_written_shows_what_was_given(
+    tmp_path: Path, suffix: str, frame: int | None
+) -> None:
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:, 12:] = 250, 10, 20
+    prediction = PhotoPrediction(f"a{suffix}", (24, 16), frame=frame, photo=Photo(pixels, (24, 16)))
+    path = write_annotated(prediction, tmp_path)
+    assert path.name == ("a" if frame is None else "a_000003") + suffix
+    with Image.open(path) as image:
+        far = np.abs(np.asarray(image.convert("RGB")).astype(int) - pixels)[:, [0, 5, 18, 23]]
+    assert far.max() < 16
+    assert write_annotated(prediction, tmp_path) == path  # knows its own, whatever the format
+    other = PhotoPrediction("b/../a" + suffix, (24, 16), frame=frame, photo=prediction.photo)
+    assert write_annotated(other, tmp_path).suffix == suffix
+    assert not carries(path, "of another")
 
 
 def test_plain_names_stay_plain() -> None:

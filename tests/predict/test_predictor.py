@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferturb.base.decode import Limits
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.data.drawn.synthetic import draw
@@ -25,6 +26,17 @@ def predictor() -> Predictor:
 
 def rows(photo: PhotoPrediction) -> np.ndarray:
     return np.array([[face.probabilities[e] for e in EMOTIONS] for face in photo.faces])
+
+
+def test_limits_hold_for_every_file(tmp_path: Path) -> None:
+    small = Predictor("tiny", Told(np.zeros((0, 4))), threads=1, limits=Limits(pixels=1000))
+    data = encoded(portrait(1)[0])
+    (tmp_path / "a.png").write_bytes(data)
+    for photo in (data, tmp_path / "a.png"):
+        with pytest.raises(FerturbError, match="megapixels"):
+            small.predict(photo)
+    (found,) = small.predict_files(tmp_path)
+    assert "megapixels" in (found.error or "")
 
 
 def test_faces_that_are_cut_out_get_the_models_own_answers(predictor: Predictor) -> None:

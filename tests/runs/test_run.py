@@ -4,6 +4,8 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +160,18 @@ def test_descriptions_are_json_and_true(toy_faces: Faces) -> None:
         assert hardware["precision"] == name
         assert hardware["device"] == "cpu"
         assert hardware["memory_gib"] > 0
+
+
+def test_windows_is_asked_for_its_memory_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kernel:
+        @staticmethod
+        def GetPhysicallyInstalledSystemMemory(kib: Any) -> None:  # noqa: N802
+            kib._obj.value = 6 * 2**20
+
+    monkeypatch.delattr("os.sysconf", raising=False)
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr("ctypes.windll", SimpleNamespace(kernel32=Kernel), raising=False)
+    assert describe_hardware(torch.device("cpu"), "float32")["memory_gib"] == 6.0
 
 
 def test_analyses_come_back_as_they_were_kept(tmp_path: Path) -> None:

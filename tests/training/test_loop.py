@@ -30,6 +30,7 @@ from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL, TrainingFiles
 from ferturb.training.inputs import TrainingInputs
 from ferturb.training.loop import Step, Training, best_epoch, train, training_size
 from ferturb.training.mixing import Mixing
+from posix_only import posix_only
 
 CPU = torch.device("cpu")
 RECIPE = RecipeConfig(
@@ -211,6 +212,7 @@ train(Training(new_classifier(config), faces, TrainingInputs(), recipe, 4,
 """
 
 
+@posix_only
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_an_epoch(toy_faces: Faces, tmp_path: Path) -> None:
     toy_faces.save(tmp_path / "faces.safetensors")

@@ -57,8 +57,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # here: safetensors puts a file of its own in place
-            with temporary.open("rb") as file:
+            with temporary.open("r+b") as file:  # Windows flushes no file that is open to be read
+                temporary.chmod(0o666 & ~umask)  # here: safetensors puts a file of its own in place
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:

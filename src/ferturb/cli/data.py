@@ -132,7 +132,7 @@ def audit(
 
 
 def fetch(
-    name: Positional[Annotated[str, arg(metavar="NAME")]] = "fer2013",
+    name: Positional[Annotated[str, arg(metavar="[NAME]")]] = "fer2013",
     /,
     *,
     source: Literal["kaggle", "huggingface", "github"] | None = None,

@@ -82,7 +82,7 @@ def _drawn(predictor: Predictor) -> list[Row]:
 
 
 def _of_photo(predictor: Predictor, path: Path, cropped: bool) -> list[Row]:
-    """The largest faces of a photo, from left to right."""
+    """The largest faces of a photo, as one reads."""
     from ferturb.predict.before_after import changes, sentence
     from ferturb.predict.comparison import Row
 

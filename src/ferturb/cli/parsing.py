@@ -17,11 +17,14 @@ from tyro.conf import DisallowNone, FlagCreatePairsOff
 from tyro.extras import SubcommandApp
 
 from ferturb.base.errors import FerturbError
+from ferturb.cli.help_form import ANSI, finished, prepare
 
 try:
     from tyro import _errors as failures  # private: without it tyro prints a box of its own
 except ImportError:  # pragma: no cover
     failures = None  # type: ignore[assignment]
+
+prepare()
 
 Verbs = Mapping[str, Collection[str]]
 """Each verb, and those that may follow it."""
@@ -38,11 +41,8 @@ _KINDS = {
     "PATH": ("a path", "paths"),
     "STR": ("a word", "words"),
 }
-_ANSI = r"\x1b\[[\d;]*m"
 _LISTED = re.compile(r"^│ (-.*?)(?:  |$)", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
-_NOISE = re.compile(rf"\(default:(?:{_ANSI}|[\s│])*(?:None|False)?\)")
-_BLANK = re.compile(rf"^(?:{_ANSI})*│?(?:{_ANSI}| ){{10,}}│?(?:{_ANSI})*\n", re.MULTILINE)
 
 
 def run(commands: Commands, verbs: Verbs, arguments: Sequence[str]) -> None:
@@ -66,16 +66,16 @@ def run(commands: Commands, verbs: Verbs, arguments: Sequence[str]) -> None:
 
 
 def help_text(commands: Commands, arguments: Sequence[str]) -> str:
-    """What `--help` prints of a verb, without defaults that say nothing."""
+    """What `--help` prints of a verb."""
     printed = _LikeStdout()
-    before = os.environ.get("COLUMNS", "")
-    os.environ["COLUMNS"] = str(min(shutil.get_terminal_size().columns, _WIDEST))
+    before, columns = os.environ.get("COLUMNS", ""), shutil.get_terminal_size().columns
+    os.environ["COLUMNS"] = str(columns := min(columns, _WIDEST))
     try:
         with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
             _call(commands, [*arguments, "--help"])
     finally:
         os.environ["COLUMNS"] = before  # an empty one counts as none
-    return _BLANK.sub("", _NOISE.sub(_spaces, printed.getvalue()))
+    return finished(printed.getvalue(), (*arguments, "")[0], columns)
 
 
 def _call(commands: Commands, arguments: Sequence[str]) -> None:
@@ -97,11 +97,6 @@ class _LikeStdout(io.StringIO):
 
     def isatty(self) -> bool:
         return self._real.isatty()
-
-
-def _spaces(found: re.Match[str]) -> str:
-    """As much room as the text took, in the same lines."""
-    return re.sub(rf"({_ANSI}|[\s│])|.", lambda part: part[1] or " ", found[0])
 
 
 def _said(
@@ -154,7 +149,7 @@ def _unknown(
 
 def _options(text: str) -> list[str]:
     """Those that a help text lists; other verbs' may be spoken of in it."""
-    rows = _LISTED.findall(re.sub(_ANSI, "", text))
+    rows = _LISTED.findall(re.sub(ANSI, "", text))
     return sorted({option for row in rows for option in _OPTION.findall(row)})
 
 
@@ -176,8 +171,10 @@ def _flag(argument: Any) -> str:
 
 
 def _kind(argument: Any) -> str:
-    words = re.findall(r"[A-Z]+", str(argument.lowered.metavar))
+    words: list[str] = re.findall(r"[A-Z]+", str(argument.lowered.metavar))
     one, many = _KINDS.get(words[0], (words[0].lower(),) * 2) if words else ("a value", "values")
+    if not isinstance(argument.lowered.nargs, int):
+        return many
     return one if argument.lowered.nargs == 1 or len(words) < 2 else f"{len(words)} {many}"
 
 

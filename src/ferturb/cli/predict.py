@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
@@ -65,7 +65,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class ManyOptions:
-    """Prediction over more than one sitting should look at."""
+    """Prediction over more files than one sitting looks at."""
 
     out: Path | None = None
     """A folder for parquet files, one row a face, in place of what is printed; PATHS may then be
@@ -87,7 +87,7 @@ class ManyOptions:
 
 
 def predict(
-    paths: Positional[tuple[Path, ...]] = (),
+    paths: Positional[Annotated[tuple[Path, ...], arg(metavar="[PATH ...]")]] = (),
     /,
     *,
     webcam: int | None = None,
@@ -98,8 +98,9 @@ def predict(
 ) -> None:
     """Find the faces in photos, folders and videos, and say which emotions they show.
 
-    Faces are numbered from left to right, in a video by person. One whose most probable emotion is
-    not sure enough is marked "?": the model doesn't know. Photos stay on this machine.
+    Faces are numbered as one reads: from left to right, row by row; in a video by person. One whose
+    most probable emotion is not sure enough is marked "?": the model doesn't know. Photos stay on
+    this machine.
 
     Exit codes: 0 where all went well; 1 where a file can't be read or a copy not written (it is
     reported, the others go on); 2 where none can be read, or the command is wrong; 130 after
@@ -113,7 +114,7 @@ def predict(
         model: What answers, and from when on.
         reading: How photos and videos are looked at.
         shown: What is shown and written of the predictions.
-        many: Prediction over more than one sitting should look at.
+        many: Prediction over more files than one sitting looks at.
     """
     from ferturb.cli import terminal
     from ferturb.predict.files import find_files
@@ -190,7 +191,7 @@ def _into(
 
 
 def export(
-    model: Positional[str] = "clean",
+    model: Positional[Annotated[str, arg(metavar="[MODEL]")]] = "clean",
     /,
     *,
     out: Path,

@@ -32,8 +32,10 @@ class Shown:
     landmarks: bool = False
     """Also put the 108 landmarks of each face into the JSON."""
     annotate: Path | None = None
-    """A folder for copies with boxes, landmarks and emotions drawn on them; photos keep their
-    format, a video gives a video."""
+    """A folder for copies with boxes, landmarks and emotions drawn on them. Photos and frames stay
+    JPEG, PNG, WebP, TIFF, BMP, GIF (in 256 colours) or AVIF; others become PNG. A video becomes an
+    MP4 in H.264, or else VP9, or else MPEG-4 part 2 (which browsers don't play), by what OpenCV can
+    write; an AVI stays one, in Motion JPEG."""
     quiet: bool = False
     """Say nothing but results and errors."""
 

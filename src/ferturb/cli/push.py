@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 
 def push(
-    model: Positional[str],
+    model: Annotated[Positional[str], arg(metavar="MODEL")],
     repository: Annotated[Positional[str], arg(metavar="OWNER/NAME")],
     /,
     *,

@@ -64,7 +64,7 @@ class TrainingOptions(EngineOptions):
 
 
 def study(
-    preset: Positional[Annotated[str, arg(metavar="PRESET")]] = "quick",
+    preset: Positional[Annotated[str, arg(metavar="[PRESET]")]] = "quick",
     /,
     *,
     changes: OmitArgPrefixes[Changes],

@@ -1,6 +1,7 @@
 """A model as a folder for the Hugging Face hub, and its way there.
 
-    push_to_hub("study/runs/NAME", "me/faces")    # then anywhere: Predictor.from_pretrained("me/faces")
+    push_to_hub("study/runs/NAME", "me/faces")
+    Predictor.from_pretrained("me/faces")             # then anywhere
 
 The folder holds model.safetensors (the weights; its header says what is known of the model),
 config.json (the same, to read, and what `timm.create_model` needs: `ferturb.export.timm_models`),

@@ -1,7 +1,8 @@
 """Annotated copies, written as predictions come: a file a photo, and one video for a video.
 
-A video's copy has one frame rate, that of its first two frames; frames stand for as long as they
-do in the original, by their time stamps, and a gap of more than ten seconds is cut to ten.
+A video's copy is an MP4 with the best codec that OpenCV can write (`marked_files.FILMS`), an AVI's
+an AVI. It has one frame rate, that of its first two frames; frames stand for as long as they do in
+the original, by their time stamps, and a gap of more than ten seconds is cut to ten.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ferturb.predict.annotation import annotated, write_annotated
 from ferturb.predict.marked_files import FILMS, mark_film
 from ferturb.predict.output_names import mark_of, output_path
 from ferturb.predict.results import PhotoPrediction
-from ferturb.predict.video import SUFFIXES
+from ferturb.predict.video import SUFFIXES, opencv
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -112,14 +113,17 @@ class _Film:
             self._remove()
 
     def _open(self, rate: float) -> None:
-        import cv2
-
+        cv2 = opencv()
         assert self._last is not None
         high, wide = self._last[0].shape[:2]
-        codec = cv2.VideoWriter.fourcc(*FILMS[self._path.suffix])
         size = wide // 2 * 2, high // 2 * 2  # codecs take even sides
-        self._rate, self._writer = rate, cv2.VideoWriter(str(self._file), codec, rate, size)
-        if not self._writer.isOpened():
+        self._rate = rate
+        for name in FILMS[self._path.suffix]:
+            codec = cv2.VideoWriter.fourcc(*name)
+            self._writer = cv2.VideoWriter(str(self._file), codec, rate, size)
+            if self._writer.isOpened():
+                break
+        else:
             self._remove()
             raise FerturbError(f"this OpenCV can't write {self._path.suffix} videos; give photos")
 

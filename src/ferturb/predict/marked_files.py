@@ -1,7 +1,7 @@
 """Image and video files that carry a mark, by which a later copy knows that it may replace them.
 
-An image has it in its EXIF, as the description; a video in a last chunk of its file, which
-players pass over.
+An image has it in its EXIF, as the description; a GIF as its comment; a BMP, and a video, at the
+end of the file, where viewers and players pass over it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image, features
 
@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 IMAGES = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **{".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"},
+    **{".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".bmp": "BMP", ".gif": "GIF"},
 }
 """The suffixes of images that are written -> format; in place of others stands a PNG."""
-FILMS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
-"""The suffixes of videos that are written -> codec; in place of others stands an MP4."""
+FILMS = {".mp4": ("avc1", "vp09", "mp4v"), ".avi": ("MJPG",)}
+"""The suffixes of videos that are written -> codecs, the first that OpenCV can write is taken; in
+place of others stands an MP4.
+
+Browsers play the first two: H.264, for which OpenCV's wheels have an encoder of the system on
+macOS and Windows and none on Linux; and VP9, which they bring along. No browser plays the third,
+MPEG-4 part 2, nor AVI.
+"""
 _DESCRIPTION = 0x010E
 _QUALITY = 92
 _LONGEST = 256
@@ -33,7 +39,7 @@ _LONGEST = 256
 def suffix_of(name: str, film: bool = False) -> str:
     """The suffix of an annotated copy of the photo, or the video, with this name.
 
-    >>> [suffix_of(name) for name in ("a.JPG", "b/c.gif", "d")], suffix_of("e.mkv", film=True)
+    >>> [suffix_of(name) for name in ("a.JPG", "b/c.ppm", "d")], suffix_of("e.mkv", film=True)
     (['.jpg', '.png', '.png'], '.mp4')
     """
     suffix = Path(name).suffix.lower()
@@ -46,12 +52,15 @@ def suffix_of(name: str, film: bool = False) -> str:
 
 def image_bytes(pixels: UInt8[np.ndarray, "h w 3"], suffix: str, mark: str) -> bytes:
     """An image file's bytes, of the format that the suffix says, with a mark."""
-    exif, kind = Image.Exif(), IMAGES[suffix]
-    exif[_DESCRIPTION] = f"ferturb {mark}"
-    lossy = {"quality": _QUALITY} if kind in ("JPEG", "WEBP", "AVIF") else {}
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, exif=exif, **lossy)
-    return buffer.getvalue()
+    kind, buffer = IMAGES[suffix], io.BytesIO()
+    more: dict[str, Any] = {"quality": _QUALITY} if kind in ("JPEG", "WEBP", "AVIF") else {}
+    if kind == "GIF":
+        more["comment"] = _text(mark)
+    elif kind != "BMP":
+        more["exif"] = Image.Exif()
+        more["exif"][_DESCRIPTION] = _text(mark).decode()
+    Image.fromarray(pixels).save(buffer, kind, **more)
+    return buffer.getvalue() + (_last_chunk(suffix, mark) if kind == "BMP" else b"")
 
 
 def mark_film(path: Path, mark: str) -> None:
@@ -66,19 +75,28 @@ def carries(path: Path, mark: str) -> bool:
         return False
     suffix = path.suffix.lower()
     try:
-        if suffix in FILMS:
+        if suffix in (*FILMS, ".bmp"):
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _LONGEST))
                 return file.read().endswith(_last_chunk(suffix, mark))
         with Image.open(path, formats=tuple(set(IMAGES.values()))) as image:
-            return bool(image.getexif().get(_DESCRIPTION) == f"ferturb {mark}")
+            if image.format == "GIF":
+                return bool(image.info.get("comment") == _text(mark))
+            return bool(image.getexif().get(_DESCRIPTION) == _text(mark).decode())
     except Exception:  # a damaged file can make a decoder fail in any way
         return False
 
 
+def _text(mark: str) -> bytes:
+    return f"ferturb {mark}".encode()
+
+
 def _last_chunk(suffix: str, mark: str) -> bytes:
-    """What the containers have for bytes that mean nothing: JUNK in AVI, a free box in MP4."""
-    text = f"ferturb {mark}".encode()
+    """What the containers have for bytes that mean nothing: JUNK in AVI, a free box in MP4; in a
+    BMP those after the pixels."""
+    text = _text(mark)
+    if suffix == ".bmp":
+        return text
     if suffix == ".avi":
         text += b" " * (len(text) % 2)
         return b"JUNK" + struct.pack("<I", len(text)) + text

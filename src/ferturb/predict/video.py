@@ -60,6 +60,20 @@ def read_video(source: Path | int, every: int = 1) -> Iterator[Frame]:
         capture.release()
 
 
+def opencv() -> Any:
+    """OpenCV, which says nothing unless it is asked to; `FerturbError` where it isn't installed."""
+    for name, silent in _SILENT.items():
+        os.environ.setdefault(name, silent)  # FFmpeg's own lines, unless they are asked for
+    try:
+        import cv2
+    except ImportError as error:
+        raise FerturbError(f"videos and webcams need OpenCV; {install('video')}") from error
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        with contextlib.suppress(AttributeError):  # not every OpenCV can be told to be silent
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
 def _frames(capture: Any, source: Path | int, every: int) -> Iterator[Frame]:
     import cv2
 
@@ -122,15 +136,7 @@ def _open(source: Path | int) -> Any:
     if isinstance(source, Path) and not source.is_file():
         wrong = "is not a file" if source.exists() else "does not exist"
         raise FerturbError(f"{source} {wrong}")
-    for name, silent in _SILENT.items():
-        os.environ.setdefault(name, silent)  # FFmpeg's own lines, unless they are asked for
-    try:
-        import cv2
-    except ImportError as error:
-        raise FerturbError(f"videos and webcams need OpenCV; {install('video')}") from error
-    if "OPENCV_LOG_LEVEL" not in os.environ:
-        with contextlib.suppress(AttributeError):  # not every OpenCV can be told to be silent
-            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    cv2 = opencv()
     capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
     if not capture.isOpened():
         raise FerturbError(f"{_named(source)} can't be opened as a video")

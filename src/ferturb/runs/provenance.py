@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -111,12 +113,11 @@ def describe_analysis(faces: Faces, started: float) -> dict[str, Any]:
 def describe_hardware(device: torch.device, precision: str) -> dict[str, Any]:
     """Processor, cores, threads, memory, device, and the number format of the forward pass."""
     dtype = autocast_dtype(precision, device)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "memory_gib": round(memory, 1),
+        "memory_gib": round(_memory() / 2**30, 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": "bfloat16" if dtype is torch.bfloat16 else "float32",
     }
@@ -128,6 +129,15 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _memory() -> int:
+    """The machine's memory, in bytes; 0 where Windows doesn't say."""
+    if sys.platform == "win32":
+        kib = ctypes.c_ulonglong(0)
+        ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kib))
+        return 1024 * kib.value
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _processor() -> str:

@@ -9,6 +9,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.readers import source_tree
 from ferturb.data.readers.source_tree import open_tree
 from ferturb.data.sources import load_faces, load_source
+from posix_only import posix_only
 
 
 def test_folder_and_zip_list_the_same(write_tree, write_zip):
@@ -97,6 +98,7 @@ def test_other_archives_are_named(tmp_path, start, form):
         load_source(tmp_path / "faces.any")
 
 
+@posix_only
 def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero").symlink_to("/dev/zero")
@@ -107,6 +109,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
             load_faces(str(tmp_path / name))
 
 
+@posix_only
 def test_what_is_no_file_in_a_folder_is_left_out_and_said(kaggle_files, write_tree):
     folder = write_tree(kaggle_files)
     os.mkfifo(folder / "train" / "happy" / "pipe.png")
