@@ -71,6 +71,7 @@ def test_every_table_of_networks_is_named_once() -> None:
         ("landmarks", "leaving_out_landmarks"),
         ("rivals", "rivals"),
         ("forms", "forms"),
+        ("clusters", "clusters_k"),
         ("precision", "precision"),
     ],
 )
