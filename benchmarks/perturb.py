@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from ferturb.base.config import FAST, MethodConfig, ModelConfig
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import autocast
+from ferturb.models.precision import autocast
 from ferturb.perturb.cluster_maps import AttentionClusters
 from ferturb.perturb.cluster_views import ClusterViews
 from ferturb.perturb.methods import training_inputs

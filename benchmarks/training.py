@@ -1,11 +1,13 @@
 """Speed of the training loop, against bare steps and against the usual per-image pipeline.
 
-Three ways to train the same network on the same faces, at the same batch, side and precision:
+Ways to train the same network on the same faces, at the same batch, side and precision:
 
 - **loop**: ferturb's whole loop, as `ferturb train` runs it: drawing the batch, augmentation,
   views, step, weight averaging, loss checks, progress and history on disk.
 - **bare**: forward, backward and step of the optimizer on tensors that lie ready. No training
   can be faster with this network; loop ÷ bare is what the loop leaves of it.
+- **autocast**: bare, with torch's autocast as it is; bare has depthwise convolutions in float32
+  on a CPU (`ferturb.models.precision`). Only in bfloat16.
 - **per-image**: the same step fed by a torch DataLoader whose workers run PIL and torchvision
   transforms on one image at a time (the same kinds of change as ferturb's augmentation).
 
@@ -50,7 +52,7 @@ from ferturb.base.seeds import generator_of
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.models.classifier import Classifier
-from ferturb.models.inference import autocast
+from ferturb.models.precision import autocast, autocast_dtype
 from ferturb.runs.execute import execute_run, new_classifier, prepare
 from ferturb.training.augment import augment
 from ferturb.training.loop import Step
@@ -93,7 +95,7 @@ def parsed() -> argparse.Namespace:
     add("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     add("--device", default="cpu")
     add("--data", default="random", help="a source of faces, 'synthetic' or 'random'")
-    add("--without-per-image", action="store_true", help="measure loop and bare only")
+    add("--without-per-image", action="store_true", help="measure all others only")
     add("--json", action="store_true")
     options = parser.parse_args()
     if options.steps < 2 or options.rounds < 1:
@@ -152,16 +154,19 @@ def loop_speed(setting: Setting) -> float:
 
 
 class Stepper:
-    """The step that bare and per-image share: the loop's network, optimizer and precision."""
+    """The step that all but the loop share: the loop's network, optimizer and precision."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, plain: bool = False) -> None:
+        """`plain`: within torch's own autocast."""
         self.recipe, self.device = setting.recipe, setting.device
+        self.plain = autocast_dtype(self.recipe.precision, self.device) if plain else None
         model: Classifier = new_classifier(setting.config).to(self.device)
         self.model = model.to(memory_format=torch.channels_last).train()
         self.optimizer = build_optimizer(self.model, self.recipe)
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
-        with autocast(self.recipe.precision, self.device):
+        own = autocast(self.recipe.precision, self.device)
+        with torch.autocast(self.device.type, self.plain) if self.plain else own:
             logits = self.model(inputs).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
@@ -169,9 +174,9 @@ class Stepper:
         self.optimizer.step()
 
 
-def bare_speed(setting: Setting, side: int) -> float:
+def bare_speed(setting: Setting, side: int, plain: bool = False) -> float:
     """Steps on one ready batch, made by the loop's own augmentation so that inputs are alike."""
-    step, device = Stepper(setting), setting.device
+    step, device = Stepper(setting, plain), setting.device
     images = setting.faces.images[: setting.batch]
     inputs = augment(images, setting.recipe.augment, generator_of(0), side).to(device)
     labels = setting.faces.labels[: setting.batch].to(device)
@@ -269,6 +274,8 @@ def main() -> None:
         "bare": lambda: bare_speed(setting, options.side),
         "loop": lambda: loop_speed(setting),
     }
+    if autocast_dtype(options.precision, setting.device):
+        ways["autocast"] = lambda: bare_speed(setting, options.side, plain=True)
     if not options.without_per_image:
         ways["per-image"] = lambda: per_image_speed(setting, options.side, options.workers)
     results = []
@@ -277,9 +284,9 @@ def main() -> None:
         text = ", ".join(f"{name} {figure:.1f}" for name, figure in figures.items())
         print(f"round {i + 1}/{options.rounds}: {text} faces/s", file=sys.stderr)
     ratios = {
-        f"loop/{other}": statistics.median(r["loop"] / r[other] for r in results)
-        for other in ways
-        if other != "loop"
+        f"{own}/{other}": statistics.median(r[own] / r[other] for r in results)
+        for own, other in [*(("loop", way) for way in ways), ("bare", "autocast")]
+        if own != other and other in ways
     }
     summary = {
         **vars(options),

@@ -37,7 +37,7 @@ from ferturb.features.landmarks import (
     look,
 )
 from ferturb.features.points import COUNT, INNER
-from ferturb.models.inference import autocast
+from ferturb.models.precision import autocast
 
 
 @dataclass

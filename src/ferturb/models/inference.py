@@ -1,13 +1,8 @@
-"""Logits of many faces: batches, precision and device, without gradients."""
+"""Logits of many faces, in batches, without gradients."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -16,32 +11,7 @@ from torch import Tensor, nn
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.pixels import as_input, at_once
 from ferturb.models.device import sent
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """bfloat16 where the recipe asks for it or (auto) the device computes in it, else None."""
-    if precision == "auto":
-        return torch.bfloat16 if _computes_bfloat16(device) else None
-    return torch.bfloat16 if precision == "bfloat16" else None
-
-
-@functools.cache
-def _computes_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    cpuinfo = Path("/proc/cpuinfo")
-    if device.type != "cpu" or not cpuinfo.exists():
-        return False
-    flags = cpuinfo.read_text(errors="replace")
-    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """The context in which a recipe's forward pass runs on a device."""
-    dtype = autocast_dtype(precision, device)
-    if dtype is None:
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+from ferturb.models.precision import autocast
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ferturb.data.faces import Faces
-from ferturb.models.inference import autocast_dtype
+from ferturb.models.precision import autocast_dtype
 
 HASHED = ("images", "labels", "splits")
 """What `Faces.content_hash` is of."""

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferturb.models.inference import autocast
+from ferturb.models.precision import autocast
 
 
 class Teacher:

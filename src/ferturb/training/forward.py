@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ferturb.base.errors import first_line
-from ferturb.models.inference import autocast, autocast_dtype
+from ferturb.models.precision import autocast, autocast_dtype
 from ferturb.training.team import PLAIN, How
 
 SWITCH = "FERTURB_CUDA_GRAPHS"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ferturb.base.pixels import at_once
 from ferturb.models.ensemble import Ensemble
-from ferturb.models.inference import autocast
+from ferturb.models.precision import autocast
 from ferturb.models.wrapped import Wrapped
 from ferturb.perturb.view_classifier import ViewClassifier
 
