@@ -46,7 +46,7 @@ class Comparison:
         return [d for pair in self.pairs for d in differences(values, *pair)]
 
 
-def _against(cell: str, *pairs: str) -> tuple[Comparison, ...]:
+def against(cell: str, *pairs: str) -> tuple[Comparison, ...]:
     """From "arm - arm", both on whole faces; an arm may be "arm summed"."""
 
     def key(text: str) -> Key:
@@ -61,11 +61,11 @@ RIVALS = ("eac", "mad", "adl", "hide-and-seek", "grid-mask")
 SIZES = ("2000", "7000")
 CONTROLS = ("rectangle", "landmarks-of-others")
 """Of the arm with landmarks: the dose anywhere, and at the places of another face's features."""
-IN_FLOAT32 = _against("2000", *(f"{arm}-float32 - {arm}" for arm in IN_BOTH))
+IN_FLOAT32 = against("2000", *(f"{arm}-float32 - {arm}" for arm in IN_BOTH))
 COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "leaving-out": (
-        *(replace(c, primary=True) for c in _against("7000", "all-views summed - whole-4x")),
-        *_against(
+        *(replace(c, primary=True) for c in against("7000", "all-views summed - whole-4x")),
+        *against(
             "7000",
             "all-views summed - whole",
             "all-views summed - random-regions summed",
@@ -74,13 +74,13 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
         ),
     ),
     "landmarks": (
-        *(replace(c, primary=True) for n in SIZES for c in _against(n, "landmarks - whole-4x")),
-        *_against("2000", *(f"landmarks - {other}" for other in (*CONTROLS, "one-view"))),
-        *_against("7000", *(f"landmarks - {other}" for other in CONTROLS)),
+        *(replace(c, primary=True) for n in SIZES for c in against(n, "landmarks - whole-4x")),
+        *against("2000", *(f"landmarks - {other}" for other in (*CONTROLS, "one-view"))),
+        *against("7000", *(f"landmarks - {other}" for other in CONTROLS)),
     ),
     "rivals": (
-        *(replace(c, primary=True) for c in _against("7000", *(f"{r} - whole-2x" for r in RIVALS))),
-        *_against(
+        *(replace(c, primary=True) for c in against("7000", *(f"{r} - whole-2x" for r in RIVALS))),
+        *against(
             "7000",
             "eac - eac-erasing",
             "eac - eac-consistency",
@@ -88,11 +88,11 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             "mad - mad-maps",
             "adl - adl-random",
         ),
-        *_against("all-mixed", *(f"{rival} - whole-2x" for rival in RIVALS)),
+        *against("all-mixed", *(f"{rival} - whole-2x" for rival in RIVALS)),
     ),
     "forms": (
-        *(replace(c, primary=True) for c in _against("2000", "grid-mean - whole-4x")),
-        *_against(
+        *(replace(c, primary=True) for c in against("2000", "grid-mean - whole-4x")),
+        *against(
             "2000",
             "grid-mean - half-mean",
             "grid-black - half-black",
@@ -107,7 +107,7 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             title="float32 - bfloat16, pairs of all arms",
         ),
         *IN_FLOAT32,
-        *_against(
+        *against(
             "2000",
             *(
                 f"{arm} - {whole}"
@@ -116,7 +116,7 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             ),
         ),
     ),
-    "clusters": _against(
+    "clusters": against(
         "7000",
         *(
             f"{arm} {reading} - whole"
