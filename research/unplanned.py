@@ -1,27 +1,40 @@
 """Comparisons that no plan names and the text mentions, each called "not planned" there.
 
-    python -m research.unplanned [--privatetest]
+    python -m research.unplanned
 
-Writes results/unplanned.csv: by split and measure the paired difference over replicates with its t
-interval, as the plans' own comparisons have (`research.claims`), and no correction: they were
-picked after figures were seen. Arms of two experiments are compared in the replicates that both
-have, where faces, first weights and order are the same.
+Writes results/unplanned.csv from the experiments' tables there: by split and measure the paired
+difference over replicates with its t interval, as the plans' own comparisons have
+(`research.claims`), and no correction: they were picked after figures were seen. Arms of two
+experiments are compared in the replicates that both have, where faces, first weights and order are
+the same, and on PrivateTest once it has been looked at for both.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 from ferturb.base.storage import write_rows
 from ferturb.study.arms import EXPERIMENTS
-from research.claims import Comparison, Values, against, values_of
-from research.readings import MEASURES, SPLITS, readings
+from research.claims import Comparison, Values, against
+from research.readings import MEASURES, SPLITS, Key
 from research.recompute import RESULTS
 from research.replicates import paired_difference
 
 TABLE = "unplanned.csv"
+TABLES = {
+    "leaving-out": "leaving_out",
+    "landmarks": "leaving_out_landmarks",
+    "rivals": "rivals",
+    "forms": "forms",
+    "clusters": "clusters_k",
+    "precision": "precision",
+}
+"""Experiment -> its table in results/."""
+NUMBERS = ("estimate", "low", "high", "p", "p_equivalence")
 UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
     ("leaving-out",): (
         *against(
@@ -55,56 +68,55 @@ UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
 
 
 def unplanned(values: Mapping[str, Mapping[str, Values]]) -> list[dict[str, object]]:
-    """A row for each comparison and measure, from experiment -> measure -> values."""
+    """A row for each comparison, split and measure, from experiment -> `SPLIT_MEASURE` -> values.
+
+    Only columns that all experiments of a comparison have; only where two replicates are there.
+    """
     rows: list[dict[str, object]] = []
     for names, comparisons in UNPLANNED.items():
-        for comparison in comparisons:
-            for measure in MEASURES:
-                merged: Values = {
-                    key: found
-                    for name in reversed(names)
-                    for key, found in values[name][measure].items()
-                }
-                differences = comparison.differences(merged)
-                row: dict[str, object] = {
-                    "measure": measure,
-                    "experiments": " and ".join(names),
-                    "cell": comparison.cell,
-                    "comparison": comparison.name,
-                    "replicates": len(differences),
-                }
-                if len(differences) > 1:
-                    test = paired_difference(differences)
-                    numbers = ("estimate", "low", "high", "p", "p_equivalence")
-                    rows.append(row | {n: f"{getattr(test, n):.4g}" for n in numbers})
+        columns = product(SPLITS.values(), comparisons, MEASURES)
+        for split, comparison, measure in columns:
+            tables = [values[name].get(f"{split}_{measure}", {}) for name in names]
+            merged = {key: of for table in reversed(tables) for key, of in table.items()}
+            differences = comparison.differences(merged) if all(tables) else []
+            row: dict[str, object] = {
+                "split": split,
+                "measure": measure,
+                "experiments": " and ".join(names),
+                "cell": comparison.cell,
+                "comparison": comparison.name,
+                "replicates": len(differences),
+            }
+            if len(differences) > 1:
+                test = paired_difference(differences)
+                rows.append(row | {n: f"{getattr(test, n):.4g}" for n in NUMBERS})
     return rows
 
 
-def from_logits(splits: Sequence[str]) -> list[dict[str, object]]:
-    """The table, by split, from the kept trainings."""
-    found = {}
+def tables(results: Path) -> dict[str, dict[str, Values]]:
+    """Experiment -> column -> the values of its table, without the trials of rates."""
+    found: dict[str, dict[str, Values]] = {}
     for name in dict.fromkeys(name for names in UNPLANNED for name in names):
-        kept = RESULTS / ("rivals" if name == "rivals" else "leaving_out")
-        every = readings(EXPERIMENTS[name], [kept], splits)
-        tuning = EXPERIMENTS[name].tuning_replicate
-        found[name] = [r for r in every if r.replicate != tuning]
-    rows: list[dict[str, object]] = []
-    for split in (SPLITS[split] for split in splits):
-        values = {
-            name: {m: values_of(every, f"{split}_{m}") for m in MEASURES}
-            for name, every in found.items()
-        }
-        rows += [{"split": split, **row} for row in unplanned(values)]
-    return rows
+        columns: dict[str, dict[Key, dict[int, float]]] = {}
+        with (results / f"{TABLES[name]}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            replicate, key = int(row["replicate"]), (row["cell"], row["arm"], row["reading"])
+            for split, measure in product(SPLITS.values(), MEASURES):
+                column = f"{split}_{measure}"
+                if column in row and replicate != EXPERIMENTS[name].tuning_replicate:
+                    columns.setdefault(column, {}).setdefault(key, {})[replicate] = float(
+                        row[column]
+                    )
+        found[name] = dict(columns)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS / TABLE)
-    parser.add_argument("--privatetest", action="store_true")
     options = parser.parse_args()
-    splits = ("validation", "test") if options.privatetest else ("validation",)
-    rows = from_logits(splits)
+    rows = unplanned(tables(RESULTS))
     write_rows(options.out, rows, list(rows[0]))
 
 

@@ -8,22 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ferturb.study.arms import EXPERIMENTS
 from research.claims import Values
-from research.readings import MEASURES
+from research.readings import MEASURES, SPLITS
 from research.recompute import RESULTS
-from research.unplanned import TABLE, UNPLANNED, unplanned
-from tests.research.test_recompute import agree, in_table, rows
+from research.unplanned import TABLE, TABLES, UNPLANNED, tables, unplanned
+from tests.research.test_recompute import agree, rows
 
-TABLES = {
-    "leaving-out": "leaving_out",
-    "landmarks": "leaving_out_landmarks",
-    "rivals": "rivals",
-    "forms": "forms",
-    "clusters": "clusters_k",
-    "precision": "precision",
-}
-"""Experiment -> its table."""
 NUMBER = r"[+−]?\d+\.\d"
 INTERVAL = re.compile(
     rf"({NUMBER})(?: points?(?: of (?:accuracy|macro recall))?)? \[({NUMBER}), ({NUMBER})\]"
@@ -31,32 +21,23 @@ INTERVAL = re.compile(
 
 
 def test_they_are_those_of_the_tables() -> None:
-    kept = rows(TABLE)
-    made: list[dict[str, object]] = []
-    names = [name for name in TABLES if any(name in of for of in UNPLANNED)]
-    found = {name: rows(f"{TABLES[name]}.csv") for name in names}
-    for split in dict.fromkeys(row["split"] for row in kept):
-        values = {
-            name: {m: in_table(found[name], EXPERIMENTS[name], f"{split}_{m}") for m in MEASURES}
-            for name in names
-        }
-        made += [{"split": split, **row} for row in unplanned(values)]
-    agree(made, kept)
+    agree(unplanned(tables(RESULTS)), rows(TABLE))
 
 
 def test_arms_of_two_experiments_meet_in_the_replicates_of_both() -> None:
-    first: Values = {("7000", "k6", "whole"): {0: 50.0, 1: 52.0, 2: 55.0}}
-    second: Values = {
+    first = {("7000", "k6", "whole"): {0: 50.0, 1: 52.0, 2: 55.0}}
+    second = {
         ("7000", "whole-4x", "whole"): {0: 49.0, 2: 52.0, 3: 1.0},
         ("7000", "k6", "whole"): {0: 0.0},
     }
-    nothing: dict[str, Values] = {m: {} for m in MEASURES}
-    given = dict.fromkeys(TABLES, nothing)
-    given |= {"clusters": dict.fromkeys(MEASURES, first)}
-    given |= {"leaving-out": dict.fromkeys(MEASURES, second)}
+    given: dict[str, dict[str, Values]] = {name: {} for name in TABLES}
+    looked_at = [f"{split}_{m}" for split in SPLITS.values() for m in MEASURES]
+    given |= {"clusters": dict.fromkeys(looked_at, first)}
+    given |= {"leaving-out": dict.fromkeys(looked_at[: len(MEASURES)], second)}
     (accuracy, recall) = unplanned(given)
     assert accuracy["comparison"] == "k6 (whole) - whole-4x (whole)"
     assert (accuracy["replicates"], accuracy["estimate"]) == (2, "2")
+    assert (accuracy["split"], recall["split"]) == ("publictest", "publictest")
     assert recall["experiments"] == "clusters and leaving-out"
 
 
@@ -94,15 +75,23 @@ def near(said: list[float], found: list[float]) -> bool:
 
 def published() -> Iterator[list[float]]:
     """Every difference with its interval, in points; slopes also by doubling."""
-    names = [*(f"{t}_{kind}" for t in TABLES.values() for kind in ("claims", "changes"))]
-    for name in (*names, TABLE.removesuffix(".csv")):
-        found = rows(f"{name}.csv")
+    for name in TABLES.values():
+        found = rows(f"{name}_changes.csv")
         for row in (row for row in found if row["split"] == found[-1]["split"]):
-            if "estimate" not in row:
-                for m in MEASURES:
-                    yield [float(row[m + end] or "nan") for end in ("", "_low", "_high")]
-            elif row["estimate"]:
-                triple = [float(row[n]) for n in ("estimate", "low", "high")]
-                yield triple
-                if row["comparison"].startswith("slope"):
-                    yield [math.log(2) * n for n in triple]
+            for m in MEASURES:
+                yield [float(row[m + end] or "nan") for end in ("", "_low", "_high")]
+        yield from _estimates(rows(f"{name}_claims.csv"))
+    alike: dict[str, list[dict[str, str]]] = {}
+    for row in rows(TABLE):
+        alike.setdefault(row["experiments"], []).append(row)
+    for found in alike.values():
+        yield from _estimates(found)
+
+
+def _estimates(found: list[dict[str, str]]) -> Iterator[list[float]]:
+    """Of the last split that is there."""
+    for row in (row for row in found if row["split"] == found[-1]["split"] and row["estimate"]):
+        triple = [float(row[n]) for n in ("estimate", "low", "high")]
+        yield triple
+        if row["comparison"].startswith("slope"):
+            yield [math.log(2) * n for n in triple]
