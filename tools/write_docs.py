@@ -21,7 +21,14 @@ from pathlib import Path
 from write_docs_badges import badges
 from write_docs_benchmark import leaderboard, leaderboard_conditions
 from write_docs_commands import commands
-from write_docs_experiments import clusters_k, forms, landmark_regions, leaving_out, rivals
+from write_docs_experiments import (
+    clusters_k,
+    forms,
+    landmark_regions,
+    leaving_out,
+    leaving_out_planned,
+    rivals,
+)
 from write_docs_results import (
     baselines,
     cited_masks,
@@ -138,6 +145,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "cited_masks": cited_masks,
     "cited_systems": cited_systems,
     "clusters_k": clusters_k,
+    "leaving_out_planned": leaving_out_planned,
     "commands": commands,
     "counts": counts,
     "defects": defects,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from statistics import mean
 
@@ -32,21 +33,41 @@ def leaving_out() -> str:
     return "\n\n".join(parts)
 
 
+def leaving_out_planned() -> str:
+    """The comparisons that `results/plan_leaving_out.md` names."""
+    return _planned("leaving_out")
+
+
 def landmark_regions() -> str:
-    """The plan's comparisons of faces that are divided by their own landmarks, where whole."""
-    found = _shown("leaving_out_landmarks_claims.csv")
-    rows = [r for r in found if r["replicates"] == r["of"]]
-    cells = [cell for cell in SIZES if any(r["cell"] == cell for r in rows)]
-    by = {(r["cell"], r["measure"], r["comparison"]): r for r in rows}
-    columns = [(cell, measure) for cell in cells for measure in MEASURES]
-    heads = [f"{SIZES[cell]}: {_words(measure)}" for cell, measure in columns]
+    """The comparisons that `results/plan_landmarks.md` names, as far as they are whole."""
+    return _planned("leaving_out_landmarks")
+
+
+def _planned(name: str) -> str:
+    """A plan's comparisons on every split that was looked at; bold what holds after Holm."""
+    found = [r for r in csv_rows(f"{name}_claims.csv") if r["replicates"] == r["of"]]
+    splits = [s for s in SPLITS if any(r["split"] == s for r in found)]
+    columns = [(measure, split) for measure in MEASURES for split in splits]
+    by = {(r["measure"], r["split"], r["comparison"], r["cell"]): r for r in found}
     body = []
-    for comparison in dict.fromkeys(r["comparison"] for r in rows):
-        arm = comparison.removesuffix(" (whole)").split(" (whole) - ")[1]
-        there = [by.get((*column, comparison)) for column in columns]
-        role = " (primary)" if any(r and r["role"] == "primary" for r in there) else ""
-        body.append([f"`{arm}`{role}", *(_estimate(r) if r else "" for r in there)])
-    return table(["`landmarks` against", *heads], body)
+    for comparison, cell in dict.fromkeys((r["comparison"], r["cell"]) for r in found):
+        there = [by.get((*column, comparison, cell)) for column in columns]
+        words = re.sub(r"([\w-]+) \((\w+)\)", _reading, comparison).replace(" - ", " − ")
+        primary = any(r and r["role"] == "primary" for r in there)
+        shown = [_estimate(r) if r else "" for r in there]
+        kept = [bool(r and r["p_holm"] and float(r["p_holm"]) < 0.05) for r in there]
+        cells = [f"**{text}**" if holds else text for text, holds in zip(shown, kept, strict=True)]
+        size = SIZES.get(cell, cell).removesuffix(" faces")
+        body.append([words + (" (primary)" if primary else ""), size, *cells])
+    heads = [f"{SPLITS[split]}: {_words(measure)}" for measure, split in columns]
+    return table(["comparison", "faces", *heads], body)
+
+
+SPLITS = {"publictest": "PublicTest", "privatetest": "PrivateTest"}
+
+
+def _reading(arm: re.Match[str]) -> str:
+    return f"`{arm[1]}`" + (", summed" if arm[2] == "summed" else "")
 
 
 def clusters_k() -> str:
