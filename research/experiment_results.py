@@ -49,7 +49,9 @@ def write_results(
             f"no finished training of {name} in {', '.join(map(str, folders))}; give folders of "
             "run folders, or of what `tools/leaving_out.py --keep` kept"
         )
-    write_rows(out.with_suffix(".csv"), [r.row() for r in found], list(found[0].row()))
+    lines = [r.row() for r in found]
+    columns = max((list(line) for line in lines), key=len)
+    write_rows(out.with_suffix(".csv"), lines, columns)
     main = [r for r in found if r.replicate != experiment.tuning_replicate]
     rows: list[dict[str, object]] = []
     table: list[dict[str, object]] = []

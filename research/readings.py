@@ -2,7 +2,7 @@
 
 A training is what `tools/leaving_out.py --keep` kept of it (an npz file) or a run folder, also of
 `ferturb study leaving-out`; which arm, training size and replicate it is follows from its config.
-PrivateTest is read only where that is asked for.
+PrivateTest is read only where that is asked for, and never of the trainings that choose settings.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def readings(
     for training in (t for folder in folders for t in trainings(folder)):
         item = known.get(_without_source(training.config))
         if item is not None:
-            found[item.name] = list(_readings(experiment, item, training, splits))
+            chooses = item.config.seed == experiment.tuning_replicate
+            read = [split for split in splits if split == "validation" or not chooses]
+            found[item.name] = list(_readings(experiment, item, training, read))
     return [r for item in known.values() for r in found.get(item.name, [])]
 
 

@@ -178,6 +178,32 @@ def test_a_new_table_of_results_is_shown_without_further_ado(
     )
 
 
+def test_every_table_of_privatetest_is_counted(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An experiment's trainings from the look on, once each; no table is forgotten."""
+    import write_docs_looks
+
+    counted = {name for names in write_docs_looks.COUNTED for name in names}
+    for path in (ROOT / "results").glob("*.csv"):
+        head, _, lines = path.read_text(encoding="utf-8").partition("\n")
+        if re.search(r"\bprivatetest_accuracy\b|\btest_\w*accuracy\b", head):
+            assert path.stem in counted, path.name
+        elif re.search("^privatetest,", lines, re.MULTILINE):
+            assert re.sub("_(changes|claims)$", "", path.stem) in {*counted, "unplanned"}
+    looked = {"cell": "7000", "arm": "whole", "replicate": "0", "privatetest_accuracy": "44"}
+    rows = [looked, looked | {"reading": "summed"}, looked | {"privatetest_accuracy": ""}]
+    rows += [looked | {"arm": "k1"}, {"cell": "7000", "arm": "k1", "replicate": "1"}]
+    shown: dict[str, list[dict[str, str]]] = {"clusters_k.csv": rows}
+    monkeypatch.setattr(write_docs_looks, "COUNTED", {("clusters_k",): _counted("clusters_k")})
+    monkeypatch.setattr(write_docs_looks, "csv_rows", shown.__getitem__)
+    assert "clusters_k.csv) | that on the number of clusters | 2 |" in tool.privatetest_looks()
+
+
+def _counted(name: str) -> Any:
+    import write_docs_looks
+
+    return write_docs_looks.COUNTED[(name,)]
+
+
 def test_the_arms_of_an_experiment_are_sorted_and_what_holds_is_bold(
     tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

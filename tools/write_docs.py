@@ -29,6 +29,7 @@ from write_docs_experiments import (
     leaving_out_planned,
     rivals,
 )
+from write_docs_looks import privatetest_looks
 from write_docs_results import (
     baselines,
     cited_masks,
@@ -146,6 +147,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "cited_systems": cited_systems,
     "clusters_k": clusters_k,
     "leaving_out_planned": leaving_out_planned,
+    "privatetest_looks": privatetest_looks,
     "commands": commands,
     "counts": counts,
     "defects": defects,

@@ -99,6 +99,8 @@ def test_private_test_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     row = next(r for r in rows(tmp_path / "out.csv") if r["arm"] == "whole-4x")
     assert row["publictest_accuracy"] == "91.00"
     assert row["privatetest_accuracy"] == "90.86"  # 64 of 700 wrong
+    tuned = next(r for r in rows(tmp_path / "out.csv") if r["replicate"] == "100")
+    assert (tuned["publictest_accuracy"], tuned["privatetest_accuracy"]) == ("95.00", "")
     for table in ("claims", "changes"):
         splits = {r["split"] for r in rows(tmp_path / f"out_{table}.csv")}
         assert splits == {"publictest", "privatetest"}
