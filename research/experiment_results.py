@@ -24,7 +24,7 @@ from research.changes import Change, changes
 from research.claims import claims, values_of
 from research.clusters_figure import clusters_figure
 from research.experiment_figure import changes_figure
-from research.readings import MEASURES, SPLITS, Reading, readings
+from research.readings import MEASURES, OFFICIAL, SPLITS, Reading, readings
 
 BASELINES = {
     "leaving-out": "whole",
@@ -35,7 +35,6 @@ BASELINES = {
     "precision": "whole",
 }
 """Experiment -> the arm that the others are set against."""
-SHOWN = {"validation": "PublicTest", "test": "PrivateTest"}
 
 
 def write_results(
@@ -68,7 +67,7 @@ def write_results(
     if table:
         write_rows(out.with_name(f"{out.name}_changes.csv"), table, list(table[0]))
     if main:
-        shown = SHOWN[splits[-1]]
+        shown = OFFICIAL[splits[-1]]
         if name == "clusters":
             ((cell, found_in),) = changed.items()
             picture = clusters_figure(experiment, found_in, shown, said[cell])

@@ -16,12 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from ferturb.base.config import DatasetConfig, RunConfig
+from ferturb.data.readers.fer2013 import USAGES
 from ferturb.evaluation.metrics import accuracy, balanced_accuracy
 from ferturb.runs.packed import Packed, packed, read_packed
 from ferturb.runs.run import find_runs
 from ferturb.study.experiments import Experiment, Item, first_reading
 
-SPLITS = {"validation": "publictest", "test": "privatetest"}
+OFFICIAL = dict(zip(("train", "validation", "test"), USAGES, strict=True))
+"""Split -> its name in FER2013."""
+SPLITS = {split: OFFICIAL[split].lower() for split in ("validation", "test")}
+"""Split that a table may report -> what its columns begin with."""
 MEASURES = {"accuracy": accuracy, "macro_recall": balanced_accuracy}
 Key = tuple[str, str, str]
 """Cell, arm, reading (`whole` or `summed`)."""

@@ -45,11 +45,24 @@ UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
             "one-view - rectangle",
             "all-views summed - random-regions summed",
         ),
-        *(c for n in ("2000", "7000", "all") for c in against(n, "all-views summed - all-views")),
-        *against("7000", "landmarks - whole-4x", "landmarks - rectangle"),
+        *(
+            c
+            for n in ("2000", "7000", "all")
+            for c in against(n, "all-views summed - all-views", "all-views - whole-4x")
+        ),
+        *against(
+            "7000",
+            "landmarks - whole-4x",
+            "landmarks - rectangle",
+            "random-regions - whole-4x",
+            "one-view - whole-4x",
+            "rectangle - whole-4x",
+        ),
+        *against("all", "all-views summed - whole-4x", "rectangle - whole-4x"),
     ),
-    ("landmarks",): against(
-        "2000", "landmarks-of-others - rectangle", "landmarks-of-others - one-view"
+    ("landmarks",): (
+        *against("2000", "landmarks-of-others - rectangle", "landmarks-of-others - one-view"),
+        *against("7000", "landmarks-of-others - whole-4x"),
     ),
     ("forms",): against("2000", "grid-black - whole"),
     ("rivals", "leaving-out"): against(
@@ -60,8 +73,10 @@ UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
         "k1 - one-view",
         "k1 summed - k1",
         "k6 - k2",
-        "k6 - whole-4x",
         "k6 - random-regions",
+        "k1 - k6",
+        "k1 summed - k6 summed",
+        *(f"k{k} - whole-4x" for k in (1, 2, 4, 5, 6)),
     ),
 }
 """Experiments, the first one's arms first -> what of them is compared."""

@@ -181,9 +181,10 @@ On 128 synthetic faces the ONNX file differs from torch by at most
 ## Limits
 
 It names the expression a face shows, not what a person feels. Its labels come from web searches
-checked by few people, and ten others agree with them on about 63 % of the faces; faces of FER2013
-are not a sample of the world's people, ages or cameras. *Disgust* has few training faces. Don't
-use it to judge people: not in hiring, schooling, policing, border control, insurance or medicine.
+checked by few people, and are what more of ten others say than anything else on about 63 % of the
+faces; faces of FER2013 are not a sample of the world's people, ages or cameras. *Disgust* has few
+training faces. Don't use it to judge people: not in hiring, schooling, policing, border control,
+insurance or medicine.
 """
 
 

@@ -8,6 +8,7 @@ from statistics import mean
 
 from write_docs_results import change, csv_rows, table
 
+from ferturb.data.readers.fer2013 import USAGES
 from ferturb.report.published import figure_5_changes
 from ferturb.study.arms import CLUSTERS_K
 
@@ -63,7 +64,7 @@ def _planned(name: str) -> str:
     return table(["comparison", "faces", *heads], body)
 
 
-SPLITS = {"publictest": "PublicTest", "privatetest": "PrivateTest"}
+SPLITS = {usage.lower(): usage for usage in USAGES[1:]}
 
 
 def _reading(arm: re.Match[str]) -> str:
