@@ -31,7 +31,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation.matrix import ALL, paired_p
 from ferturb.evaluation.significance import Interval, bootstrap, holm, percentile_interval
 from ferturb.features.random_regions import control_regions, random_regions
-from ferturb.perturb.controls import random_partitions
+from ferturb.perturb.controls import partition_draws, random_partitions
 
 Array = np.ndarray
 Control = Callable[[Tensor, int, Tensor, int], Tensor]
@@ -216,8 +216,8 @@ def _in_the_face(maps: Tensor, cluster: int, face: Tensor, seed: int) -> Tensor:
 
 
 def _partition(maps: Tensor, cluster: int, face: Tensor, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return random_partitions(maps.contiguous(), int(maps.max()) + 1, generator) == cluster
+    k, generator = int(maps.max()) + 1, torch.Generator().manual_seed(seed)
+    return random_partitions(maps, k, partition_draws(len(maps), k, generator)) == cluster
 
 
 CONTROLS: dict[str, Control] = {

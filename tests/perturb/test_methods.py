@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -205,6 +206,40 @@ def test_a_face_has_the_same_map_alone_and_in_company(attention: Classifier) -> 
     for i in (0, 7):
         alone = source(FACES[i : i + 1])[0]
         assert (alone == together[i]).double().mean() > 0.99
+
+
+@pytest.mark.parametrize(("scope", "fill"), [("face", "black"), ("fixed", "noise")])
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(METHODS) if METHODS[n].map_source and METHOD_PRESETS[n].test_views]
+)
+def test_a_face_has_the_same_views_alone_and_in_company(
+    name: str, scope: Literal["face", "fixed"], fill: Literal["black", "noise"], tiny: str
+) -> None:
+    config = replace(METHOD_PRESETS[name], attention_faces=24, scope=scope, fill=fill)
+    torch.manual_seed(0)
+    attention = Classifier(ModelConfig(tiny, attention=True)).eval()
+    model = views_for(config, attention).at_test_time(Weighed()).eval()
+    assert isinstance(model, ViewClassifier)
+    together = model(FACES)
+    for i in (0, 7):
+        near = (model(FACES[i : i + 1])[0] - together[i]).abs() < 1e-4
+        assert near.double().mean() > 0.98
+
+
+class Weighed(nn.Module):
+    """Answers with a view times its mean, so that the sum over views tells where each was cut."""
+
+    def forward(self, views: Tensor) -> Tensor:
+        flat = views.flatten(1)
+        return flat * flat.mean(1, keepdim=True)
+
+
+def test_random_regions_of_new_faces_differ_from_face_to_face(attention: Classifier) -> None:
+    config = MethodConfig("random-regions", scope="face", attention_faces=24)
+    source = views_for(config, attention).source
+    maps = source(FACES)
+    assert len({tuple(m.flatten().tolist()) for m in maps}) == len(FACES)
+    assert torch.equal(source(FACES[[3, 3]])[1], source(FACES[3:4])[0])
 
 
 def test_pixels_as_intensity_are_the_face_itself_without_threshold() -> None:

@@ -38,7 +38,7 @@ from ferturb.features.points import COUNT
 from ferturb.features.random_regions import control_regions
 from ferturb.features.regions import region, regions
 
-Fill = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+Fill = Callable[[Tensor, Tensor, torch.Generator | None], Tensor]
 """(faces (b, c, h, w), keep (b, 1, h, w) as 0 and 1, generator) -> what to fill with, (b, c, h, w)
 or anything that broadcasts to it."""
 
@@ -59,11 +59,10 @@ def remove(
 
     Each channel of coloured faces is filled by itself.
 
-    `generator` feeds the noise (None: one seeded with 0). Raises `FerturbError` for an unknown
-    fill.
+    `generator` feeds the noise (None: every face gets the same, in whatever batch it comes).
+    Raises `FerturbError` for an unknown fill.
     """
     make = choose("fill", fill, FILLS)
-    generator = generator or torch.Generator().manual_seed(0)
     shown = keep.unsqueeze(1)
     hidden = faces * shown  # so that no fill can see what is left out
     filled = make(hidden, shown.to(faces.dtype), generator).to(faces)
@@ -131,21 +130,24 @@ def leave_out(
     )
 
 
-def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+def _mean(faces: Tensor, keep: Tensor, generator: torch.Generator | None) -> Tensor:
     count = keep.sum((1, 2, 3), keepdim=True)
     mean = faces.sum((2, 3), keepdim=True) / count.clamp_min(1)
     return torch.where(count > 0, mean, _GREY)
 
 
-def _noise(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+def _noise(faces: Tensor, keep: Tensor, generator: torch.Generator | None) -> Tensor:
     mean = _mean(faces, keep, generator)
     squares = ((faces - mean) * keep).square().sum((2, 3), keepdim=True)
     deviation = (squares / keep.sum((1, 2, 3), keepdim=True).clamp_min(1)).sqrt()
-    noise = torch.randn(len(faces), 1, *faces.shape[2:], generator=generator)
+    if generator is None:
+        noise = torch.randn(1, 1, *faces.shape[2:], generator=torch.Generator().manual_seed(0))
+    else:
+        noise = torch.randn(len(faces), 1, *faces.shape[2:], generator=generator)
     return mean + deviation * noise.to(faces)
 
 
-def _blur(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+def _blur(faces: Tensor, keep: Tensor, generator: torch.Generator | None) -> Tensor:
     h, w = faces.shape[2:]
     down, across = _gaussian(h, w, faces.device), _gaussian(w, w, faces.device)
     # float64: far from anything kept, the weights are tiny and their quotient still right.
@@ -162,7 +164,7 @@ def _gaussian(side: int, width: int, device: torch.device) -> Float[Tensor, "s s
     return torch.exp(-distance.square() / 2)
 
 
-def _inpaint(faces: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+def _inpaint(faces: Tensor, keep: Tensor, generator: torch.Generator | None) -> Tensor:
     """Conjugate gradients from the blurred fill; a face (each of its colours)
     stops when its own residual is small."""
     free = 1 - keep

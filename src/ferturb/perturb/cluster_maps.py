@@ -125,7 +125,14 @@ class MapSource(nn.Module, ABC):
         """The maps of new faces, as views use them; one for all of them with scope `batch`."""
         if self.config.scope == "batch" and not self.by_face(self.config):
             return self.of_batch(faces, face_draws())[None].to(faces.device)
-        return self.redrawn(self._maps_of(faces), face_draws())
+        return self.of_new_faces(self._maps_of(faces), faces)
+
+    def of_new_faces(
+        self, maps: Int64[Tensor, "b h w"], faces: Float[Tensor, "b c h w"]
+    ) -> Int64[Tensor, "b h w"]:
+        """The maps of new faces, one by one, as views use them; a control puts others there, which
+        follow from the face alone."""
+        return maps
 
     def _maps_of(self, faces: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b h w"]:
         """The maps of these faces; those of the last batches are known, since validation shows the

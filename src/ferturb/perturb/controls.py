@@ -9,6 +9,7 @@ Clusters of place alone are `AttentionClusters` with α = 0; random erasing has 
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import torch
@@ -28,12 +29,18 @@ JITTER = math.radians(30)
 """How far a cut may turn from the direction straight across what is left."""
 
 
+def partition_draws(b: int, k: int, generator: torch.Generator) -> Float[Tensor, "3 b k"]:
+    """The chance in `random_partitions` of b faces, in [0, 1): the order of their regions, how far
+    each cut turns, and on which side it lies."""
+    return torch.rand(3, b, k, generator=generator)
+
+
 def random_partitions(
-    clusters: Int64[Tensor, "b h w"], k: int, generator: torch.Generator
+    clusters: Int64[Tensor, "b h w"], k: int, draws: Float[Tensor, "3 b k"]
 ) -> Int64[Tensor, "b h w"]:
     """A random partition of each face whose region j has exactly as many pixels as cluster j.
 
-    Regions are cut off one after the other, in random order, by straight lines: the first in any
+    `draws` is of `partition_draws`. Regions are cut off one after the other, in random order, by straight lines: the first in any
     direction, the others across the longer axis of what is left, give or take 30°. So every
     region is the whole of a convex piece of the face, and connected. An empty cluster stays so.
     """
@@ -42,9 +49,8 @@ def random_partitions(
     flat = clusters.flatten(1)
     areas = torch.zeros(b, k, dtype=torch.int64, device=device)
     areas.scatter_add_(1, flat, torch.ones_like(flat))
-    order = torch.rand(b, k, generator=generator).argsort(1).to(device)
-    turns = torch.rand(b, k, generator=generator).to(device)
-    sides = (torch.rand(b, k, generator=generator) < 0.5).to(device)
+    order, turns, sides = draws[0].argsort(1).to(device), draws[1].to(device), draws[2].to(device)
+    sides = sides < 0.5
     rows, columns = torch.meshgrid(*(torch.arange(s, device=device) for s in (h, w)), indexing="ij")
     place = torch.stack([columns.flatten(), rows.flatten()]).float()
     left = torch.ones(b, h * w, dtype=torch.bool, device=device)
@@ -76,13 +82,29 @@ def _longer_axis(place: Float[Tensor, "2 n"], left: Bool[Tensor, "b n"]) -> Floa
 
 
 class RandomRegions(AttentionClusters):
-    """Control: random regions with the clusters' areas, drawn anew whenever maps are used."""
+    """Control: random regions with the clusters' areas, drawn anew whenever maps are used in
+    training; those of a new face follow from its pixels."""
 
     def redrawn(
         self, maps: Int64[Tensor, "b h w"], generator: torch.Generator
     ) -> Int64[Tensor, "b h w"]:
         """Random regions in place of each map's clusters."""
-        return random_partitions(maps, self.config.clusters, generator)
+        k = self.config.clusters
+        return random_partitions(maps, k, partition_draws(len(maps), k, generator))
+
+    def of_new_faces(
+        self, maps: Int64[Tensor, "b h w"], faces: Float[Tensor, "b c h w"]
+    ) -> Int64[Tensor, "b h w"]:
+        """Likewise; the draws are seeded by the face."""
+        k = self.config.clusters
+        seeded = [partition_draws(1, k, _generator_of(image)) for image in as_images(faces.float())]
+        return random_partitions(maps, k, torch.cat(seeded, 1))
+
+
+def _generator_of(image: UInt8[Tensor, "*c h w"]) -> torch.Generator:
+    """Draws that follow from an image's pixels."""
+    digest = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=7).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
 
 
 LANDMARK_ORDER: tuple[tuple[str, ...], ...] = (

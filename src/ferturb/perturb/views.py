@@ -44,7 +44,7 @@ def views_of(
 
     `cluster_map` is one map for all faces (m = 1) or one per face (m = b); a map of another
     size is brought to the faces' by nearest neighbour. `fill` is one of
-    `ferturb.features.removal.FILLS`; `generator` feeds the noise (None: seeded with 0).
+    `ferturb.features.removal.FILLS`; `generator` feeds the noise (None: the same in every view).
     """
     b, c, h, w = faces.shape
     drawn = torch.arange(k + 1)[None] if drawn is None else drawn
