@@ -111,6 +111,33 @@ def test_the_model_predicts_in_evaluation_mode_and_is_left_as_it_was(
         assert torch.equal(value, before[key])
 
 
+def test_frozen_parts_stay_in_evaluation_mode(model: Classifier) -> None:
+    model.train()
+    model.backbone.eval()
+    logits_of(model, images())
+    assert model.training
+    assert not any(m.training for m in model.backbone.modules())
+
+
+class There(nn.Module):
+    """A network on a device that stands in for a GPU; it answers from here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, device="meta"))
+        self.seen = torch.device("cpu")
+
+    def forward(self, faces: Tensor) -> Tensor:
+        self.seen = faces.device
+        return torch.zeros(len(faces), 7)
+
+
+def test_faces_are_sent_to_where_the_model_is() -> None:
+    model = There()
+    assert predict_logits(model, images()).shape == (9, 7)
+    assert model.seen == torch.device("meta")
+
+
 def test_no_faces_give_no_logits(model: Classifier) -> None:
     for name in AUGMENTATIONS:
         assert predict_logits(model, images(0), name).shape == (0, 7)

@@ -80,6 +80,18 @@ def test_measuring_leaves_nothing_and_gives_plausible_times(
     assert all(0 < seconds < 60 for seconds in (*speed.step.values(), speed.look, speed.end))
 
 
+@pytest.mark.usefixtures("tiny")
+def test_a_method_with_attention_from_the_input_is_measured(
+    toy_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferturb.runs.fitting.SECONDS", 0.0)
+    method = MethodConfig("perturb", attention_faces=16, attention_from="input")
+    recipe = RecipeConfig(batch_size=16, evaluate=("none",))
+    wanted = RunConfig(model=ModelConfig("tiny"), method=method, recipe=recipe)
+    speed = speed_of(replace(wanted, attention_run="somewhere"), toy_faces, torch.device("cpu"))
+    assert speed.step[32] > 0
+
+
 @pytest.mark.parametrize(
     ("network", "method"),
     [

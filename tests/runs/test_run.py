@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ from ferturb.base.tensors import save_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.view_classifier import ViewClassifier
+from ferturb.runs import provenance
 from ferturb.runs.contents import RECORD
 from ferturb.runs.provenance import describe_data, describe_hardware, describe_software
 from ferturb.runs.run import Run, find_runs
@@ -147,6 +151,31 @@ def test_the_model_of_a_perturb_run_sums_views_of_the_best_epochs_map(tmp_path: 
 def test_without_views_at_test_time_the_model_is_the_classifier(tmp_path: Path) -> None:
     run, _ = perturb_run(tmp_path, best=1, test_views=False)
     assert isinstance(run.load_model(), Classifier)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_that_sums_views_is_no_classifier_without_its_maps(tmp_path: Path) -> None:
+    run, _ = perturb_run(tmp_path, best=1)
+    (run.folder / CLUSTERS).unlink()
+    with pytest.raises(FerturbError, match=f"has no {CLUSTERS}, whose views it sums; restore it"):
+        run.load_model()
+
+
+def test_another_repositorys_commit_is_not_ferturbs(tmp_path: Path) -> None:
+    """Installed into a folder that the repository around it ignores."""
+    package = tmp_path / ".venv" / "ferturb"
+    package.mkdir(parents=True)
+    own = Path(provenance.__file__)
+    shutil.copy(own, package)
+    (tmp_path / ".gitignore").write_text(".venv\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "theirs"]):
+        subprocess.run([*git, *arguments], check=True)
+    code = "import provenance; print(provenance.describe_software()['commit'])"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=package, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "None"
 
 
 def test_descriptions_are_json_and_true(toy_faces: Faces) -> None:

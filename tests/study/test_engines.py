@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from calibrated_run import finished_run
-from ferturb.base.config import FAST, DatasetConfig, MethodConfig
+from ferturb.base.config import FAST, DatasetConfig, MethodConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
 from ferturb.cli.study import TrainingOptions
@@ -22,10 +23,14 @@ from ferturb.data.faces import Faces
 from ferturb.data.readers.fer2013 import write_folder
 from ferturb.data.sources import load_faces
 from ferturb.runs.execute import execute_run, prepare
+from ferturb.runs.run import Run
 from ferturb.study.engines import Engine
 from ferturb.study.jobs import Job, execute_all
 from ferturb.study.local import Processes
+from ferturb.study.on_slurm import SlurmJobs
 from ferturb.study.plan import Study, plan
+from ferturb.study.process import Command
+from ferturb.study.queueing import Task
 from ferturb.study.shared_folder import mark, not_shared
 from ferturb.study.status import standings
 from ferturb.study.study import _write_study, run_study
@@ -200,6 +205,49 @@ def test_a_folder_that_others_dont_see_is_said(tmp_path: Path) -> None:
     assert "with locks" in not_shared(tmp_path / "study", token, locks=True)
     with alone(tmp_path / "study", "looking at"):
         assert not_shared(tmp_path / "study", token, locks=True) == ""
+
+
+class Submitted:
+    """A job that SLURM has and never starts."""
+
+    def __init__(self, number: str) -> None:
+        self.job_id = number
+
+    def done(self, force_check: bool = False) -> bool:
+        return False
+
+
+class Submitting:
+    """submitit's executor, without SLURM."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def update_parameters(self, **_: object) -> None:
+        pass
+
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def submit(self, job: object, task: object, folder: Path) -> Submitted:
+        self.taken.append(folder.name)
+        return Submitted(str(len(self.taken)))
+
+
+def test_jobs_of_an_earlier_call_are_found_again_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ones to be asked for mustn't make those after them forgotten."""
+    submitit = pytest.importorskip("submitit")
+    monkeypatch.setattr(submitit, "SlurmJob", lambda folder, number: Submitted(number))
+    executor = Submitting()
+    task = Task(tmp_path, "", Command())
+    first, second = (Run.create(tmp_path / n, RunConfig(seed=i)) for i, n in enumerate("ab"))
+    for _ in range(2):
+        jobs = SlurmJobs(executor, task, detach=True)
+        for run in (first, second):
+            jobs.start([run], {})
+    assert executor.taken == ["a", "b"]
 
 
 class Queue:

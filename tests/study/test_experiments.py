@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.base.config import MethodConfig
+from ferturb.base.config import DatasetConfig, MethodConfig
 from ferturb.base.config.changes import Changes
 from ferturb.base.errors import FerturbError
 from ferturb.perturb.methods import METHODS, passes
@@ -213,12 +213,20 @@ def test_a_study_with_some_arms_and_sizes_as_options() -> None:
         ("leaving-out", Changes(sizes=("all",), arms=("light",)), "no arm is left"),
         ("leaving-out", Changes(batch_size=32), "leave out faces, batch-size and learning-rate"),
         ("leaving-out", Changes(faces=700), "leave out faces, batch-size and learning-rate"),
+        ("leaving-out", Changes(votes="v.csv"), "leave out votes and heads"),
+        ("leaving-out", Changes(heads=("votes",)), "leave out votes and heads"),
         ("controls", Changes(arms=("whole",)), "of the study leaving-out, not of controls"),
     ],
 )
 def test_changes_that_make_no_sense(preset: str, changes: Changes, message: str) -> None:
     with pytest.raises(FerturbError, match=message):
         adapt(PRESETS[preset], changes)
+
+
+def test_numbered_labels_are_read_in_the_order_that_is_given() -> None:
+    study = adapt(PRESETS["leaving-out"], Changes(data="faces.csv", label_order="affectnet"))
+    assert study.experiment is not None
+    assert study.experiment.dataset == DatasetConfig("faces.csv", label_order="affectnet")
 
 
 def test_no_replicate_is_none_to_train() -> None:

@@ -48,6 +48,22 @@ def features(faces: Faces, split: str) -> np.ndarray:
     return HogBlocks()(faces.split(split).images[:, None].float() / 255).flatten(1).numpy()
 
 
+def test_what_is_fitted_is_where_its_faces_are_sent(
+    tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def asked(network: torch.nn.Module, images: object, device: torch.device) -> None:
+        assert {tensor.device for tensor in network.state_dict().values()} == {device}
+        raise EnoughError
+
+    monkeypatch.setattr("ferturb.training.fitting.logits_of", asked)
+    run = prepare(tmp_path, config("hog", LINEAR_SVM))
+    with pytest.raises(EnoughError):
+        execute_run(run, faces, torch.device("meta"))
+
+
 def test_a_support_vector_machine_is_scikit_learns(tmp_path: Path, faces: Faces) -> None:
     run = trained(tmp_path, faces, config("hog", LINEAR_SVM))
     train = faces.split("train")

@@ -11,8 +11,10 @@ from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
 from ferturb.features.altered import load_dataset
+from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import training_inputs
 from ferturb.runs.execute import execute_run, new_classifier, prepare
+from ferturb.training.files import CHECKPOINT
 from ferturb.training.inputs import Batch
 
 RECIPE = RecipeConfig("still", epochs=2, batch_size=16, trained="head", evaluate=("none",))
@@ -29,6 +31,42 @@ def test_a_frozen_backbone_stays_as_it_starts(tmp_path: Path, tiny: str, toy_fac
     changed = free.load_classifier().state_dict()
     assert not torch.equal(changed["backbone.stem.0.weight"], start["backbone.stem.0.weight"])
     assert run.record()["parameters"] == free.record()["parameters"]
+
+
+def test_gates_of_a_frozen_network_stay_as_they_start(
+    tmp_path: Path, tiny: str, toy_faces: Faces
+) -> None:
+    config = RunConfig(model=ModelConfig(tiny, attention=True), recipe=RECIPE)
+    run = prepare(tmp_path, config)
+    start = new_classifier(config).state_dict()
+    assert any(key.startswith("gates.") for key in start)
+    assert execute_run(run, toy_faces)
+    for key, value in run.load_classifier().state_dict().items():
+        assert torch.equal(value, start[key]) != key.startswith("head."), key
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_training_from_published_weights_goes_on_from_them_without_a_checkpoint(
+    tmp_path: Path, toy_faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed between the model and the checkpoint of its first epoch."""
+
+    def published(classifier: Classifier, path: Path) -> None:
+        for parameter in classifier.backbone.parameters():
+            torch.nn.init.constant_(parameter, 0.01)
+
+    monkeypatch.setattr("ferturb.runs.execute.start_from_published", published)
+    model = ModelConfig("tiny")
+    config = RunConfig(model=model, recipe=free_recipe(), published_weights="a.pth")
+    whole, parts = (prepare(tmp_path / name, config) for name in ("whole", "parts"))
+    assert execute_run(whole, toy_faces)
+    assert not execute_run(parts, toy_faces, pause_after=1)
+    (parts.folder / CHECKPOINT).unlink()
+    assert parts.has_model
+    assert execute_run(parts, toy_faces)
+    expected = whole.load_classifier().state_dict()
+    for key, value in parts.load_classifier().state_dict().items():
+        assert torch.equal(value, expected[key]), key
 
 
 def free_recipe() -> RecipeConfig:

@@ -23,16 +23,17 @@ def logits_of(
     device: torch.device | None = None,
     variants: Callable[[Tensor], list[Tensor]] = lambda faces: [faces],
 ) -> Float[Tensor, "n e"]:
-    """Float32 logits on the CPU, one row a face, computed in evaluation mode.
+    """Float32 logits on the CPU, one row a face, computed in evaluation mode; modules are left in
+    the modes that they had. `device` None is where the model is.
 
     `batch_size` None is 256 faces of 48×48, and 1,024 on a GPU; of larger ones as many pixels.
     `variants` makes of the faces those whose logits are averaged.
     """
     if not len(images):
         return torch.empty(0, len(EMOTIONS))
-    device = device or torch.device("cpu")
+    device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     batch_size = batch_size or at_once(256 if device.type == "cpu" else 1024, images)
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     rows = []
     for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
@@ -40,5 +41,6 @@ def logits_of(
         with autocast(precision, device):
             parts = [model(shown).float() for shown in variants(faces)]
         rows.append(torch.stack(parts).mean(0).cpu())
-    model.train(training)
+    for module, training in modes.items():
+        module.training = training
     return torch.cat(rows)

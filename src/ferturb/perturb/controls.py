@@ -40,9 +40,10 @@ def random_partitions(
 ) -> Int64[Tensor, "b h w"]:
     """A random partition of each face whose region j has exactly as many pixels as cluster j.
 
-    `draws` is of `partition_draws`. Regions are cut off one after the other, in random order, by straight lines: the first in any
-    direction, the others across the longer axis of what is left, give or take 30°. So every
-    region is the whole of a convex piece of the face, and connected. An empty cluster stays so.
+    Regions are cut off one after the other, in random order, by straight lines: the first in any
+    direction, the others across the longer axis of what is left, give or take 30° (`draws`, of
+    `partition_draws`). So every region is the whole of a convex piece of the face, and connected.
+    An empty cluster stays so.
     """
     b, h, w = clusters.shape
     device = clusters.device

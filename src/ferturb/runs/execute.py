@@ -40,6 +40,7 @@ from ferturb.runs.reporting import reporting
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.distillation import Teacher
+from ferturb.training.files import CHECKPOINT
 from ferturb.training.fitting import fit, is_fitted
 from ferturb.training.loop import (
     Step,
@@ -173,8 +174,10 @@ def new_classifier(config: RunConfig) -> Classifier:
 def _first_classifier(run: Run) -> Classifier:
     """The network before the first epoch: fresh, another run's, or with a package's weights."""
     classifier, earlier = new_classifier(run.config), run.evaluated() or run.initial()
-    if run.config.published_weights is not None and not run.has_model:
-        start_from_published(classifier, Path(run.config.published_weights))
+    published = run.config.published_weights
+    goes_on = (run.folder / CHECKPOINT).exists() or run.complete_history()
+    if published is not None and not goes_on:
+        start_from_published(classifier, Path(published))
     if earlier is None:
         return classifier
     trained = earlier.load_classifier()

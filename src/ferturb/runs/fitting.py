@@ -20,6 +20,7 @@ from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
+from ferturb.perturb.cluster_maps import attention_at
 from ferturb.perturb.methods import needs_attention, training_inputs
 from ferturb.runs.execute import new_classifier
 from ferturb.runs.run import find_runs
@@ -77,7 +78,8 @@ def speed_of(config: RunConfig, faces: Faces, device: torch.device, how: How = P
     sides = {side, *(size for _, size in recipe.progressive_sizes)}
     attention = None
     if needs_attention(config.method):
-        model = replace(config.model, attention=True)
+        at = attention_at(config.method)
+        model = replace(config.model, attention=True, attention_at=at)
         attention = new_classifier(replace(config, model=model, seed=0))
     with tempfile.TemporaryDirectory() as folder:
         training = Training(

@@ -92,7 +92,8 @@ def _hash(array: Tensor) -> str:
 def describe_software() -> dict[str, Any]:
     """Versions and the git commit of this ferturb, if it runs from a checkout."""
     names = ("ferturb", "torch", "torchvision", "timm", "numpy")
-    commit = _git("rev-parse", "HEAD")
+    ours = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    commit = _git("rev-parse", "HEAD") if ours else None
     return {
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in names},

@@ -38,7 +38,7 @@ from ferturb.base.reading import each_opened, is_there, reading
 from ferturb.base.storage import read_object, write_arrays, write_json, write_rows
 from ferturb.base.tabular import Rows
 from ferturb.models.classifier import Classifier
-from ferturb.perturb.methods import source_at_test_time
+from ferturb.perturb.methods import METHODS, source_at_test_time
 from ferturb.perturb.view_classifier import model_at_test_time
 from ferturb.runs import contents
 from ferturb.training.checkpoint import Epoch
@@ -190,6 +190,8 @@ class Run:
         """The kept model with summed views if its method has them, answering with these heads."""
         classifier = self.load_classifier().answering(*(heads or self.config.model.heads[:1]))
         maps, method = self.cluster_maps(), self.config.method
+        if maps is None and METHODS[method.name].map_source and method.test_views:
+            raise FerturbError(f"{self.folder} has no {CLUSTERS}, whose views it sums; restore it")
         if maps is None:
             return classifier
         best = self.record(finished=True)["best_epoch"]

@@ -246,6 +246,8 @@ def adapted(experiment: Experiment, changes: Changes) -> Experiment:
             "the study has a plan of its own for faces, batches and rates; "
             "leave out faces, batch-size and learning-rate"
         )
+    if changes.votes is not None or changes.heads:
+        raise FerturbError("the study is of FER2013's labels; leave out votes and heads")
     if len(changes.models) > 1:
         raise FerturbError(f"the study has one network, got {', '.join(changes.models)}")
     for name in changes.sizes:
@@ -270,5 +272,6 @@ def adapted(experiment: Experiment, changes: Changes) -> Experiment:
         raise FerturbError("no arm is left in a training size with a replicate; give others")
     drawn = changes.data == DatasetConfig().source
     dataset = experiment.dataset if drawn else DatasetConfig(changes.data)
+    dataset = replace(dataset, label_order=changes.label_order)
     model = changes.models[0] if changes.models else experiment.model
     return replace(experiment, cells=cells, order=order, dataset=dataset, model=model)

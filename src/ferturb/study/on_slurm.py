@@ -107,7 +107,8 @@ class SlurmJobs(Queueing):
             known |= {r.name: SlurmJob(r, j) for r, j in zip(group, submitted, strict=True)}
         started = [cast(SlurmJob, known[run.name]) for run in runs]
         self.jobs |= {one.run.name: one for one in started}
-        write_json(self._path, {name: one.job.job_id for name, one in self.jobs.items()})
+        own = {name: one.job.job_id for name, one in self.jobs.items()}
+        write_json(self._path, self._earlier() | own)
         return started
 
     def leave(self, left: Sequence[Started]) -> None:
@@ -125,13 +126,18 @@ class SlurmJobs(Queueing):
 
         if not self.queues:
             return None
-        with contextlib.suppress(FerturbError):
-            number = read_object(self._path).get(run.name)
-            if number is not None:
-                job: Any = submitit.SlurmJob(self._path.parent, number)
-                if not job.done(force_check=True):
-                    return SlurmJob(run, job)
+        number = self._earlier().get(run.name)
+        if number is not None:
+            job: Any = submitit.SlurmJob(self._path.parent, number)
+            if not job.done(force_check=True):
+                return SlurmJob(run, job)
         return None
+
+    def _earlier(self) -> dict[str, Any]:
+        """Run -> the number of its last job, of this call and those before."""
+        with contextlib.suppress(FerturbError):
+            return read_object(self._path)
+        return {}
 
 
 @dataclass(frozen=True)

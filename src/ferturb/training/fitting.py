@@ -31,7 +31,7 @@ from ferturb.models.inference import logits_of
 from ferturb.models.trees import Trees
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.inputs import TrainingInputs
-from ferturb.training.loop import Training, require_splits, validate
+from ferturb.training.loop import Training, network_of, require_splits, validate
 
 Fit = Callable[[Classifier, NDArray[np.float32], NDArray[np.int64], RecipeConfig, int], None]
 """(network, features of the faces, their labels, recipe, seed): changes the network."""
@@ -49,7 +49,7 @@ def fit(training: Training) -> list[Epoch]:
     that lack an emotion.
     """
     t, start = training, time.perf_counter()
-    network, recipe = t.classifier, t.recipe
+    network, recipe = network_of(t), t.recipe
     _require(t)
     faces = t.faces.split("train")
     known = set(faces.labels.tolist())

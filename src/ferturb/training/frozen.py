@@ -1,4 +1,4 @@
-"""Training the last linear layer alone: the backbone stays as it starts."""
+"""Training the last linear layer alone: the backbone and its gates stay as they start."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from ferturb.models.classifier import Classifier
 
 
 def in_training(network: nn.Module, recipe: RecipeConfig) -> None:
-    """Training mode; a frozen backbone stays in evaluation mode, running statistics and all."""
+    """Training mode; what is frozen stays in evaluation mode, running statistics and all."""
     network.train()
-    if recipe.trained == "head" and isinstance(network, Classifier):
-        network.backbone.eval()
+    for part in _held(network, recipe):
+        part.eval()
 
 
 @contextlib.contextmanager
 def frozen(network: nn.Module, recipe: RecipeConfig) -> Iterator[None]:
-    """No gradient reaches the backbone, if the recipe has it so; afterwards as before."""
-    backbone: list[nn.Parameter] = []
-    if recipe.trained == "head" and isinstance(network, Classifier):
-        backbone = [p for p in network.backbone.parameters() if p.requires_grad]
-    for parameter in backbone:
+    """No gradient reaches what the recipe freezes, if anything; afterwards as before."""
+    parts = _held(network, recipe)
+    parameters = [p for part in parts for p in part.parameters() if p.requires_grad]
+    for parameter in parameters:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in backbone:
+        for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def _held(network: nn.Module, recipe: RecipeConfig) -> tuple[nn.Module, ...]:
+    """What doesn't learn."""
+    if recipe.trained == "head" and isinstance(network, Classifier):
+        return network.backbone, network.gates
+    return ()
