@@ -4,8 +4,9 @@
 
 Says of every table in results/ that is about what networks got right how many of its cells were
 recomputed, and which differ; and which tables have no logits. Cells agree when they are apart by no
-more than their rounding and one face (float16 may turn a tie). PrivateTest's logits are read, to
-confirm what is published; nothing is chosen. Exits with 1 where a cell differs.
+more than their rounding and one face (float16 may turn a tie); a mean over emotions by one of the
+rarest. PrivateTest's logits are read, to confirm what is published; nothing is chosen. Exits with 1
+where a cell differs.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from ferturb.base.emotions import EMOTIONS
 from ferturb.base.tensors import load_tensors
 from ferturb.evaluation.metrics import Metrics, summary
 from ferturb.evaluation.significance import bootstrap
 from ferturb.predict.shipped import FOLDER, About
 from ferturb.runs.packed import read_packed
 from ferturb.study.arms import EXPERIMENTS
-from research.readings import readings
+from research.readings import MEASURES, SPLITS, readings
 
 RESULTS = Path(__file__).parents[1] / "results"
 LACKING = {
@@ -48,6 +51,10 @@ LACKING = {
     "hidden_really.csv": "what ships, on lists of faces that may not be given away",
 }
 """Tables of which no logits are stored -> whose they would be."""
+MOVED = 3
+"""Faces that may be on the other side of a confidence (a bin's, or the threshold of an answer): a
+card is of its run's logits, in bfloat16, and what ships has float16 weights and computes in
+float32."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,11 @@ def full_size(results: Path) -> Iterator[Cell]:
         for reading, column in (("whole", "publictest"), ("summed", "publictest_summed")):
             if f"validation_{reading}" in arrays:
                 found = _summary(labels, arrays[f"validation_{reading}"])
-                where, face = f"{name} epoch {row['epoch']} {column}", 100 / len(labels)
-                score = 100 * found.accuracy
-                yield Cell(f"{where}_accuracy", row[f"{column}_accuracy"], score, face)
-                recall, least = 100 * found.balanced_accuracy, min(np.bincount(labels))
-                cell = row[f"{column}_macro_recall"]
-                yield Cell(f"{where}_macro_recall", cell, recall, 100 / (7 * least))
+                named = {"accuracy": found.accuracy, "macro_recall": found.balanced_accuracy}
+                for measure, value in named.items():
+                    where, cell = f"{name} epoch {row['epoch']}", f"{column}_{measure}"
+                    face = 100 * one_face(measure, labels)
+                    yield Cell(f"{where} {cell}", row[cell], 100 * value, face)
 
 
 def runs(results: Path) -> Iterator[Cell]:
@@ -105,7 +111,8 @@ def runs(results: Path) -> Iterator[Cell]:
                 named = {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
                 for measure, value in named.items():
                     name = f"{column}_{measure}"
-                    yield Cell(f"{row['run']} {name}", row[name], value, _least(labels))
+                    face = one_face(measure, labels)
+                    yield Cell(f"{row['run']} {name}", row[name], value, face)
 
 
 def pretrained(results: Path) -> Iterator[Cell]:
@@ -144,7 +151,9 @@ def cards(results: Path) -> Iterator[Cell]:
         named["right_when_answered"] = float((logits.argmax(1) == labels)[sure].mean())
         for measure, value in named.items():
             cell = str(about.results[measure])
-            yield Cell(f"{path.stem} {measure}", cell, value, _least(labels))
+            face = one_face(measure, labels[sure] if measure == "right_when_answered" else labels)
+            moved = MOVED if measure in ("ece", "right_when_answered") else 1
+            yield Cell(f"{path.stem} {measure}", cell, value, moved * face)
 
 
 def experiment(name: str, table: str) -> Callable[[Path], Iterator[Cell]]:
@@ -160,8 +169,12 @@ def experiment(name: str, table: str) -> Callable[[Path], Iterator[Cell]]:
         known = {_place(reading.row()): reading for reading in found}
         for row in rows:
             reading = known.get(_place(row))
-            for measure, value in (reading.scores if reading else {}).items():
-                yield Cell(f"{_place(row)} {measure}", row[measure], value, 0.3)
+            for split, measure in product(splits, MEASURES):
+                column = f"{SPLITS[split]}_{measure}"
+                if reading is not None and column in reading.scores:
+                    face = 100 * one_face(measure, reading.training.logits[f"labels_{split}"])
+                    where = f"{_place(row)} {column}"
+                    yield Cell(where, row[column], reading.scores[column], face)
 
     return cells
 
@@ -194,6 +207,13 @@ def report(results: Path) -> tuple[list[str], list[Cell]]:
     return lines, wrong
 
 
+def one_face(measure: str, labels: np.ndarray) -> float:
+    """What a face is to a measure, 0 … 1: to a mean over emotions, one of the rarest emotion."""
+    if measure.startswith("macro"):
+        return 1 / (len(EMOTIONS) * int(np.bincount(labels.astype(np.int64)).min()))
+    return 1 / len(labels)
+
+
 def _place(row: Mapping[str, object]) -> tuple[str, ...]:
     keys = ("cell", "arm", "replicate", "reading", "learning_rate", "mirror_weight")
     return tuple(str(row[key]) for key in keys)
@@ -208,11 +228,6 @@ def _labels(results: Path) -> np.ndarray:
 
 def _summary(labels: np.ndarray, logits: np.ndarray) -> Metrics:
     return summary(labels.astype(np.int64), logits.astype(np.float64))
-
-
-def _least(labels: np.ndarray) -> float:
-    """What one face of the rarest emotion is to a mean over emotions."""
-    return 1 / (7 * int(np.bincount(labels.astype(np.int64)).min()))
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

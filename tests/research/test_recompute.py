@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ferturb.study.arms import EXPERIMENTS
@@ -16,7 +17,7 @@ from research.changes import changes
 from research.claims import claims
 from research.experiment_results import BASELINES
 from research.readings import MEASURES, SPLITS, Key
-from research.recompute import LACKING, RESULTS, TABLES, Cell, report
+from research.recompute import LACKING, RESULTS, TABLES, Cell, one_face, report
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,24 @@ def test_a_changed_number_is_found(copied: Path) -> None:
     wrong = report(copied)[1]
     assert [cell.name for cell in wrong] == ["resnet18-whole-s0 epoch 10 publictest_accuracy"]
     assert wrong[0].found == pytest.approx(55.64, abs=0.01)
+
+
+def test_four_faces_more_are_found(copied: Path) -> None:
+    path = copied / "forms.csv"
+    before = path.read_text()
+    head, first, *others = before.splitlines()
+    cells, place = first.split(","), head.split(",").index("publictest_accuracy")
+    cells[place] = f"{float(cells[place]) + 0.11:.2f}"
+    path.write_text("\n".join([head, ",".join(cells), *others]))
+    differ = [cell.name for cell in TABLES["forms.csv"](copied) if not cell.agrees]
+    path.write_text(before)
+    assert [name.split()[-1] for name in differ] == ["publictest_accuracy"]
+
+
+def test_a_face_is_one_of_all_and_to_a_mean_over_emotions_one_of_the_rarest() -> None:
+    labels = np.repeat(np.arange(7), [2, 5, 5, 5, 5, 5, 5])
+    assert one_face("accuracy", labels) == 1 / 32
+    assert one_face("macro_recall", labels) == 1 / 14
 
 
 def test_cells_agree_up_to_rounding_and_a_face() -> None:
