@@ -19,9 +19,6 @@ REDUCTION = 16
 class LocalMaps(nn.Module):
     """Features times the largest of their maps of attention."""
 
-    drop_rate = 0.0
-    """In training, the share of faces that lose one of their maps (method `mad`), 0 … 1."""
-
     def __init__(self, channels: int, count: int) -> None:
         super().__init__()
         inner = max(1, channels // REDUCTION)
@@ -36,13 +33,23 @@ class LocalMaps(nn.Module):
             )
             for _ in range(count)
         )
+        self.drop = DropOne()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The features where one map or another attends."""
-        maps = torch.cat([one(x) for one in self.maps], 1)
-        if self.training and self.drop_rate:
-            maps = drop_one(maps, self.drop_rate)
+        maps: Tensor = self.drop(torch.cat([one(x) for one in self.maps], 1))
         return x * maps.amax(1, keepdim=True)
+
+
+class DropOne(nn.Module):
+    """In training, `drop_one`; nothing unless method `mad` sets the rate."""
+
+    rate = 0.0
+    """The share of faces that lose one of their maps, 0 … 1."""
+
+    def forward(self, maps: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
+        """The maps that are left."""
+        return drop_one(maps, self.rate) if self.training and self.rate else maps
 
 
 def drop_one(maps: Float[Tensor, "b n h w"], rate: float) -> Float[Tensor, "b n h w"]:

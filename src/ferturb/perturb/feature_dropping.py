@@ -13,6 +13,7 @@ Both draw from torch's global generator, which the training loop seeds for each 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.models.local_maps import LocalMaps
+from ferturb.models.local_maps import DropOne
 from ferturb.training.inputs import TrainingInputs
 
 DROP_RATE = 0.75
@@ -80,12 +81,23 @@ class MapDropout(TrainingInputs):
 
     def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Tell the network's maps how often."""
-        maps = [module for module in network.modules() if isinstance(module, LocalMaps)]
-        if not maps:
+        layers = [module for module in network.modules() if isinstance(module, DropOne)]
+        if not layers:
             raise FerturbError(
                 "method mad drops maps of local attention, and the network has none; "
                 "give ModelConfig(local_maps=2), or --local-maps 2"
             )
-        for module in maps:
-            module.drop_rate = MAP_DROP_RATE
-        return ()
+        return [_Dropping(layer) for layer in layers]
+
+
+class _Dropping(RemovableHandle):
+    """A layer drops maps until this is removed."""
+
+    def __init__(self, layer: DropOne) -> None:
+        super().__init__(OrderedDict())
+        self.layer, self.before = layer, layer.rate
+        layer.rate = MAP_DROP_RATE
+
+    def remove(self) -> None:
+        """Its rate is as before."""
+        self.layer.rate = self.before
