@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from timm.layers import DropPath
 from torch import nn
 
 import team_training
 from ferturb.base.errors import FerturbError
+from ferturb.models.local_maps import DropOne
 from ferturb.training.team import Team, joined, shared_layers
 from team_training import train_both
 
@@ -72,6 +75,29 @@ def test_dropout_of_a_share_is_that_of_the_whole_batch() -> None:
                 torch.manual_seed(3)
                 assert torch.equal(shared(team.own(x, 6)), team.own(whole, 6))
                 assert torch.equal(shared.eval()(x), x)
+
+
+@pytest.mark.parametrize("layer", [DropPath(0.4), DropOne()])
+def test_what_is_dropped_of_a_share_is_what_is_of_the_whole_batch(layer: nn.Module) -> None:
+    """Paths of a network and maps of attention: two views of each of five faces, in shares of 2
+    and 3 faces."""
+    torch.manual_seed(0)
+    x = torch.rand(10, 4, 3, 3) + 1
+    network = nn.Sequential(layer)
+    shares = [nn.Sequential(copy.deepcopy(layer)) for _ in range(2)]
+    teams = [Team(rank, 2) for rank in range(2)]
+    for shared, team in zip(shares, teams, strict=True):
+        shared_layers(shared, team, torch.device("cpu"), synced=True)
+    for module in (m for n in (network, *shares) for m in n.modules() if isinstance(m, DropOne)):
+        module.rate = 0.6
+    torch.manual_seed(3)
+    whole = network(x)
+    assert not torch.equal(whole, x)
+    for shared, team in zip(shares, teams, strict=True):
+        torch.manual_seed(3)
+        assert torch.equal(shared(team.own(x, 5)), team.own(whole, 5))
+        kept = copy.deepcopy(shared).eval()
+        assert torch.equal(kept(x), x)
 
 
 def test_what_cant_see_all_faces_on_a_cpu_is_said() -> None:

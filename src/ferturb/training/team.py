@@ -5,6 +5,10 @@ augmentation, views, mixing) and sends its own share of the faces through the ne
 are gathered, so that every process has the loss of the whole batch, mixed faces and votes
 included; `DistributedDataParallel` adds up the gradients. N processes thus give the training that
 one gives, but for the order of sums.
+
+Not so of three methods that act inside the network: the places that the control of `adl` drops are
+drawn for each share by itself, from the same seed; `eac`'s second loss is the mean of the shares';
+so is that of `batch-attention`, whose faces attend to those of their share alone.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from ferturb.base.errors import FerturbError
+from ferturb.models.local_maps import DropOne
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
@@ -37,6 +42,10 @@ class Team:
     size: int = 1
     faces: int = 0
     """Of the batch that was shared out last."""
+
+    def __deepcopy__(self, memo: object) -> Team:
+        """Process and team stay the same."""
+        return self
 
     @property
     def first(self) -> bool:
@@ -164,13 +173,16 @@ def joined(device: str) -> Iterator[tuple[Team, str]]:
 def shared_layers(network: nn.Module, team: Team, device: torch.device, synced: bool) -> None:
     """Put layers into a network that act as if this process had the whole batch.
 
-    Dropout draws for all faces and takes its share. With `synced`, batch norm takes mean and
-    variance over all processes' faces (on a GPU torch's `SyncBatchNorm`, which refuses a CPU);
-    without, over its own, and the first process's running statistics are kept.
+    What drops at random (dropout, stochastic depth, `DropOne`) draws for all faces and takes its
+    share. With `synced`, batch norm takes mean and variance over all processes' faces (on a GPU
+    torch's `SyncBatchNorm`, which refuses a CPU); without, over its own, and the first process's
+    running statistics are kept.
     """
+    from timm.layers import DropPath
+
     for name, layer in network.named_children():
-        if type(layer) is nn.Dropout:
-            setattr(network, name, TeamDropout(layer.p, team))
+        if type(layer) is nn.Dropout or isinstance(layer, DropPath | DropOne):
+            setattr(network, name, TeamDrop(layer, team))
         elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
             if synced:
                 setattr(network, name, _synced(layer, device))
@@ -178,28 +190,26 @@ def shared_layers(network: nn.Module, team: Team, device: torch.device, synced: 
             shared_layers(layer, team, device, synced)
 
 
-class TeamDropout(nn.Module):
-    """Dropout of a share of the batch by the draws of the whole."""
+class TeamDrop(nn.Module):
+    """A layer that drops at random, on a share of the batch by the draws of the whole."""
 
-    def __init__(self, p: float, team: Team) -> None:
+    def __init__(self, layer: nn.Module, team: Team) -> None:
         super().__init__()
-        self.p = p
+        self.layer = layer
         self.team = team
 
-    def __deepcopy__(self, memo: object) -> TeamDropout:
-        """Process and team stay the same."""
-        return TeamDropout(self.p, self.team)
-
     def forward(self, x: Tensor) -> Tensor:
-        """The same for a whole batch as torch's."""
-        if not self.training or not self.p:
+        """The same for a whole batch as the layer's own."""
+        everywhere = isinstance(self.layer, nn.Dropout)
+        if not self.training or (everywhere and not self.layer.p):
             return x
         start, end = self.team._bounds(self.team.rank)
-        shape = (len(x) // (end - start) * self.team.faces, *x.shape[1:])
+        each = x.shape[1:] if everywhere else (x.shape[1], *[1] * (x.ndim - 2))
+        shape = (len(x) // (end - start) * self.team.faces, *each)
         wide = x.ndim == 4 and not x.is_contiguous()
         layout = torch.channels_last if wide else torch.contiguous_format
         ones = torch.ones(shape, dtype=x.dtype, device=x.device).to(memory_format=layout)
-        return x * self.team.own(F.dropout(ones, self.p), self.team.faces)
+        return x * self.team.own(self.layer(ones), self.team.faces)
 
 
 class _Sum(torch.autograd.Function):
