@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferturb.base.config import BARE, RunConfig
+from ferturb.base.config import BARE, DatasetConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.runs.packed import packed, read_packed, write_packed
 from ferturb.runs.run import Run
@@ -35,6 +35,16 @@ def test_what_is_packed_comes_back_but_for_float16(tmp_path: Path) -> None:
     whole = packed(run).logits["test_none"]
     np.testing.assert_allclose(found.logits["test_none"], whole, atol=2e-3)
     assert found.logits["test_none"].dtype == np.float16
+
+
+def test_data_have_names_and_no_folders(tmp_path: Path) -> None:
+    run = packed(finished(tmp_path / "run"))
+    paths = {"source": "/a/faces.zip", "fer_plus": "/b/plus.csv", "votes": "/c/votes.csv"}
+    config = replace(run.config, dataset=DatasetConfig(**paths), published_weights="/d/w.pth")
+    write_packed(tmp_path / "run.npz", replace(run, config=config))
+    found = read_packed(tmp_path / "run.npz").config
+    kept = [getattr(found.dataset, name) for name in paths]
+    assert [*kept, found.published_weights] == ["faces.zip", "plus.csv", "votes.csv", "w.pth"]
 
 
 def test_other_files_and_unfinished_runs_are_one_line_errors(tmp_path: Path) -> None:

@@ -49,8 +49,9 @@ def write_packed(path: Path, run: Packed) -> None:
         for name, array in run.logits.items()
     }
     data = run.config.dataset
-    votes = None if data.votes is None else Path(data.votes).name
-    data = replace(data, source=Path(data.source).name, votes=votes)
+    paths = {name: getattr(data, name) for name in ("source", "fer_plus", "votes")}
+    names: dict[str, Any] = {k: Path(p).name for k, p in paths.items() if p is not None}
+    data = replace(data, **names)
     start = run.config.published_weights
     published = None if start is None else Path(start).name
     config = replace(run.config, dataset=data, published_weights=published).to_dict()
