@@ -219,8 +219,7 @@ def _epoch(loop: _Loop, epoch: int, on_step: OnStep) -> Epoch:
     if epoch % t.recipe.validate_every == 0 or epoch == t.recipe.epochs:
         loss_value, accuracy = validate(t, s.average.model)
         check_finite(loss_value, where)
-    trained = float(meter.loss) / meter.seen, float(meter.correct) / meter.seen
-    return Epoch(epoch, *trained, loss_value, accuracy, step.rate, meter.seconds())
+    return Epoch(epoch, *meter.means(), loss_value, accuracy, step.rate, meter.seconds())
 
 
 def _steps(loop: _Loop, epoch: int) -> Iterator[_Planned]:
