@@ -16,10 +16,11 @@ from ferturb.base.config import FAST, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.report.search.results import Trial, best_of
-from ferturb.runs.run import find_runs
+from ferturb.runs.run import Run, find_runs
 from ferturb.study.search.outcome import importances, read_trials, write_outcome
 from ferturb.study.search.plan import Search, SearchFolder
-from ferturb.study.search.trials import OnStep, Worker
+from ferturb.study.search.trials import OnStep, Worker, config_of, next_trial, told
+from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL
 from ferturb.training.loop import Step
 
 SPACE = ("recipe.learning_rate=0.001..0.5:log", "recipe.batch_size=16,32", "model.dropout=0..0.5")
@@ -112,15 +113,27 @@ def test_trials_below_the_median_end_early_and_leave_no_weights(
     assert all(t.epochs in (2, 3) for t in early)
     assert {t.state for t in trials[:5]} == {"complete"}
     for trial in early:
-        folder = tmp_path / "runs" / trial.run
-        assert not {"checkpoint.safetensors", "model.safetensors"} & {
-            p.name for p in folder.iterdir()
-        }
+        kept = {path.name for path in (tmp_path / "runs" / trial.run).iterdir()}
+        assert kept == {"config.json", "run.json", "history.csv"}
         earlier = [t for t in trials[: trial.number - 1] if t.state == "complete"]
         at = trial.epochs
         best = [max(t.by_epoch[:at]) for t in earlier]
         assert max(trial.by_epoch) < np.median(best)
     assert best_of(trials).state == "complete"
+
+
+def test_of_one_that_ended_early_its_clusters_go_too(search: Search, tmp_path: Path) -> None:
+    place = SearchFolder.create(tmp_path, search)
+    study = place.study()
+    trial = next_trial(place, study, "this")
+    assert trial is not None
+    run = Run.create(tmp_path / "runs" / "one", config_of(place, trial))
+    run.write_progress({"epoch": 1})
+    for name in (CHECKPOINT, MODEL, CLUSTERS, "history.csv", "run.json"):
+        (run.folder / name).write_bytes(b"")
+    told(study, trial, run)
+    kept = {path.name for path in run.folder.iterdir()}
+    assert kept == {"config.json", "run.json", "history.csv"}
 
 
 def test_a_trial_that_diverges_is_counted_and_the_others_go_on(

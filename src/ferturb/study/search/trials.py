@@ -27,7 +27,7 @@ from ferturb.runs.run import Run, find_runs, run_folder_name
 from ferturb.runs.tracking import Tracking
 from ferturb.study.search.plan import RUNS, SearchFolder
 from ferturb.training.checkpoint import Epoch
-from ferturb.training.files import CHECKPOINT, MODEL
+from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL
 from ferturb.training.loop import Step
 
 OnStep = Callable[[Step], None]
@@ -130,7 +130,7 @@ def is_behind(trial: optuna.Trial, history: Sequence[Mapping[str, Any]]) -> bool
 def told(study: optuna.Study, trial: optuna.Trial, run: Run, error: str = "") -> None:
     """Tell the study how a trial ended: well, early, or by an error.
 
-    Of one that ended early only its config, record and history stay.
+    Of one that ended early only its config, record and history stay, and what a process printed.
     """
     if run.done and not error:
         known = study.get_trials(deepcopy=False)[trial.number].intermediate_values
@@ -141,7 +141,7 @@ def told(study: optuna.Study, trial: optuna.Trial, run: Run, error: str = "") ->
     if error:
         trial.set_user_attr("error", error)
     study.tell(trial, state=TrialState.PRUNED)
-    for name in () if error else (CHECKPOINT, MODEL):
+    for name in () if error else (CHECKPOINT, MODEL, CLUSTERS, "progress.json"):
         (run.folder / name).unlink(missing_ok=True)
 
 
