@@ -123,10 +123,10 @@ def test_the_method_adds_the_spread_in_training_alone() -> None:
     forward = Forward(net, "float32", torch.device("cpu"))
     net.eval()
     forward(torch.rand(4, 1, 48, 48))
-    assert inputs.extra_loss(torch.zeros(4, 7), 4) is None
+    assert inputs.extra_loss(torch.zeros(4, 7)) is None
     net.train()
     logits = forward(torch.rand(4, 1, 48, 48))
-    loss = inputs.extra_loss(logits, 4)
+    loss = inputs.extra_loss(logits)
     assert loss is not None
     loss.backward()
     attention = net.backbone.tail[1]

@@ -141,5 +141,5 @@ def test_consistency_compares_the_views_of_one_crop(faces: Faces, gated: Classif
         .sum(-1)
         .mean()
     )
-    loss = inputs.extra_loss(logits.view(20, 7), 2)
+    loss = inputs.extra_loss(logits.view(20, 7))
     torch.testing.assert_close(loss, expected)

@@ -52,7 +52,7 @@ def test_loss_gradients_and_running_statistics_are_the_published(tiny: str) -> N
     method.attach(model)
     faces = method(batch(12), rng())
     logits = model(faces)
-    extra = method.extra_loss(logits, 12)
+    extra = method.extra_loss(logits)
     assert extra is not None
     loss = F.cross_entropy(logits, labels) + extra
     expected = published_loss(other, faces, labels, 3.0)
@@ -77,7 +77,7 @@ def test_a_symmetric_face_of_a_symmetric_network_has_no_gap(tiny: str) -> None:
     method.attach(model)
     half = torch.rand(4, 1, 25, 13, generator=rng())  # odd: strides fall on mirrored places
     logits = model(torch.cat([half, half[..., :-1].flip(-1)], -1))
-    assert float(method.extra_loss(logits, 4)) == pytest.approx(0, abs=1e-8)  # type: ignore[arg-type]
+    assert float(method.extra_loss(logits)) == pytest.approx(0, abs=1e-8)  # type: ignore[arg-type]
 
 
 def test_half_of_the_faces_lose_a_rectangle_filled_with_their_mean() -> None:
@@ -101,7 +101,7 @@ def test_with_a_label_the_mirror_image_stands_beside_the_face(tiny: str) -> None
     assert torch.equal(seen[:, 0], ErasingConsistency(METHOD_PRESETS["eac"])(batch(8), rng()))
     assert torch.equal(seen[:, 1], seen[:, 0].flip(-1))
     logits = model(seen.flatten(0, 1))
-    assert method.extra_loss(logits, 8) is None
+    assert method.extra_loss(logits) is None
 
 
 def test_nothing_happens_in_evaluation_and_two_passes_are_paid_for(tiny: str) -> None:
@@ -112,6 +112,6 @@ def test_nothing_happens_in_evaluation_and_two_passes_are_paid_for(tiny: str) ->
     with torch.no_grad():
         logits = model.eval()(faces)
         assert torch.equal(logits, plain(faces))
-    assert method.extra_loss(logits, 3) is None
+    assert method.extra_loss(logits) is None
     assert passes(METHOD_PRESETS["eac"]) == 2
     assert epochs_within(METHOD_PRESETS["eac"], 24) == 12

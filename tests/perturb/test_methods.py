@@ -416,7 +416,7 @@ def test_a_constant_schedule_draws_what_it_drew_without_schedules(attention: Cla
 def test_consistency_is_the_mean_divergence_from_the_whole_face(attention: Classifier) -> None:
     views = views_for(MethodConfig("view-consistency", consistency=0.5), attention)
     logits = torch.randn(24 * 2, 7, generator=rng(1), requires_grad=True)
-    loss = views.extra_loss(logits, 24)
+    loss = views.extra_loss(logits)
     assert loss is not None
     p = logits.view(24, 2, 7)[:, 1].softmax(1)
     q = logits.view(24, 2, 7)[:, 0].softmax(1)
@@ -425,7 +425,7 @@ def test_consistency_is_the_mean_divergence_from_the_whole_face(attention: Class
     assert logits.grad is not None
     assert not logits.grad.view(24, 2, 7)[:, 1].any()  # the whole face teaches
     assert float(view_divergence(torch.zeros(3, 4, 7))) == 0
-    assert views_for(PERTURB, attention).extra_loss(logits, 12) is None
+    assert views_for(PERTURB, attention).extra_loss(logits) is None
 
 
 def test_degenerate_attention_is_counted_and_clustered_by_place() -> None:

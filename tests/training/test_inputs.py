@@ -28,7 +28,7 @@ def test_the_baseline_is_the_augmented_faces_and_nothing_else() -> None:
     inputs, network = TrainingInputs(), nn.Identity()
     inputs.start_epoch(1, rng())
     assert torch.equal(inputs(batch(12), rng(2)), augment(IMAGES, CONFIG, rng(), 12))
-    assert inputs.extra_loss(torch.zeros(6, 7), 6) is None
+    assert inputs.extra_loss(torch.zeros(6, 7)) is None
     assert inputs.at_test_time(network) is network
     assert not inputs.epoch_record()
 

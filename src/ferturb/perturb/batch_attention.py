@@ -39,7 +39,7 @@ class EvenBatchAttention(TrainingInputs):
             )
         return [found[0].register_forward_hook(self._look)]
 
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+    def extra_loss(self, logits: Float[Tensor, "v 7"]) -> Float[Tensor, ""] | None:
         """The variance of the attention weights of the last training pass."""
         return self._spread
 

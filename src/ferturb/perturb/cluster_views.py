@@ -124,7 +124,7 @@ class ClusterViews(TrainingInputs):
             drawn = torch.where(used, drawn, k)
         return drawn
 
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+    def extra_loss(self, logits: Float[Tensor, "v 7"]) -> Float[Tensor, ""] | None:
         """The consistency loss, if the method has it."""
         if not self.config.consistency or not self.config.train_views:
             return None

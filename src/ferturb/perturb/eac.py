@@ -63,7 +63,7 @@ class ErasingConsistency(TrainingInputs):
             network.register_forward_hook(self._compare),
         ]
 
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+    def extra_loss(self, logits: Float[Tensor, "v 7"]) -> Float[Tensor, ""] | None:
         """λ times how far the attention to faces and to their mirror images is apart."""
         return None if self._gap is None else self.config.mirror_weight * self._gap
 

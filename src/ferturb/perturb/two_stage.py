@@ -61,7 +61,7 @@ class TwoStageInputs(HiddenVariants):
         self.worn = worn.repeat_interleave(len(inputs) // len(worn))
         return inputs
 
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
+    def extra_loss(self, logits: Float[Tensor, "v 7"]) -> Float[Tensor, ""] | None:
         """The detector's."""
         truth = self.worn.to(self.scores)
         return F.binary_cross_entropy_with_logits(self.scores, truth)

@@ -89,8 +89,8 @@ class TrainingInputs:
         """
         return batch.augmented()
 
-    def extra_loss(self, logits: Float[Tensor, "v 7"], faces: int) -> Float[Tensor, ""] | None:
-        """What is added to the cross-entropy of a step over `faces` faces, if anything."""
+    def extra_loss(self, logits: Float[Tensor, "v 7"]) -> Float[Tensor, ""] | None:
+        """What is added to the cross-entropy of a step, if anything."""
         return None
 
     def at_test_time(self, network: nn.Module) -> nn.Module:

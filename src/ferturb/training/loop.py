@@ -256,7 +256,7 @@ def _loss(t: Training, step: _Planned, logits: Tensor, mixing: Mixing | None) ->
         found = entropy(own, head.repeated(len(own) // faces).target, t.recipe.label_smoothing)
         if t.teacher is not None and taught is not None:
             found = t.teacher.blend(found, own, split_heads(taught)[place])
-        extra = t.inputs.extra_loss(own, faces)
+        extra = t.inputs.extra_loss(own)
         return found if extra is None else found + extra
 
     return weighted(step.heads, logits, loss)
