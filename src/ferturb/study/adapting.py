@@ -33,8 +33,6 @@ def adapt(study: Study, changes: Changes) -> Study:
             "give models, methods and seeds"
         )
     chosen = tuple(m for name in changes.methods for m in choose("method", name, known))
-    recipe = changed_recipe(study.recipe, changes)
-    share = study.attention_epochs / study.recipe.epochs
     # How many faces are drawn counts only where they are: a study shares its runs on any others.
     drawn = changes.data == DatasetConfig().source
     if changes.faces is not None:
@@ -50,11 +48,9 @@ def adapt(study: Study, changes: Changes) -> Study:
     dataset = replace(dataset, votes=changes.votes, label_order=changes.label_order)
     masks = tuple(None if k == "none" else k for k in changes.face_masks)
     return replace(
-        study,
+        study.with_recipe(changed_recipe(study.recipe, changes)),
         models=changes.models or study.models,
         methods=chosen or study.methods,
-        recipe=recipe,
-        attention_epochs=max(1, round(share * recipe.epochs)),
         seeds=study.seeds if changes.seeds is None else tuple(range(changes.seeds)),
         dataset=dataset,
         heads=changes.heads or study.heads,

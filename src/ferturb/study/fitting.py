@@ -58,9 +58,7 @@ def fitted(
 
 def with_epochs(study: Study, epochs: int) -> Study:
     """The study with other epochs, phase 1 in proportion."""
-    share = study.attention_epochs / study.recipe.epochs
-    recipe = replace(study.recipe, epochs=epochs)
-    return replace(study, recipe=recipe, attention_epochs=max(1, round(share * epochs)))
+    return study.with_recipe(replace(study.recipe, epochs=epochs))
 
 
 def makespan(configs: list[RunConfig], speeds: Speeds, workers: int) -> float:

@@ -91,6 +91,12 @@ class Study:
     experiment: Experiment | None = None
     """In place of models × methods × seeds: arms by training sizes by replicates."""
 
+    def with_recipe(self, recipe: RecipeConfig) -> Study:
+        """The same by another recipe, phase 1's epochs in proportion."""
+        share = self.attention_epochs / self.recipe.epochs
+        epochs = max(1, round(share * recipe.epochs))
+        return replace(self, recipe=recipe, attention_epochs=epochs)
+
 
 EVERY_ANALYSIS = ("transfer", "ablation", "saliency", "faithfulness")
 ARCHITECTURES = (
