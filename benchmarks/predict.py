@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -41,6 +40,7 @@ import torch
 from contenders import PEERS, Contender, install, ours, write_ours
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.processor import processor_name
 from ferturb.base.storage import write_rows
 from ferturb.cli import terminal
 from ferturb.data.cache import cache_folder
@@ -126,12 +126,7 @@ def rows_of(found: Measured, faces: int) -> list[dict[str, Any]]:
 
 def machine() -> str:
     """The processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(x.split(":")[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{processor_name()}, {os.cpu_count()} cores"
 
 
 def show(rows: list[dict[str, Any]], options: Any) -> None:

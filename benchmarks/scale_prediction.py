@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from ferturb.base.processor import processor_name
 from ferturb.base.storage import write_rows
 from ferturb.cli import terminal
 from ferturb.predict.many.job import Work, predict_many
@@ -84,18 +85,7 @@ def cores() -> str:
     pairs = set()
     for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list"):
         pairs.add(path.read_text().strip())
-    name = next(
-        (x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")),
-        "?",
-    )
-    return f"{name}, {os.cpu_count()} threads of {len(pairs) or '?'} cores"
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
+    return f"{processor_name()}, {os.cpu_count()} threads of {len(pairs) or '?'} cores"
 
 
 def rows_of(found: dict[tuple[str, int], list[float]], faces: int) -> list[dict[str, Any]]:

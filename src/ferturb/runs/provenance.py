@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ferturb.base.processor import processor_name
 from ferturb.data.faces import Faces
 from ferturb.models.precision import autocast_dtype
 
@@ -115,7 +116,7 @@ def describe_hardware(device: torch.device, precision: str) -> dict[str, Any]:
     """Processor, cores, threads, memory, device, and the number format of the forward pass."""
     dtype = autocast_dtype(precision, device)
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(_memory() / 2**30, 1),
@@ -139,15 +140,6 @@ def _memory() -> int:
         ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kib))
         return 1024 * kib.value
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def _git(*arguments: str) -> str | None:
