@@ -26,6 +26,7 @@ import torch
 from torch.nn import functional as F
 
 from ferturb.base.config import FAST, MethodConfig, ModelConfig
+from ferturb.base.pixels import as_input
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.models.classifier import Classifier
 from ferturb.models.precision import autocast
@@ -102,7 +103,7 @@ def main() -> None:
     by_face = steppers["views=sample, per face"].inputs
     assert isinstance(by_face, ClusterViews)
     clusters = AttentionClusters(by_face.config, attention, by_face.cluster_map)
-    inputs = faces.images.unsqueeze(1).float().div(255)
+    inputs = as_input(faces.images)
     with torch.no_grad():
         values = attention.attention_maps(inputs)
 

@@ -29,7 +29,7 @@ from ferturb.data.sources import load_faces
 from ferturb.data.votes import fer_plus_labels
 from ferturb.models.test_time import predict_logits
 from ferturb.runs.run import Run
-from research.hidden import Judge, Right, right_when_hidden
+from research.hidden import MEANS, Judge, Right, right_when_hidden
 
 RESULTS = Path(__file__).parents[1] / "results"
 DRAWN = {
@@ -38,9 +38,7 @@ DRAWN = {
     "a hand": ("hand",),
     "another occluder": ("random",),
     "worn things, mean": ("MaskFer", "glasses", "hand", "random"),
-    "features left out, mean": tuple(
-        f"without {f}" for f in ("eyes", "brows", "nose", "mouth", "upper_face", "lower_face")
-    ),
+    "features left out, mean": MEANS["mean of features left out"],
     "lower half grey": ("rows 25 to 47 grey",),
 }
 """Name -> ways of hiding (`research.hidden.WAYS`) whose mean it is."""

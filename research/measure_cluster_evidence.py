@@ -29,6 +29,7 @@ from torch import Tensor
 
 from ferturb.base.config import METHOD_PRESETS, MethodConfig
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.pixels import as_input
 from ferturb.base.seeds import generator_of
 from ferturb.base.storage import write_bytes, write_rows
 from ferturb.data.drawn.synthetic import draw, synthetic_faces
@@ -76,7 +77,7 @@ class Subjects:
 
     @property
     def faces(self) -> Tensor:
-        return self.images.unsqueeze(1).float().div(255)
+        return as_input(self.images)
 
 
 @dataclass(frozen=True)

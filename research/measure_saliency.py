@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from ferturb.base.config import AblationOptions
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.pixels import as_input
 from ferturb.base.storage import write_rows
 from ferturb.data.drawn.action_units import planted_features
 from ferturb.data.drawn.synthetic import draw
@@ -89,7 +90,7 @@ class DrawnSubjects(Subjects):
 
     @property
     def faces(self) -> Tensor:
-        return self.images.unsqueeze(1).float().div(255)
+        return as_input(self.images)
 
 
 def subjects(each: int) -> DrawnSubjects:

@@ -39,17 +39,19 @@ VARIANTS: tuple[dict[str, Any], ...] = (*_WORN, *_LEFT_OUT)
 """What is changed of the `DatasetConfig` for each variant."""
 
 
+def require_whole(faces: Faces, why: str) -> None:
+    """Raise `FerturbError` for faces that are altered already."""
+    if {"face_masks", "left_out"} & faces.info.keys():
+        raise FerturbError(f"{why}; give the dataset without face_masks and left_out")
+
+
 def training_variants(faces: Faces) -> UInt8[Tensor, "v n *c h w"]:
     """Every variant of the n training faces, v = len(VARIANTS), from the cache where there is one.
 
     All splits are altered together, so that a face's variants are those of the altered data sets.
     `FerturbError` for faces that are altered already.
     """
-    if {"face_masks", "left_out"} & faces.info.keys():
-        raise FerturbError(
-            "method robust hides parts of whole faces itself; give it the dataset without "
-            "face_masks and left_out"
-        )
+    require_whole(faces, "method robust hides parts of whole faces itself")
     images = faces.split("train").images
     variants = torch.empty(len(VARIANTS), *images.shape, dtype=torch.uint8)
     for i, change in enumerate(VARIANTS):

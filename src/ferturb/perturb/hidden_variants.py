@@ -19,6 +19,7 @@ from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.features.altered import alter_cached
+from ferturb.features.training_variants import require_whole
 from ferturb.models.device import sent
 from ferturb.training.inputs import Batch, TrainingInputs
 
@@ -62,9 +63,5 @@ def masked_faces(faces: Faces) -> UInt8[Tensor, "n *c h w"]:
 
     `FerturbError` for faces that are altered already.
     """
-    if {"face_masks", "left_out"} & faces.info.keys():
-        raise FerturbError(
-            "methods half-masked and two-stage put masks on whole faces themselves; give the "
-            "dataset without face_masks and left_out"
-        )
+    require_whole(faces, "methods half-masked and two-stage put masks on whole faces themselves")
     return alter_cached(faces, DatasetConfig(face_masks="mixed")).split("train").images
