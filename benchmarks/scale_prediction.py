@@ -6,13 +6,14 @@ of the same way, are reported.
 
 - **threads**: `predict_proba` on an array, its parts shared out among threads;
 - **processes**: a parquet file of faces, landmarks and all, into parquet parts, with local
-  processes (their start is not counted: it is measured with no faces and taken off);
+  processes (their start is not counted: a table of few faces, four for each of the most workers,
+  is measured too and taken off);
 - **actors**: the same by Ray Data's actors.
 
     python benchmarks/scale_prediction.py --workers 1 2 --out results/scale_prediction.csv
 
-Two hyperthreads are one core: on such, two workers can't be twice as fast. `--cores` says what the
-system tells of the cores, and every row has it.
+Two hyperthreads are one core: on such, two workers can't be twice as fast. What the system tells of
+the cores stands in every row.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def by_threads(faces: np.ndarray, model: str, workers: int) -> float:
 
 
 def by_pieces(executor: Any, paths: tuple[Path, Path], model: str, workers: int) -> float:
-    """Parquet to parquet: seconds of a table of faces, less those of one with a face a worker."""
+    """Parquet to parquet: seconds of a table of faces, less those of one with few faces."""
     import pyarrow.parquet as pq
 
     make = partial(Predictor, model, "whole", threads=1)

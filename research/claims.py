@@ -1,8 +1,9 @@
 """The comparisons that the plans name, over the replicates that there are.
 
 Differences are in points, of one measure, paired by replicate; the interval is the t interval
-(`research.replicates`). Holm's correction is over the secondary comparisons of a plan, and only
-when all of them can be made.
+(`research.replicates`). Holm's correction is over the primary comparisons of a plan, over its
+secondary ones, and over those of the size `all-mixed` by themselves; only when all of such a family
+can be made.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def _head(cell: str, name: str, primary: bool, there: int, planned: int) -> dict
 def _with_tests(
     rows: list[dict[str, object]], tests: Sequence[PairedDifference | None]
 ) -> list[dict[str, object]]:
-    """The rows with their numbers, and Holm's p within each role and cell where all are there."""
+    """The rows with their numbers, and Holm's p within a family of which all are there."""
     families: dict[tuple[object, bool], list[int]] = {}
     for i, row in enumerate(rows):
         families.setdefault((row["role"], row["cell"] == "all-mixed"), []).append(i)
