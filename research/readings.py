@@ -97,7 +97,7 @@ def possible(experiment: Experiment) -> list[Item]:
         best = experiment.cells[cell].best
         arms = (*experiment.cells[cell].arms, *(best.arms if best else ()))
         for replicate, arm in product(replicates, arms):
-            settings = experiment.candidates(experiment.arms[arm].tuned_as or arm)
+            settings = experiment.candidates(experiment.chosen_by(arm))
             items += [experiment.item(cell, arm, replicate, setting) for setting in settings]
     return items
 

@@ -148,19 +148,19 @@ class Experiment:
 
     def tuning(self) -> list[Item]:
         """The first stage: whatever the arms of the cells choose from."""
-        tuned = {self._tuned(arm) for arm in self._used()}
+        tuned = {self.chosen_by(arm) for arm in self._used()}
         return [item for arm in self.arms if arm in tuned for item in self.candidates(arm).values()]
 
     def settings(self, found: Found) -> dict[str, Setting]:
         """Arm -> the best on PublicTest, of two alike the higher rate; without arms of which not
         all candidates are finished."""
         chosen: dict[str, Setting] = {}
-        for arm in dict.fromkeys(self._tuned(arm) for arm in self._used()):
+        for arm in dict.fromkeys(self.chosen_by(arm) for arm in self._used()):
             tried = {s: self.accuracy(item, found) for s, item in self.candidates(arm).items()}
             known = {s: value for s, value in tried.items() if value is not None}
             if len(known) == len(tried):
                 chosen[arm] = max(known, key=lambda s: (known[s], s.rate))
-        shared = {arm: chosen.get(self._tuned(arm)) for arm in self._used()}
+        shared = {arm: chosen.get(self.chosen_by(arm)) for arm in self._used()}
         return chosen | {arm: setting for arm, setting in shared.items() if setting is not None}
 
     def accuracy(self, item: Item, found: Found) -> float | None:
@@ -193,11 +193,12 @@ class Experiment:
             best = self.cells[cell].best
             arms = (*self.cells[cell].arms, *(best.arms[: best.count] if best else ()))
             for replicate, arm in product(replicates, arms):
-                setting = next(iter(self.candidates(self._tuned(arm))))
+                setting = next(iter(self.candidates(self.chosen_by(arm))))
                 items.append(self.item(cell, arm, replicate, setting))
         return items
 
-    def _tuned(self, arm: str) -> str:
+    def chosen_by(self, arm: str) -> str:
+        """The arm whose trials choose the settings of this one: itself, or another."""
         return self.arms[arm].tuned_as or arm
 
     def _used(self) -> list[str]:
