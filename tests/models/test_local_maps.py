@@ -52,5 +52,5 @@ def test_a_network_keeps_its_maps_on_disk(tmp_path: Path, tiny: str) -> None:
 
 
 def test_less_than_none_is_an_error() -> None:
-    with pytest.raises(FerturbError, match="local_maps must be at least 0"):
+    with pytest.raises(FerturbError, match="local_maps must be from 0 to 64"):
         ModelConfig(local_maps=-1)

@@ -71,10 +71,9 @@ def test_crops_are_true_parts_of_the_face_from_every_place() -> None:
     assert seen == {(r, c) for r in range(4) for c in range(4)}
 
 
-@pytest.mark.parametrize("crop", [0, 25])
-def test_a_crop_that_does_not_fit_is_refused(crop: int) -> None:
-    with pytest.raises(FerturbError, match=f"1 to 24 pixels.*got {crop}"):
-        augment(random_images(), AugmentConfig(crop=crop), rng())
+def test_a_crop_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(FerturbError, match=r"1 to 24 pixels.*got 25"):
+        augment(random_images(), AugmentConfig(crop=25), rng())
 
 
 def matrices(config: AugmentConfig, flip: bool, n: int = 6, seed: int = 0) -> Tensor:

@@ -95,7 +95,7 @@ class NetworkOptions:
         in_range("distillation", self.distillation, 0.0, 1.0)
         in_range("distillation_views", self.distillation_views, 0, None)
         if self.local_maps is not None:
-            in_range("local_maps", self.local_maps, 0, None)
+            in_range("local_maps", self.local_maps, 0, 64)
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,35 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 import typing
+from dataclasses import replace
 
 import pytest
 
 from ferturb.base.config import (
+    BOOSTING,
     FAST,
+    LINEAR_SVM,
     PAPER,
     RECIPES,
+    AblationOptions,
     AugmentConfig,
+    BenchmarkOptions,
     DatasetConfig,
+    FaithfulnessOptions,
     MethodConfig,
     ModelConfig,
     RecipeConfig,
     RunConfig,
+    SaliencyOptions,
+    VotesConfig,
     choose,
     unknown,
 )
+from ferturb.base.config.changes import Changes
 from ferturb.base.config.fields import fits
 from ferturb.base.errors import FerturbError
 
@@ -28,7 +38,7 @@ ODD = RunConfig(
     DatasetConfig("faces.zip", clean=True, fer_plus="new.csv"),
     ModelConfig("vgg16", attention=True, dropout=0.3),
     MethodConfig("perturb", clusters=5, views="sample", test_views=False),
-    dataclasses.replace(PAPER, progressive_sizes=((0.25, 24), (0.5, 32)), evaluate=("ten-crop",)),
+    replace(PAPER, progressive_sizes=((0.25, 24), (0.5, 32)), evaluate=("ten-crop",)),
     seed=7,
     attention_run="phase-1",
 )
@@ -96,6 +106,18 @@ SHARES = {
     "distillation",
     "share",
     "chance",
+    "momentum",
+    "warmup",
+    "plateau_factor",
+    "average",
+    "flip",
+    "scale",
+    "shift",
+    "shear",
+    "brightness",
+    "contrast",
+    "gain",
+    "erase",
 }
 """Fields from 0 to 1."""
 NAMED: dict[str, object] = {
@@ -117,9 +139,9 @@ ALONE = {
 """What is refused, or means nothing, without a change of another field."""
 
 
-_CROPPED = dataclasses.replace(FAST, augment=dataclasses.replace(FAST.augment, crop=40))
+_CROPPED = replace(FAST, augment=replace(FAST.augment, crop=40))
 WITH = {
-    "validate_every": RunConfig(recipe=dataclasses.replace(FAST, keep="last")),
+    "validate_every": RunConfig(recipe=replace(FAST, keep="last")),
     "left_out_cluster": RunConfig(method=MethodConfig("perturb", views="sample")),
     "crops": RunConfig(recipe=_CROPPED),
 }
@@ -145,13 +167,25 @@ def changed(config: object, path: tuple[str, ...]) -> object:
     elif isinstance(value, bool):
         new = not value
     elif isinstance(value, (int, float)):
-        new = 0.25 if path[0] in SHARES else value + 1
+        new = 0.375 if path[0] in SHARES else value + 1
     else:
         hint = typing.get_type_hints(type(config))[path[0]]
         candidates = (*typing.get_args(hint), "changed", 40, (), ("x",), ((0.5, 32),))
         fitting = [one for one in candidates if fits(hint, one) and one not in (value, None)]
         new = fitting[0]
-    return dataclasses.replace(config, **{path[0]: new})  # type: ignore[type-var]
+    return replace(config, **{path[0]: new})  # type: ignore[type-var]
+
+
+def value_at(config: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        config = getattr(config, name)
+    return config
+
+
+def with_value(config: object, path: tuple[str, ...], value: object) -> object:
+    name, *rest = path
+    new = with_value(getattr(config, name), tuple(rest), value) if rest else value
+    return replace(config, **{name: new})  # type: ignore[type-var]
 
 
 @pytest.mark.usefixtures("no_shape_checks")
@@ -174,10 +208,56 @@ def test_every_field_counts_in_the_fingerprint(path: tuple[str, ...]) -> None:
         (lambda: RecipeConfig(epochs=0), "epochs must be at least 1, got 0"),
         (lambda: RecipeConfig(batch_size=1), "batch_size must be at least 2, got 1"),
         (lambda: RecipeConfig(label_smoothing=-0.1), "label_smoothing must be from 0.0 to 1.0"),
+        (lambda: RecipeConfig(weight_decay=-1), "weight_decay must be at least 0.0, got -1"),
+        (lambda: RecipeConfig(plateau_patience=-1), "plateau_patience must be at least 0, got -1"),
+        (lambda: RecipeConfig(progressive_sizes=((0.5, 2000),)), "smaller .* from 16 to 1024"),
+        (lambda: replace(LINEAR_SVM, weight_decay=0), "decay of linear-svm must be at least 1e-09"),
+        (lambda: replace(BOOSTING, learning_rate=0), "rate of boosting must be at least 1e-09"),
+        (lambda: AugmentConfig(rotate=-1), "rotate must be from 0.0 to 180.0, got -1"),
+        (lambda: AugmentConfig(crop=0), "crop must be at least 1, got 0"),
+        (lambda: AugmentConfig(cut=(0.5, math.inf)), "largest area of a cut must be .* got inf"),
+        (lambda: DatasetConfig(synthetic_faces=0), "synthetic_faces must be at least 1, got 0"),
+        (lambda: ModelConfig(local_maps=65), "local_maps must be from 0 to 64, got 65"),
     ],
 )
 def test_values_out_of_range_are_refused(make: object, words: str) -> None:
     with pytest.raises(FerturbError, match=words):
+        make()  # type: ignore[operator]
+
+
+NUMBERS = [path for path in leaves(RunConfig()) if type(value_at(RunConfig(), path)) is float]
+
+
+@pytest.mark.parametrize("value", [-0.5, math.nan, math.inf])
+@pytest.mark.parametrize("path", NUMBERS, ids=".".join)
+def test_no_number_is_negative_or_endless(path: tuple[str, ...], value: float) -> None:
+    with pytest.raises(FerturbError, match=" must be "):
+        with_value(RunConfig(), path, value)
+
+
+@pytest.mark.parametrize("name", sorted(SHARES))
+@pytest.mark.parametrize("value", [0, 1])
+def test_the_ends_of_shares_are_taken(name: str, value: int) -> None:
+    (path,) = (path for path in leaves(RunConfig()) if path[-1] == name)
+    assert value_at(with_value(RunConfig(), path, value), path) == value
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: VotesConfig(others="drop"),  # type: ignore[arg-type]
+        lambda: VotesConfig(share="half"),  # type: ignore[arg-type]
+        lambda: AblationOptions(controls="four"),  # type: ignore[arg-type]
+        lambda: AblationOptions(seed=0.5),  # type: ignore[arg-type]
+        lambda: BenchmarkOptions(workers=1.5),  # type: ignore[arg-type]
+        lambda: SaliencyOptions(faces="all"),  # type: ignore[arg-type]
+        lambda: FaithfulnessOptions(faces=2.5),  # type: ignore[arg-type]
+        lambda: Changes(epochs=2.5),  # type: ignore[arg-type]
+    ],
+)
+def test_other_types_are_refused_outside_of_runs_too(make: object) -> None:
+    with pytest.raises(FerturbError, match="can't be"):
         make()  # type: ignore[operator]
 
 

@@ -94,6 +94,8 @@ def test_the_space_of_shapes_is_of_networks_that_can_be_built() -> None:
         ("recipe.batch_size=1.5..8", "is a range of whole numbers"),
         ("recipe.momentum=0.9..0.1", "to a higher one"),
         ("recipe.momentum=0..0.1:log", "above 0"),
+        ("recipe.augment.rotate=0..inf", "rotate must be from 0.0 to 180.0, got inf"),
+        ("recipe.augment.erase=0..5", "erase must be from 0.0 to 1.0, got 5.0"),
         ("recipe.label_smoothing=0..2", "label_smoothing must be from 0.0 to 1.0"),
         ("recipe.schedule=plateau,never", "schedule can't be 'never'"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range, seed_in_range
+from ferturb.base.config.fields import in_range, require_types, seed_in_range
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,6 @@ class AblationOptions:
     """`bfloat16` is up to twice as fast where the processor computes in it."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("controls", self.controls, 0, None)
         seed_in_range(self.seed)

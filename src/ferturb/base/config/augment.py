@@ -8,6 +8,12 @@ from typing import Literal
 from ferturb.base.config.fields import in_range, require_types
 from ferturb.base.errors import FerturbError
 
+_SHARES = (
+    *("flip", "flip_vertical", "scale", "shift", "shear", "brightness", "contrast", "gain"),
+    *("chance", "erase", "mixing_probability"),
+)
+"""Fields from 0 to 1."""
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -60,15 +66,18 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         require_types(self)
-        in_range("flip_vertical", self.flip_vertical, 0.0, 1.0)
+        for name in _SHARES:
+            in_range(name, getattr(self, name), 0.0, 1.0)
+        in_range("rotate", self.rotate, 0.0, 180.0)
         in_range("mixup", self.mixup, 0.0, None)
         in_range("cutmix", self.cutmix, 0.0, None)
-        in_range("mixing_probability", self.mixing_probability, 0.0, 1.0)
-        in_range("chance", self.chance, 0.0, 1.0)
         in_range("the least share erased", self.erased[0], 0.0, self.erased[1])
         in_range("the largest share erased", self.erased[1], 0.0, 1.0)
         if self.cut is not None:
             in_range("the least area of a cut", self.cut[0], 0.01, self.cut[1])
+            in_range("the largest area of a cut", self.cut[1], 0.01, None)
+        if self.crop is not None:
+            in_range("crop", self.crop, 1, None)
         if self.crops == "five" and self.crop is None:
             raise FerturbError("crops='five' needs the crops' side in pixels; give crop, e.g. 40")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,5 @@ class BenchmarkOptions:
     """Ask about every face again, whatever an earlier run has kept."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("workers", self.workers, 1, 64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Changes:
     """`leaving-out`: how many at most, the first ones, of each training size."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         for name, most in {
             "faces": None,
             "epochs": None,

@@ -65,6 +65,7 @@ class DatasetConfig:
         self.raster.checked()
         seed_in_range(self.alteration_seed, "alteration_seed")
         seed_in_range(self.subset_seed, "subset_seed")
+        in_range("synthetic_faces", self.synthetic_faces, 1, None)
         if self.training_faces is not None:
             in_range("training_faces", self.training_faces, 7, None)
         for kind, name, known in (

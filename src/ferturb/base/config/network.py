@@ -91,7 +91,7 @@ class ModelConfig:
         at = (self.attention_at or "between") if self.attention else None
         object.__setattr__(self, "attention_at", at)
         in_range("dropout", self.dropout, 0.0, 1.0)
-        in_range("local_maps", self.local_maps, 0, None)
+        in_range("local_maps", self.local_maps, 0, 64)
         for head in self.heads:
             if head not in HEADS:
                 raise FerturbError(unknown("head", head, HEADS))

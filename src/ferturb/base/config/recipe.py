@@ -7,6 +7,7 @@ from typing import Literal
 
 from ferturb.base.config.augment import AugmentConfig
 from ferturb.base.config.fields import in_range, require_types
+from ferturb.base.config.network import SIDES
 from ferturb.base.config.votes import VotesConfig
 from ferturb.base.errors import FerturbError
 
@@ -75,12 +76,19 @@ class RecipeConfig:
         in_range("epochs", self.epochs, 1, None)
         in_range("learning_rate", self.learning_rate, 0.0, 1e6)
         in_range("batch_size", self.batch_size, 2, None)
+        in_range("weight_decay", self.weight_decay, 0.0, None)
+        if self.optimizer == "linear-svm":
+            in_range("weight_decay of linear-svm", self.weight_decay, 1e-9, None)
+        if self.optimizer == "boosting":
+            in_range("learning_rate of boosting", self.learning_rate, 1e-9, None)
         in_range("clip", self.clip, 0.0, None)
+        for name in ("momentum", "warmup", "plateau_factor", "label_smoothing", "average"):
+            in_range(name, getattr(self, name), 0.0, 1.0)
         in_range("restart_every", self.restart_every, 1, None)
-        in_range("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        in_range("plateau_patience", self.plateau_patience, 0, None)
         for until, side in self.progressive_sizes:
             in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
-            in_range("the side of smaller faces", side, 16, None)
+            in_range("the side of smaller faces", side, *SIDES)
         in_range("validate_every", self.validate_every, 1, None)
         if self.validate_every > 1 and (self.keep == "best" or self.schedule == "plateau"):
             raise FerturbError(

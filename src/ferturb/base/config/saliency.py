@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range, seed_in_range
+from ferturb.base.config.fields import in_range, require_types, seed_in_range
 
 SALIENCY = "smoothgrad"
 """The saliency method where none is asked for: of those that are fast, the one that named the right
@@ -27,6 +27,7 @@ class SaliencyOptions:
     """Of everything drawn."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("faces of each emotion", self.faces, 1, None)
         seed_in_range(self.seed)
 
@@ -47,5 +48,6 @@ class FaithfulnessOptions:
     """Of everything drawn."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("faces of each emotion", self.faces, 1, None)
         seed_in_range(self.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ferturb.base.config.fields import in_range
+from ferturb.base.config.fields import in_range, require_types
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,5 @@ class VotesConfig:
     """Weight of the votes head's loss where a label head is trained beside it, 0 … 1."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         in_range("share", self.share, 0.0, 1.0)
