@@ -109,5 +109,6 @@ def test_mad_drops_at_the_published_rate_while_it_is_attached_and_needs_maps(tin
         assert torch.equal(local.eval()(x), local(x))  # nothing is dropped in evaluation
     assert local.drop.rate == 0.0
     assert torch.equal(local.train()(x), whole)
-    with pytest.raises(FerturbError, match="the network has none; give ModelConfig"):
-        MapDropout().attach(Classifier(ModelConfig(tiny)))
+    for count, said in ((0, "none"), (1, "1")):
+        with pytest.raises(FerturbError, match=f"the network has {said}; give ModelConfig"):
+            MapDropout().attach(Classifier(ModelConfig(tiny, local_maps=count)))

@@ -24,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 from ferturb.base.config import MethodConfig
 from ferturb.base.errors import FerturbError
 from ferturb.models.classifier import Classifier
-from ferturb.models.local_maps import DropOne
+from ferturb.models.local_maps import DropOne, LocalMaps
 from ferturb.training.inputs import TrainingInputs
 
 DROP_RATE = 0.75
@@ -81,12 +81,13 @@ class MapDropout(TrainingInputs):
 
     def attach(self, network: nn.Module) -> Sequence[RemovableHandle]:
         """Tell the network's maps how often."""
-        layers = [module for module in network.modules() if isinstance(module, DropOne)]
-        if not layers:
+        count = sum(len(m.maps) for m in network.modules() if isinstance(m, LocalMaps))
+        if count < 2:
             raise FerturbError(
-                "method mad drops maps of local attention, and the network has none; "
-                "give ModelConfig(local_maps=2), or --local-maps 2"
+                f"method mad drops one of two or more maps of local attention, and the network has "
+                f"{count or 'none'}; give ModelConfig(local_maps=2), or --local-maps 2"
             )
+        layers = [module for module in network.modules() if isinstance(module, DropOne)]
         return [_Dropping(layer) for layer in layers]
 
 
