@@ -135,6 +135,19 @@ def test_what_is_refused_leaves_no_folder(toy_faces: Faces, tmp_path: Path) -> N
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_what_lies_beside_a_refused_run_stays_and_hides_no_error(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    def tracked() -> None:
+        with prepared(tmp_path / "runs", CONFIG) as run:
+            (run.folder.parent / "mlflow.db").touch()
+            execute_run(run, toy_faces.select(torch.arange(64)))
+
+    with pytest.raises(FerturbError, match="needs faces in train and validation"):
+        tracked()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mlflow.db"]
+
+
 def test_what_was_there_stays_when_it_is_refused(toy_faces: Faces, tmp_path: Path) -> None:
     run = prepare(tmp_path, CONFIG)
     with pytest.raises(FerturbError):

@@ -259,10 +259,11 @@ def prepared(parent: Path, config: RunConfig) -> Iterator[Run]:
         yield run
     except FerturbError:
         begun_with = {"config.json", "run.json", "progress.json"}
-        if run.folder in made and begun_with.issuperset(p.name for p in run.folder.iterdir()):
-            shutil.rmtree(run.folder)
-            if parent in made:
-                parent.rmdir()
+        with contextlib.suppress(OSError):  # others may have put something beside the run
+            if run.folder in made and begun_with.issuperset(p.name for p in run.folder.iterdir()):
+                shutil.rmtree(run.folder)
+                if parent in made:
+                    parent.rmdir()
         raise
 
 
