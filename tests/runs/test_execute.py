@@ -19,7 +19,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.tensors import load_tensors
 from ferturb.data.faces import Faces
 from ferturb.models.test_time import predict_logits
-from ferturb.runs.execute import execute_run, new_classifier, prepare
+from ferturb.runs.execute import check_config, execute_run, new_classifier, prepare
 from ferturb.runs.run import Run, run_folder_name
 from ferturb.study.plan import chain
 from ferturb.training.files import MODEL
@@ -207,6 +207,23 @@ def test_missing_pieces_are_one_line_errors(toy_faces: Faces, tmp_path: Path) ->
         assert "\n" not in str(caught.value)
         left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
         assert left <= {"config.json"}
+
+
+def test_names_of_test_time_augmentations_are_known_before_the_training(tmp_path: Path) -> None:
+    for change in ({"evaluate": ("none", "flipp")}, {"validate_with": "flipp"}):
+        config = replace(BASELINE, recipe=replace(RECIPE, **change))  # type: ignore[arg-type]
+        with pytest.raises(FerturbError, match="test-time augmentation 'flipp': did you mean"):
+            prepare(tmp_path, config)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["eac", "adl", "mad", "batch-attention", "two-stage"])
+def test_a_method_that_acts_inside_the_backbone_needs_one_that_trains(name: str) -> None:
+    check_config(replace(BASELINE, method=MethodConfig(name)))
+    frozen = replace(BASELINE, method=MethodConfig(name), recipe=replace(RECIPE, trained="head"))
+    with pytest.raises(FerturbError, match=rf"{name} acts inside the backbone .* \(--freeze\)"):
+        check_config(frozen)
+    check_config(replace(frozen, method=MethodConfig("eac", mirror="label")))
 
 
 def test_weights_follow_from_the_seed_alone() -> None:

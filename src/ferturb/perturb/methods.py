@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ferturb.base.config import MethodConfig, choose
+from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.features.holes import feature_holes
 from ferturb.features.training_variants import training_variants
@@ -45,6 +46,8 @@ class Method:
     """Whether it shows `MethodConfig.views_per_face` inputs a face and step."""
     trains_as: str | None = None
     """The method whose training this one's is, where they differ at test time alone."""
+    in_backbone: Callable[[MethodConfig], bool] = lambda _: False
+    """Whether it acts inside the backbone while that trains."""
 
 
 def _whole_faces(*_: object) -> TrainingInputs:
@@ -100,15 +103,22 @@ METHODS: dict[str, Method] = {
         "rival: attention to an erased face and its mirror image alike",
         lambda config, *_: ErasingConsistency(config),
         has_views=True,
+        in_backbone=lambda config: config.mirror == "attention",
     ),
     "adl": Method(
         "rival: the most attended places of feature maps dropped",
         lambda config, *_: AttendedDropout(config),
+        in_backbone=lambda _: True,
     ),
-    "mad": Method("rival: maps of local attention dropped", lambda *_: MapDropout()),
+    "mad": Method(
+        "rival: maps of local attention dropped",
+        lambda *_: MapDropout(),
+        in_backbone=lambda _: True,
+    ),
     "batch-attention": Method(
         "EmoNeXt's regulariser: faces of a batch attend to each other alike",
         lambda *_: EvenBatchAttention(),
+        in_backbone=lambda _: True,
     ),
     "extra-epochs": Method("control: whole faces, as many passes", _whole_faces),
     "train-views-only": _from_maps(
@@ -125,10 +135,24 @@ METHODS: dict[str, Method] = {
     "view-consistency": _from_maps("views should predict what the whole face does"),
     "robust": Method("faces with something hidden among whole ones", _variants),
     "half-masked": Method("faces with and without face masks, half of each", _half_masked),
-    "two-stage": Method("a mask detector and a network for each kind of face", _two_stage),
+    "two-stage": Method(
+        "a mask detector and a network for each kind of face",
+        _two_stage,
+        in_backbone=lambda _: True,
+    ),
     "features-left-out": Method("faces without a facial feature among whole ones", _holes),
 }
 """Method name -> what it is."""
+
+
+def check_method(config: MethodConfig, trained: str) -> None:
+    """Raise `FerturbError` for an unknown method, and for one that can't act on what is trained
+    (`RecipeConfig.trained`)."""
+    if choose("method", config.name, METHODS).in_backbone(config) and trained == "head":
+        raise FerturbError(
+            f"method {config.name} acts inside the backbone while that trains, and trained='head' "
+            "(--freeze) leaves it as it starts; train all weights, or choose another method"
+        )
 
 
 def training_inputs(

@@ -26,8 +26,8 @@ from ferturb.data.faces import Faces
 from ferturb.models.backbones import check_backbone
 from ferturb.models.classifier import Classifier
 from ferturb.models.published import start_from_published
-from ferturb.models.test_time import predict_logits
-from ferturb.perturb.methods import METHODS, training_inputs
+from ferturb.models.test_time import AUGMENTATIONS, predict_logits
+from ferturb.perturb.methods import check_method, training_inputs
 from ferturb.perturb.view_classifier import ViewClassifier
 from ferturb.runs.provenance import (
     begun,
@@ -286,7 +286,9 @@ def prepare(parent: Path, config: RunConfig) -> Run:
 def check_config(config: RunConfig) -> None:
     """Raise `FerturbError` for a config that can't be trained, whatever the faces."""
     check_backbone(config.model.name, config.model.shape)
-    choose("method", config.method.name, METHODS)
+    check_method(config.method, config.recipe.trained)
+    for name in (*config.recipe.evaluate, config.recipe.validate_with):
+        choose("test-time augmentation", name, AUGMENTATIONS)
     if config.method.name == "attention" and not config.model.attention:
         raise FerturbError(
             "method 'attention' trains a network with spatial attention; "

@@ -71,7 +71,7 @@ class Search:
             )
         for dimension in self.dimensions:
             for value in dimension.ends:
-                check_config(self.config({dimension.field: value}))
+                check_config(self.best_config({dimension.field: value}))
 
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
