@@ -28,7 +28,7 @@ from ferturb.training.batches import batches
 from ferturb.training.checkpoint import Epoch
 from ferturb.training.files import CHECKPOINT, CLUSTERS, MODEL, TrainingFiles
 from ferturb.training.inputs import TrainingInputs
-from ferturb.training.loop import Step, Training, best_epoch, train, training_size
+from ferturb.training.loop import Step, Training, best_epoch, train
 from ferturb.training.mixing import Mixing
 from posix_only import posix_only
 
@@ -455,13 +455,6 @@ def test_steps_are_told(toy_faces: Faces, tmp_path: Path) -> None:
     assert {(s.epochs, s.steps) for s in steps} == {(2, 4)}
     assert [len(s.history) for s in steps] == [0] * 4 + [1] * 4
     assert all(s.faces_per_second > 0 for s in steps)
-
-
-def test_progressive_resizing() -> None:
-    recipe = RecipeConfig(epochs=10, progressive_sizes=((0.3, 24), (0.7, 32)))
-    sides = [training_size(recipe, epoch, 48) for epoch in range(1, 11)]
-    assert sides == [24] * 3 + [32] * 4 + [48] * 3
-    assert training_size(RecipeConfig(), 1, 40) == 40
 
 
 @pytest.mark.usefixtures("tiny")

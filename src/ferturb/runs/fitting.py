@@ -26,7 +26,8 @@ from ferturb.runs.execute import new_classifier
 from ferturb.runs.run import find_runs
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.files import TrainingFiles
-from ferturb.training.loop import Step, Training, network_of, train, training_size
+from ferturb.training.loop import Step, Training, network_of, train
+from ferturb.training.sides import training_size
 from ferturb.training.team import PLAIN, How
 
 MARGIN = 0.95

@@ -34,6 +34,7 @@ from ferturb.training.inputs import Batch, TrainingInputs
 from ferturb.training.meter import Meter
 from ferturb.training.mixing import Mixing, draw_mixing
 from ferturb.training.optimizer import learning_rate, update
+from ferturb.training.sides import require_sides, training_size
 from ferturb.training.targets import (
     Head,
     cross_entropy,
@@ -92,6 +93,7 @@ def train(
     t = training
     faces = _training_split(t)
     network, team = network_of(t), t.how.team
+    require_sides(network, t.recipe, t.faces.images.shape[-1], t.device)
     if team.size > 1:
         shared_layers(network, team, t.device, t.how.synced)
     state = State.fresh(network, t.recipe)
@@ -140,14 +142,6 @@ def validate(training: Training, network: nn.Module) -> tuple[float, float]:
 
 def _heads(t: Training, faces: Faces) -> tuple[Head, ...]:
     return heads_of(faces, t.classifier.config.heads, t.recipe.votes)
-
-
-def training_size(recipe: RecipeConfig, epoch: int, side: int) -> int:
-    """The side in pixels at which an epoch (from 1) trains: progressive resizing, else `side`."""
-    for share, size in recipe.progressive_sizes:
-        if epoch <= share * recipe.epochs:
-            return size
-    return side
 
 
 def check_finite(loss: Tensor | float, where: str) -> None:

@@ -20,7 +20,7 @@ from ferturb.base.storage import read_object, write_json
 from ferturb.runs.execute import check_config
 from ferturb.study.plan import chain
 from ferturb.study.search.space import DEFAULT_SPACE, Dimension, changed, parse_all, value_of
-from ferturb.training.loop import training_size
+from ferturb.training.sides import training_size
 
 STORAGE = "trials.sqlite3"
 PLAN = "search.json"
