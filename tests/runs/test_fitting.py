@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferturb.base.config import MethodConfig, ModelConfig, RecipeConfig, RunConfig
+from ferturb.base.config import (
+    BOOSTING,
+    LINEAR_SVM,
+    MethodConfig,
+    ModelConfig,
+    RecipeConfig,
+    RunConfig,
+)
 from ferturb.base.errors import FerturbError
 from ferturb.data.faces import Faces
 from ferturb.runs.fitting import (
@@ -90,6 +97,15 @@ def test_a_method_with_attention_from_the_input_is_measured(
     wanted = RunConfig(model=ModelConfig("tiny"), method=method, recipe=recipe)
     speed = speed_of(replace(wanted, attention_run="somewhere"), toy_faces, torch.device("cpu"))
     assert speed.step[32] > 0
+
+
+@pytest.mark.parametrize(("network", "recipe"), [("hog", LINEAR_SVM), ("hog-boosted", BOOSTING)])
+def test_what_is_fitted_without_steps_has_none_to_measure(
+    network: str, recipe: RecipeConfig, toy_faces: Faces
+) -> None:
+    wanted = RunConfig(model=ModelConfig(network), recipe=recipe)
+    with pytest.raises(FerturbError, match=f"recipe {recipe.name} has no steps .* give epochs"):
+        speed_of(wanted, toy_faces, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ferturb.runs.execute import new_classifier
 from ferturb.runs.run import find_runs
 from ferturb.training.batches import steps_per_epoch
 from ferturb.training.files import TrainingFiles
+from ferturb.training.fitting import is_fitted
 from ferturb.training.loop import Step, Training, network_of, train
 from ferturb.training.sides import training_size
 from ferturb.training.team import PLAIN, How
@@ -73,8 +74,16 @@ class _EnoughError(Exception):
 
 
 def speed_of(config: RunConfig, faces: Faces, device: torch.device, how: How = PLAIN) -> Speed:
-    """Measure a training, without leaving anything; its teachers are not asked."""
+    """Measure a training, without leaving anything; its teachers are not asked.
+
+    Raises `FerturbError` for a recipe that fits without steps.
+    """
     recipe, chosen = config.recipe, faces.split("train")
+    if is_fitted(recipe):
+        raise FerturbError(
+            f"recipe {recipe.name} has no steps whose time could be measured; leave out minutes, "
+            "or give epochs"
+        )
     side = chosen.images.shape[-1]
     sides = {side, *(size for _, size in recipe.progressive_sizes)}
     attention = None
