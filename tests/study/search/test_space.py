@@ -37,6 +37,18 @@ def test_a_range_is_drawn_within_its_ends_by_the_fields_own_kind() -> None:
     assert sum(b < 90 for b in drawn) > 15  # by the logarithm half are below 90.5
 
 
+def test_whether_a_range_is_of_whole_numbers_is_told_by_the_fields_type() -> None:
+    base = replace(BASE, recipe=replace(FAST, clip=1))
+    clip = parse("recipe.clip=0.5..2", base)
+    assert (clip.low, clip.high, clip.whole) == (0.5, 2.0, False)
+    assert clip.holds(value_of(base, "recipe.clip"))
+    crop = parse("recipe.augment.crop=32..48", BASE)  # None unless given
+    assert (crop.low, crop.high, crop.whole) == (32, 48, True)
+    assert not crop.holds(value_of(BASE, "recipe.augment.crop"))
+    assert Search(BASE, ("recipe.augment.crop=32..48",)).first_values() is None
+    assert parse("model.shape.width=12..40", RunConfig(model=ModelConfig("vgg-like"))).whole
+
+
 def test_choices_may_be_lists_and_come_back_as_they_were() -> None:
     sizes = parse("recipe.progressive_sizes=[],[[0.5,32]]", BASE)
     assert sizes.choices == ([], [[0.5, 32]])
@@ -92,6 +104,9 @@ def test_the_space_of_shapes_is_of_networks_that_can_be_built() -> None:
         ("recipe.momentum", "says nothing to choose from"),
         ("recipe.momentum=a..b", "is a range of numbers"),
         ("recipe.batch_size=1.5..8", "is a range of whole numbers"),
+        ("recipe.augment.crop=32.5..48", "is a range of whole numbers"),
+        ("model.attention=0..1", "attention can't be 0.0; expected <class 'bool'>"),
+        ("model.name=a..b", "is a range of numbers"),
         ("recipe.momentum=0.9..0.1", "to a higher one"),
         ("recipe.momentum=0..0.1:log", "above 0"),
         ("recipe.augment.rotate=0..inf", "rotate must be from 0.0 to 180.0, got inf"),

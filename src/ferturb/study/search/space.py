@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from ferturb.base.config import RunConfig
 from ferturb.base.config.fields import unknown
@@ -115,14 +115,14 @@ def parse(text: str, base: RunConfig) -> Dimension:
     field, _, values = (part.strip() for part in text.partition("="))
     if field in FIXED:
         raise FerturbError(f"a search can't vary {field}: {FIXED[field]}")
-    now = value_of(base, field)
+    value_of(base, field)  # an unknown field raises
     if not values:
         raise FerturbError(
             f"{text!r:.80} says nothing to choose from; give e.g. {field}=0.1..0.4 or {field}=1,2"
         )
     span, _, how = values.partition(":")
     if ".." in values and how in ("", "log") and not values.startswith("["):
-        found = _range(field, span, how == "log", isinstance(now, int))
+        found = _range(field, span, how == "log", is_whole(field))
     else:
         found = Dimension(field, _choices(values))
     for value in found.ends:
@@ -164,6 +164,18 @@ def value_of(config: RunConfig, field: str) -> Any:
             f"{field} has fields of its own; name one, as {field}.{next(iter(here))}"
         )
     return here
+
+
+def is_whole(field: str) -> bool:
+    """Whether a field of a run holds whole numbers, by its type and whatever it holds now.
+
+    >>> is_whole("recipe.augment.crop"), is_whole("recipe.clip")
+    (True, False)
+    """
+    hint: Any = RunConfig
+    for part in field.split("."):
+        hint = get_type_hints(hint)[part]
+    return int in (hint, *get_args(hint))
 
 
 def changed(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
