@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from calibrated_run import finished_run
-from ferturb.base.config import FAST, DatasetConfig, MethodConfig, RunConfig
+from ferturb.base.config import FAST, DatasetConfig, MethodConfig, ModelConfig, RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
+from ferturb.base.storage import write_json
 from ferturb.cli.study import TrainingOptions
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
@@ -36,6 +37,11 @@ from ferturb.study.status import standings
 from ferturb.study.study import _write_study, run_study
 
 EPOCHS = 8
+TRACEBACK = """Traceback (most recent call last):
+  File "a.py", line 3, in <module>
+    {}["a"]
+KeyError: 'a'
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -309,6 +315,28 @@ def test_what_builds_on_another_is_queued_with_it_and_blocked_when_it_fails(
 
 def interrupted(jobs: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("log", "error"),
+    [
+        ("", ""),
+        ("a warning\n  warnings.warn(\n", ""),
+        ("no error here\n", ""),
+        ("error no space; make some\na warning\n", "error no space; make some"),
+        ("\x1b[31merror\x1b[0m no space\n", "error no space"),  # as FORCE_COLOR has it
+        (TRACEBACK, "KeyError: 'a'"),
+        (f"{TRACEBACK}\nDuring it\n\n{TRACEBACK.replace('Key', 'Type')}", "TypeError: 'a'"),
+        (f"{TRACEBACK}leaked 1 semaphore\n", "KeyError: 'a'"),
+        ("Traceback (most recent call last):\n  File", ""),
+    ],
+)
+def test_a_run_has_failed_that_said_so_and_no_other(tmp_path: Path, log: str, error: str) -> None:
+    run = prepare(tmp_path / "runs", RunConfig(model=ModelConfig("compact-tiny")))
+    write_json(tmp_path / "study.json", {"runs": [run.name]})
+    run.log.write_text(log)
+    (found,) = standings(tmp_path)
+    assert (found.state, found.error) == ("failed" if error else "waiting", error)
 
 
 def test_how_the_runs_of_a_folder_stand(tmp_path: Path) -> None:

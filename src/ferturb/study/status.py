@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from ferturb.base.reading import is_there
 from ferturb.base.tabular import Rows, Tabular
 from ferturb.report.results import read_study_file
 from ferturb.runs.run import Run
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+"""What a terminal takes for a colour, and FORCE_COLOR puts into a file."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,22 @@ def standings(folder: Path) -> Rows[Standing]:
     return Rows(_standing(folder / "runs" / name) for name in names)
 
 
+def error_in(log: str) -> str:
+    """What a run's process said last of what went wrong, "" for nothing: a line that begins with
+    `error`, or a traceback's last one.
+
+    >>> error_in("a warning\\nerror no space\\nanother warning")
+    'error no space'
+    """
+    found, inside = "", False
+    for line in _COLOUR.sub("", log).splitlines():
+        if line.startswith("Traceback "):
+            inside = True
+        elif line.startswith("error") or (inside and line and not line.startswith(" ")):
+            found, inside = line, False
+    return found
+
+
 def _standing(folder: Path) -> Standing:
     run = Run(folder)
     try:
@@ -60,8 +80,8 @@ def _standing(folder: Path) -> Standing:
         state = "done"
     elif held(folder):
         state = "training"
-    elif run.log.is_file() and (said := run.log.read_text(errors="replace").strip()):
-        state, error = "failed", said.splitlines()[-1]
+    elif run.log.is_file() and (said := error_in(run.log.read_text(errors="replace"))):
+        state, error = "failed", said
     speed = progress.get("faces_per_second") if state == "training" else None
     best = max(known, default=None)
     return Standing(folder.name, state, len(history), epochs, speed, best, error)
