@@ -153,6 +153,16 @@ def test_landmarks_are_found_once(
     assert torch.equal(landmarks_of(faces).points, found.points)
 
 
+def test_landmarks_that_other_programs_found_count_for_nothing(
+    faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "_WORTH_KEEPING", 10)
+    landmarks_of(faces)
+    monkeypatch.setattr(datasets, "FOUND_BY", datasets.FOUND_BY[1:])
+    landmarks_of(faces)
+    assert len(list(cache.glob("landmarks-*"))) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -21,10 +21,17 @@ from ferturb.base.storage import sources_version
 from ferturb.data.faces import Faces
 from ferturb.data.readers.source_tree import walk_files
 
-READ_BY = (
+BUILT_ON = (
     "ferturb.base.decode",
     "ferturb.base.emotions",
     "ferturb.base.image_formats",
+    "ferturb.base.pixels",
+    "ferturb.base.raster",
+    "ferturb.base.shrinking",
+)
+"""The programs of `ferturb.base` that pixels and labels come from, whatever makes faces of them."""
+READ_BY = (
+    *BUILT_ON,
     "ferturb.data.faces",
     "ferturb.data.memory",
     "ferturb.data.readers",

@@ -14,7 +14,7 @@ from ferturb.base.reading import is_there
 from ferturb.base.storage import sources_version
 from ferturb.data import vocabulary as words
 from ferturb.data.audit import clean_variant
-from ferturb.data.cache import cached, signature
+from ferturb.data.cache import BUILT_ON, cached, signature
 from ferturb.data.faces import Faces
 from ferturb.data.fer_plus import apply_fer_plus, with_votes
 from ferturb.data.readers import csv_tables, folders, parquet
@@ -23,12 +23,7 @@ from ferturb.data.readers.images import Progress
 from ferturb.data.readers.source_tree import SourceTree, open_tree, parsing
 
 SYNTHETIC = "synthetic"
-DRAWN_BY = (
-    "ferturb.base.decode",
-    "ferturb.data.drawn",
-    "ferturb.data.faces",
-    "ferturb.data.memory",
-)
+DRAWN_BY = (*BUILT_ON, "ferturb.data.drawn", "ferturb.data.faces", "ferturb.data.memory")
 """The programs that drawn faces come from."""
 
 

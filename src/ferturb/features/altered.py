@@ -27,7 +27,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import at_once
 from ferturb.base.storage import sources_version
 from ferturb.base.tensors import load_tensors, save_tensors
-from ferturb.data.cache import cache_folder, cached
+from ferturb.data.cache import BUILT_ON, cache_folder, cached
 from ferturb.data.faces import Faces
 from ferturb.data.readers.images import Progress
 from ferturb.data.sources import load_faces
@@ -37,8 +37,16 @@ from ferturb.features.masks.mask_fer import mask_faces
 from ferturb.features.removal import leave_out
 
 FORMAT = "ferturb-found-landmarks-1"
-MADE_BY = ("ferturb.base.decode", "ferturb.data", "ferturb.features")
+MADE_BY = (*BUILT_ON, "ferturb.data", "ferturb.features")
 """The programs that altered faces come from."""
+FOUND_BY = (
+    "ferturb.base.pixels",
+    "ferturb.base.raster",
+    "ferturb.features.landmark_network",
+    "ferturb.features.landmarks",
+    "ferturb.features.points",
+)
+"""The programs that landmarks come from."""
 _ALTERATION = ("face_masks", "left_out", "left_out_fill", "left_out_control", "alteration_seed")
 _CHUNK = 2048  # a multiple of find_landmarks' batch, so that chunks change no bit
 _WORTH_KEEPING = 500
@@ -111,12 +119,12 @@ def alter(
 def landmarks_of(faces: Faces, cache: bool = True, progress: Progress | None = None) -> Landmarks:
     """The landmarks of every face, from the cache where they were found before.
 
-    They are kept by the faces' content and the network's weights; a cache that can't be read or
-    written is only slow.
+    They are kept by the faces' content, the network's weights and the programs (`FOUND_BY`); a
+    cache that can't be read or written is only slow.
     """
     if not cache or len(faces) < _WORTH_KEEPING:
         return find_all_landmarks(faces, progress)
-    key = f"{faces.content_hash()} {_weights()}"
+    key = f"{faces.content_hash()} {_weights()} {sources_version(*FOUND_BY)}"
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     path = cache_folder() / f"landmarks-{name}.safetensors"
     known = _stored_landmarks(path, key)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from ferturb.base.config import BenchmarkOptions
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import write_arrays
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
 from ferturb.evaluation.benchmark import measure
@@ -19,6 +22,8 @@ from ferturb.models.wrapped import Wrapped
 
 SOME = tuple(BY_KEY[key] for key in ("whole", "mouth 2", "glasses", "noise", "random 1"))
 """The conditions that are asked about here: what takes its time is tested elsewhere."""
+KNOWN_BY = 14 + 4 * 5
+"""The faces that a model is known by: all whole ones, and four under every condition."""
 
 
 class Counted:
@@ -76,19 +81,19 @@ def test_the_same_numbers_twice_and_with_any_number_of_workers(faces: Faces) -> 
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(faces: Faces) -> None:
-    model, _ = wrapped(most=14 + 5 * 6 + 5)  # what it is known by, one chunk, and a bit
+    model, _ = wrapped(most=KNOWN_BY + 5 * 6 + 5)  # one chunk, and a bit
     with pytest.raises(KeyboardInterrupt):
         ask({"a": model}, faces)
     model, counted = wrapped()
     (found,) = ask({"a": model}, faces)
-    assert counted.asked == 14 + 5 * 8
+    assert counted.asked == KNOWN_BY + 5 * 8
     whole, counted = wrapped()
     (again,) = ask({"a": whole}, faces)
-    assert counted.asked == 14  # nothing but what it is known by
+    assert counted.asked == KNOWN_BY
     assert np.array_equal(found.logits, again.logits)
     whole, counted = wrapped()
     (anew,) = ask({"a": whole}, faces, BenchmarkOptions(fresh=True))
-    assert counted.asked == 14 + 5 * 14
+    assert counted.asked == KNOWN_BY + 5 * 14
     assert np.array_equal(anew.logits, again.logits)
 
 
@@ -99,12 +104,59 @@ def test_another_model_of_the_same_name_is_asked_itself(faces: Faces) -> None:
     assert np.allclose(first.logits, -second.logits, atol=1e-5)
 
 
+def test_a_model_that_differs_on_hidden_faces_alone_is_asked_itself(faces: Faces) -> None:
+    whole = {face.tobytes() for face in (faces.images.numpy() / np.float32(255))[:, None]}
+
+    def other(x: np.ndarray) -> np.ndarray:
+        sign = [1 if face.tobytes() in whole else -1 for face in x]
+        return Counted()(x) * np.array(sign, np.float32)[:, None]
+
+    (first,) = ask({"a": wrapped()[0]}, faces)
+    (second,) = ask({"a": wrap(other, "fer2013")}, faces)
+    assert np.allclose(first.logits[0], second.logits[0], atol=1e-5)
+    assert np.allclose(first.logits[1:], -second.logits[1:], atol=1e-5)
+
+
+def test_other_landmarks_are_asked_about_themselves(faces: Faces) -> None:
+    found = find_landmarks(faces.images)
+    moved = replace(found, points=found.points.flip(0))
+    for landmarks in (found, moved):
+        (cached,) = ask({"a": wrapped()[0]}, faces, landmarks=landmarks)
+        (fresh,) = ask({"a": wrapped()[0]}, faces, BenchmarkOptions(fresh=True), landmarks)
+        assert np.array_equal(cached.logits, fresh.logits)
+
+
 def test_damaged_and_foreign_files_in_the_cache_count_for_nothing(
     faces: Faces, tmp_path: Path
 ) -> None:
     (first,) = ask({"a": wrapped()[0]}, faces)
     for path in (tmp_path / "cache" / "benchmark").rglob("*.npz"):
         path.write_bytes(b"damaged")
+    (second,) = ask({"a": wrapped()[0]}, faces)
+    assert np.array_equal(first.logits, second.logits)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"damaged")])
+def test_what_is_lost_from_the_cache_on_the_way_is_asked_again(
+    faces: Faces, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    (first,) = ask({"a": wrapped()[0]}, faces)
+
+    def lose(done: int, total: int) -> None:
+        for path in (tmp_path / "cache" / "benchmark").rglob("[!0]*.npz"):
+            damage(path)
+
+    (second,) = ask({"a": wrapped()[0]}, faces, on_progress=lose)
+    assert np.array_equal(first.logits, second.logits)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 7), (5, 6, 8), (4, 6, 7)])
+def test_a_chunk_of_another_shape_counts_for_nothing(
+    faces: Faces, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    (first,) = ask({"a": wrapped()[0]}, faces)
+    (path,) = (tmp_path / "cache" / "benchmark").rglob("6.npz")
+    write_arrays(path, {"logits": np.zeros(shape, np.float32)})
     (second,) = ask({"a": wrapped()[0]}, faces)
     assert np.array_equal(first.logits, second.logits)
 

@@ -2,8 +2,9 @@
 
 Faces go through in chunks: while the models answer about one, the next are made ready in threads.
 What a model said of a chunk is kept in the cache (`cache_folder`), so that a run that was stopped
-goes on where it was. A model is known there by its answers to a few faces, so that no file of its
-own need be trusted, and a function has as good an identity as a network.
+goes on where it was. A model is known there by its answers to some faces, whole and as the
+conditions show them, so that no file of its own need be trusted, and a function has as good an
+identity as a network.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import read_arrays, sources_version, write_arrays
 from ferturb.base.tabular import Tabular
-from ferturb.data.cache import cache_folder
+from ferturb.data.cache import BUILT_ON, cache_folder
 from ferturb.data.faces import Faces
 from ferturb.evaluation.benchmark.protocol import CONDITIONS, TITLE
 from ferturb.evaluation.benchmark.showing import Shown
@@ -44,17 +45,23 @@ Array = np.ndarray
 Progress = Callable[[int, int], None]
 Shows = UInt8[Tensor, "cb *c h w"]
 
-MADE_BY = (
+SHOWN_BY = (
+    *BUILT_ON,
+    "ferturb.data.drawn.geometry",
+    "ferturb.data.drawn.traits",
+    "ferturb.data.faces",
+    "ferturb.data.memory",
     "ferturb.evaluation.benchmark.corruptions",
     "ferturb.evaluation.benchmark.protocol",
     "ferturb.evaluation.benchmark.showing",
     "ferturb.features",
 )
-"""The programs that the faces come from: what was kept of others counts for nothing."""
+"""The programs that show the faces: what was kept of others counts for nothing."""
 _PIXELS = 256 * 48 * 48
 _LEAST = 16
 """Faces in a chunk, at least."""
-_PROBES = 16
+_PROBES, _HIDDEN = 16, 4
+"""Faces that a model is known by: whole ones, and those shown under every condition."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +112,14 @@ def ask(
     models = {name: model.to(device or torch.device("cpu")) for name, model in models.items()}
     size = max(_LEAST, _PIXELS // (chosen.images[0].numel()))
     starts = range(0, len(chosen), size)
-    stores = {
-        name: _Store(model, name, chosen, device, options.fresh) for name, model in models.items()
-    }
+    make = partial(_under_all, chosen, found, size)
+    probes = torch.cat([chosen.images[:_PROBES], _under_all(chosen, found, _HIDDEN, 0)])
+    said = {name: predict_logits(m, probes, device=device).numpy() for name, m in models.items()}
+    stores = {name: _Store(name, said[name], chosen, found, size, options.fresh) for name in said}
     total = len(models) * len(CONDITIONS) * len(chosen)
     done = 0
     parts: dict[str, list[Array]] = {name: [] for name in models}
-    for start, shows in _shown(chosen, found, starts, size, stores, options.workers):
+    for start, shows in _shown(make, starts, stores, options.workers):
         for name, model in models.items():
             known = stores[name].load(start)
             if known is None:
@@ -126,24 +134,21 @@ def ask(
     return [Answers(name, labels, np.concatenate(parts[name], 1), about) for name in models]
 
 
+def _under_all(faces: Faces, landmarks: Landmarks, size: int, start: int) -> Shows:
+    """A chunk of the faces under every condition."""
+    some = slice(start, start + size)
+    marks = Landmarks(landmarks.points[some], landmarks.confidence[some], landmarks.source[some])
+    shown = Shown(faces.images[some], marks)
+    return torch.cat([shown.under(condition) for condition in CONDITIONS])
+
+
 def _shown(
-    faces: Faces,
-    landmarks: Landmarks,
+    make: Callable[[int], Shows],
     starts: Sequence[int],
-    size: int,
     stores: Mapping[str, _Store],
     workers: int,
 ) -> Iterator[tuple[int, Callable[[], Shows]]]:
     """Each chunk's place, and its faces under every condition; only what a model lacks is made."""
-
-    def make(start: int) -> Shows:
-        some = slice(start, start + size)
-        marks = Landmarks(
-            landmarks.points[some], landmarks.confidence[some], landmarks.source[some]
-        )
-        shown = Shown(faces.images[some], marks)
-        return torch.cat([shown.under(condition) for condition in CONDITIONS])
-
     missing = [s for s in starts if any(store.load(s) is None for store in stores.values())]
     ahead = iter(missing)
     pool = ThreadPoolExecutor(workers)
@@ -152,7 +157,7 @@ def _shown(
         for start in islice(ahead, workers):
             ready[start] = pool.submit(make, start)
         for start in starts:
-            yield start, partial(_result, ready, start)
+            yield start, partial(_result, ready, make, start)
             if start in ready:
                 del ready[start]
                 for following in islice(ahead, 1):
@@ -161,8 +166,9 @@ def _shown(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _result(ready: Mapping[int, Future[Shows]], start: int) -> Shows:
-    return ready[start].result()
+def _result(ready: Mapping[int, Future[Shows]], make: Callable[[int], Shows], start: int) -> Shows:
+    """A chunk that is being made; one that was lost from the cache since then is made now."""
+    return ready[start].result() if start in ready else make(start)
 
 
 def _asked(model: nn.Module, shows: Shows, device: torch.device | None) -> Float32[Array, "c b 7"]:
@@ -175,18 +181,20 @@ class _Store:
 
     def __init__(
         self,
-        model: nn.Module,
         name: str,
+        said: Float32[Array, "p 7"],
         faces: Faces,
-        device: torch.device | None,
+        landmarks: Landmarks,
+        size: int,
         fresh: bool,
     ) -> None:
-        said = predict_logits(model, faces.images[:_PROBES], device=device).numpy()
-        digest = hashlib.sha256(f"{TITLE} {name} {sources_version(*MADE_BY)} ".encode())
+        """`said`: what it answered about the faces that it is known by."""
+        digest = hashlib.sha256(f"{TITLE} {name} {sources_version(*SHOWN_BY)} ".encode())
         digest.update(said.tobytes())
         digest.update(faces.content_hash().encode())
+        digest.update(landmarks.points.numpy().tobytes())
         self._folder: Path = cache_folder() / "benchmark" / digest.hexdigest()[:16]
-        self._fresh, self._n = fresh, len(faces)
+        self._fresh, self._n, self._size = fresh, len(faces), size
         self._kept: set[int] = set()
 
     def load(self, start: int) -> Float32[Array, "c b 7"] | None:
@@ -197,7 +205,8 @@ class _Store:
             found = read_arrays(self._path(start), "remove it")["logits"]
         except (FerturbError, KeyError):
             return None
-        sound = found.dtype == np.float32 and found.ndim == 3 and len(found) == len(CONDITIONS)
+        shape = (len(CONDITIONS), min(self._size, self._n - start), len(EMOTIONS))
+        sound = found.dtype == np.float32 and found.shape == shape
         return found if sound and np.isfinite(found).all() else None
 
     def keep(self, start: int, logits: Float32[Array, "c b 7"]) -> None:
