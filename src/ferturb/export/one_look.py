@@ -40,7 +40,7 @@ def one_look(source: str | Path, name: str | None = None, threads: int | None = 
     written = with_winograd(graph)
     content = sealed(written.SerializeToString())
     path = cache_folder() / "one-look" / f"{hashlib.sha256(content).hexdigest()[:16]}.onnx"
-    if not path.is_file():
+    if not path.is_file() or path.read_bytes() != content:
         write_bytes(path, content)
     model = load_pretrained(path, threads, _TOGETHER)
     return Wrapped(partial(asked, model), classes_of(EMOTIONS), name=name or about.name)
