@@ -22,6 +22,7 @@ from ferturb.data.faces import Faces
 from ferturb.data.readers.source_tree import walk_files
 
 BUILT_ON = (
+    "ferturb.base.cells",
     "ferturb.base.decode",
     "ferturb.base.emotions",
     "ferturb.base.image_formats",

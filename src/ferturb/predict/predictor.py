@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferturb.base.cells import picture_of
 from ferturb.base.config import choose
 from ferturb.base.decode import FACE_SIZE, LIMITS, Limits
 from ferturb.base.emotions import EMOTIONS
@@ -101,15 +102,15 @@ class Predictor:
         and reads folders and videos. `cropped`: each photo is one face already.
         """
         listed = enumerate(photos_of(photos))
-        looks = (partial(self._opened, name_of(p, i), p, cropped, True) for i, p in listed)
+        looks = (partial(self._opened, name_of(p, i), p, cropped) for i, p in listed)
         return Predictions(self._classified(self._looked(looks, cropped)))
 
     def predict_stored(
         self, photos: Iterable[tuple[str, Any]], cropped: bool = False
     ) -> Iterator[PhotoPrediction]:
-        """The faces of photos that lie in a table: each a name, and what `predict` takes. What
-        can't be read gives a result with an `error`, and the others go on."""
-        looks = (partial(self._opened, *photo, cropped, False) for photo in photos)
+        """The faces of photos that lie in a table: each a name and a cell (`ferturb.base.cells`).
+        What can't be read gives a result with an `error`, and the others go on."""
+        looks = (partial(self._stored, *photo, cropped) for photo in photos)
         return self._classified(self._looked(looks, cropped))
 
     def predict_files(
@@ -233,15 +234,18 @@ class Predictor:
             yield self._begun(str(path), error=str(error)), ()
 
     def _opened(
-        self, name: str, source: Any, cropped: bool, failing: bool, detector: Detector | None
+        self, name: str, source: Any, cropped: bool, detector: Detector | None
     ) -> Iterator[_Seen]:
-        """A photo in memory, or the file that a path names; without `failing` an error is what
-        there is to say of it."""
+        """A photo in memory, or the file that a path names."""
+        yield self._look(name, photo_from(source, self.limits), cropped, detector=detector)
+
+    def _stored(
+        self, name: str, cell: Any, cropped: bool, detector: Detector | None
+    ) -> Iterator[_Seen]:
+        """The photo of a cell; an error is what there is to say of it."""
         try:
-            yield self._look(name, photo_from(source, self.limits), cropped, detector=detector)
+            yield from self._opened(name, picture_of(cell), cropped, detector)
         except FerturbError as error:
-            if failing:
-                raise
             yield self._begun(name, error=str(error)), ()
 
     def _look(

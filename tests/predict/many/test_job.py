@@ -98,6 +98,22 @@ def test_a_prediction_that_broke_off_goes_on(mixed: Path, tmp_path: Path) -> Non
     assert {p: p.stat().st_mtime_ns for p in times} == times
 
 
+def test_numbers_are_read_as_datasets_are_and_an_error_says_why(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    face = write_faces(str(tmp_path / "in" / "a.parquet"), 1, 1, 1)[0]
+    cells = [(face / 255).tolist(), face.tolist(), [[255.5, 1], [1, 1]], [[1, 1, 1], [1]], None]
+    pq.write_table(pa.table({"pixels": cells}), tmp_path / "in" / "b.parquet")
+    assert predicted(tmp_path, "out") == Total(6, 3, 2)
+    file, shares, numbers, *wrong = rows(tmp_path / "out")
+    for row in (shares, numbers):
+        assert [row[e] for e in EMOTIONS] == pytest.approx([file[e] for e in EMOTIONS], abs=1e-6)
+    assert [row["error"] for row in wrong] == [
+        "expected pixels from 0 to 255, got 255.5",
+        "expected 2304 pixels (48×48), got rows of different lengths",
+        "expected 2304 pixels (48×48), got 0",
+    ]
+
+
 def test_another_prediction_is_refused_and_so_is_nothing(mixed: Path, tmp_path: Path) -> None:
     predicted(tmp_path, "out")
     work = Work(tmp_path / "out", quick, CROPPED)

@@ -18,7 +18,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.image_formats import SUFFIXES
 from ferturb.base.reading import reading
 from ferturb.base.storage import atomic_path, read_object, write_json
-from ferturb.predict.many.tables import image_column, stored_image
+from ferturb.predict.many.tables import image_column
 from ferturb.predict.video import SUFFIXES as VIDEOS
 
 PLAN, FILES = "_plan.json", "_files.jsonl"
@@ -106,7 +106,7 @@ def files_of(piece: Piece, folder: Path) -> list[Path]:
 
 
 def rows_of(piece: Piece, column: str | None) -> Iterator[tuple[str, Any]]:
-    """Name and image of each row of a piece of a parquet file; the name is ``FILE#ROW``."""
+    """Name and cell of each row of a piece of a parquet file; the name is ``FILE#ROW``."""
     import pyarrow.parquet as pq
 
     assert piece.table is not None
@@ -121,7 +121,7 @@ def rows_of(piece: Piece, column: str | None) -> Iterator[tuple[str, Any]]:
             if row + len(batch) > piece.start:
                 for i, cell in enumerate(batch.column(0), row):
                     if piece.start <= i < last:
-                        yield f"{piece.table}#{before + i}", stored_image(cell.as_py())
+                        yield f"{piece.table}#{before + i}", cell.as_py()
             row += len(batch)
             if row >= last:
                 return

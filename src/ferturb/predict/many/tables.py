@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import atomic_path
 from ferturb.base.text import encodable
@@ -30,22 +28,6 @@ def image_column(names: Sequence[str], given: str | None, table: str) -> str:
         f"{table}: expected a column {' or '.join(known)}, found {', '.join(list(names)[:8])}; "
         "name the photos' column with --column"
     )
-
-
-def stored_image(cell: Any) -> Any:
-    """What `Predictor.predict` takes of a cell: bytes, a struct with ``bytes``, or numbers, where
-    those in one row, or as text (fer2013.csv's), are a square. Of what is none, b""."""
-    if isinstance(cell, dict):
-        return cell.get("bytes") or b""
-    if not isinstance(cell, str | list):
-        return cell or b""
-    try:
-        values = np.array(cell.split() if isinstance(cell, str) else cell, np.uint8)
-    except (ValueError, OverflowError):
-        return b""
-    side = round(len(values) ** 0.5)
-    square = values.reshape(side, side) if values.shape == (side * side,) else values
-    return square if square.ndim > 1 and square.size else b""
 
 
 def write_part(path: Path, photos: Iterable[PhotoPrediction]) -> tuple[int, int]:
