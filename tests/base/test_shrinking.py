@@ -34,6 +34,12 @@ def picture(mode: str, width: int = 300, height: int = 200) -> Image.Image:
     return image if mode == "RGBA" else image.convert(mode if mode == "LA" else "RGB").convert(mode)
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_far_below_black_are_black() -> None:
+    image = Image.fromarray(np.array([[-3e38, 0.5], [1.0, 0.0]], np.float32))
+    assert np.asarray(plain(image, 2)).tolist() == [[0, 128], [255, 0]]
+
+
 @pytest.mark.parametrize("longest", [37, 100, 299])
 @pytest.mark.parametrize("mode", MODES)
 def test_bands_give_the_same_picture_as_the_whole(

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ferturb.data.drawn.synthetic import draw
 from made_photos import encoded
@@ -68,6 +69,15 @@ def test_any_encoding_of_the_terminal(folder: Path, how: list[str], encoding: st
     assert said.count("caf\\xe9" if how != ["--json"] else "caf\\\\xe9") == 1
     if how == ["--json"]:
         assert len(json.loads(said)) == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("command", ["data info", "predict --cropped"])
+def test_a_large_picture_is_read_without_a_word(tmp_path: Path, command: str) -> None:
+    (tmp_path / "happy").mkdir()
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "happy" / "large.png")
+    done = shell(f"FERTURB {command} {tmp_path}/happy/..", FERTURB_CACHE=str(tmp_path / "cache"))
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_c_locale_takes_errors_with_any_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,20 @@ def test_a_tree_is_read_in_full_and_by_the_way_at_48(tree: Path, drawn: Faces) -
     again = in_order(load_faces(config(tree, side=100, channels=3)))  # from the cache
     assert torch.equal(again.images, full.images)
     assert len(list(cache_folder().iterdir())) == 2
+
+
+def test_a_picture_that_is_damaged_in_its_archive_hides_no_others_size(
+    tree: Path, tmp_path: Path
+) -> None:
+    first, *others = sorted(tree.rglob("*.*"))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in (first, *others):
+            archive.write(path, path.relative_to(tree))
+    data = (tmp_path / "a.zip").read_bytes()
+    changed = data.replace(first.read_bytes()[:-8], first.read_bytes()[:-9] + b"?", 1)
+    (tmp_path / "a.zip").write_bytes(changed)
+    assert changed != data
+    assert full_raster(tmp_path / "a.zip") == Raster(100, 3)
 
 
 def test_views_change_side_and_colour_and_nothing_else(drawn: Faces) -> None:

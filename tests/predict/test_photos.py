@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def test_exif_orientation_is_undone(orientation: int) -> None:
     photo = read_photo(saved(stored, "PNG", exif=exif))
     assert photo.size == (60, 40)
     np.testing.assert_array_equal(grey(photo.pixels), GRADIENT)
+
+
+def test_files_that_are_read_at_the_same_time_leave_the_warnings_as_they_were() -> None:
+    before = list(warnings.filters)
+    data = saved(Image.fromarray(GRADIENT), "PNG")
+    first, second = read_frames(data), read_frames(data)
+    next(first), next(second)
+    first.close()
+    second.close()
+    assert list(warnings.filters) == before
 
 
 def test_large_photos_are_made_smaller_and_keep_their_size(

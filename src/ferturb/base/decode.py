@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ from ferturb.base.shrinking import decoded_bytes, plain
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
+
+# What there is to say of a file is an error. Once and for all, since threads share the filters.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 LONGEST = 3000
 """A picture's longer side after decoding, in pixels, at most."""

@@ -82,8 +82,8 @@ def plain(image: Image.Image, longest: int) -> Image.Image:
 def _plain(image: Image.Image, white: float | None) -> Image.Image:
     """Of mode L or RGB, whatever the mode; `white` is of deep grey."""
     if white is not None:
-        wide = _wide(image) * np.float32(255.0 / white)
-        return Image.fromarray(wide.round().clip(0, 255).astype(np.uint8))
+        wide = _wide(image).clip(0, white) * np.float32(255.0 / white)
+        return Image.fromarray(wide.round().astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, _GROUND)

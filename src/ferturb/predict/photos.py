@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +43,8 @@ def read_photo(source: Path | bytes, limits: Limits = LIMITS) -> Photo:
 def read_frames(source: Path | bytes, limits: Limits = LIMITS) -> Iterator[Photo]:
     """Every frame of a file, one for an ordinary photo; `FerturbError` for what can't be read."""
     data = file_bytes(source, limits) if isinstance(source, Path) else source
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for picture in decode(data, limits):
-            yield _photo(picture)
+    for picture in decode(data, limits):
+        yield _photo(picture)
 
 
 def photo_of(array: Any) -> Photo:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -40,6 +43,22 @@ def test_gray_in_colour_modes_keeps_its_pixels():
     palette = Image.fromarray(face)
     palette = palette.convert("P")
     assert np.array_equal(decode_face(encoded(palette)), face)
+
+
+def test_sources_that_are_read_at_the_same_time_leave_the_warnings_as_they_were():
+    before, data = list(warnings.filters), encoded(Image.fromarray(random_face()))
+    begun, ended = Event(), Event()
+
+    def outer(name: str) -> bytes:
+        begun.set()
+        ended.wait(10)
+        return data
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(decode_faces, outer, {"a": 1})
+        begun.wait(10)
+        decode_faces(lambda name: data, {"a": 1}, lambda *_: ended.set() or first.result())
+    assert list(warnings.filters) == before
 
 
 def test_sixteen_bits_are_scaled_to_eight():

@@ -41,7 +41,10 @@ def full_raster_of(tree: SourceTree) -> Raster:
 def _pictures(tree: SourceTree) -> Iterator[bytes]:
     names = tree.with_suffix(*SUFFIXES)
     for name in names[:: -(-len(names) // _SAMPLE) or 1]:
-        yield tree.read(name, MAX_IMAGE_BYTES)
+        data = b""
+        with contextlib.suppress(Exception):  # it is damaged in the archive, or too large
+            data = tree.read(name, MAX_IMAGE_BYTES)
+        yield data
     tables = tree.with_suffix(".parquet")
     if tables and not names:
         yield from _of_parquet(tree, tables[0])

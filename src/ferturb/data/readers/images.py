@@ -8,7 +8,6 @@ RGB), its central square resized.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
@@ -70,8 +69,7 @@ def decode_faces(
 
     starts = range(0, len(names), _CHUNK)
     large = sum(sizes.values()) > _THREADS_FROM_BYTES * len(names)
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         done = pool.map(fill, starts) if large else map(fill, starts)
         for start, failed in zip(starts, done, strict=True):
             unreadable.extend(failed)
