@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferturb.base.text import encodable, printable
+from ferturb.base.text import encodable, numbered, printable
 
 TEXTS = {
     "plain é 漢 👨\u200d👩 …": "plain é 漢 👨\u200d👩 …",
@@ -26,3 +26,16 @@ def test_a_file_takes_it_and_keeps_the_rest(text: str) -> None:
     assert found.encode("utf-8").decode("utf-8") == found
     if "\ud800" not in text:
         assert found == text
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("abc", ["a", "b", "c"]),
+        ("aba", ["a (1)", "b", "a (2)"]),
+        (["a", "a", "a (1)"], ["a (1) (1)", "a (2)", "a (1) (2)"]),
+        ("", []),
+    ],
+)
+def test_names_that_come_more_than_once_are_numbered(names: list[str], found: list[str]) -> None:
+    assert numbered(names) == found

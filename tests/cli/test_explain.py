@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_faithfulness_prints_and_keeps(run: Run, capsys: pytest.CaptureFixture[s
     main(["faithfulness", str(run.folder), *options, "--json"])
     rows = json.loads(capsys.readouterr().out)[run.name]
     assert [row["method"] for row in rows] == ["gradient", "random", "centre"]
+
+
+def test_runs_of_one_name_in_two_studies_are_told_apart(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [str(run.folder), shutil.copytree(run.folder, tmp_path / "other" / run.name)]
+    names = [f"{run.name} (1)", f"{run.name} (2)"]
+    main(["explain", *map(str, both), "--method", "gradient", "--faces", "1", "--json"])
+    assert list(json.loads(capsys.readouterr().out)["mass"]) == names
+    main(["faithfulness", *map(str, both), "--methods", "gradient", "--faces", "1", "--json"])
+    assert list(json.loads(capsys.readouterr().out)) == names
+    main(["evaluate", *map(str, both), "--augmentation", "none", "--ensemble", "--json"])
+    *rows, ensemble = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ensemble["members"] == names
 
 
 def test_bad_input_is_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,9 @@
-"""Names of files and messages as text that every terminal and every file format takes."""
+"""Names and messages as text that every terminal and every file format takes, and tells apart."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_SHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -25,6 +26,21 @@ def printable(text: str) -> str:
     'a\\nb\\x1b[2J.png'
     """
     return _NOT_SHOWN.sub(_escaped, text)
+
+
+def numbered(names: Sequence[str], form: str = "{} ({})") -> list[str]:
+    """Names that are there once each: those that come more than once are numbered.
+
+    >>> numbered(["a", "b", "a"])
+    ['a (1)', 'b', 'a (2)']
+    """
+    found = list(names)
+    while len(set(found)) < len(found):  # "a (1)" may have been there before
+        found = [
+            name if found.count(name) == 1 else form.format(name, found[:i].count(name) + 1)
+            for i, name in enumerate(found)
+        ]
+    return found
 
 
 def _escaped(found: re.Match[str]) -> str:

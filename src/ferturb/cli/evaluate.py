@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.errors import FerturbError
-from ferturb.cli.models import ModelOptions, Models, faces_for, open_models
+from ferturb.cli.models import ModelOptions, Models, faces_for, open_models, titles_of
 from ferturb.cli.options import Device, Head, Json, LabelOrder
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ def evaluate(
     from ferturb.evaluation.scores import score_runs
     from ferturb.models.device import prepare_process
     from ferturb.models.test_time import AUGMENTATIONS
-    from ferturb.report.saliency.explain import model_names
     from ferturb.runs.run import Run
 
     choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
@@ -94,13 +93,12 @@ def evaluate(
     opened = open_models(models, form, None if together else refused)
     if any(not isinstance(one, Run) for one in opened) and (test.head or test.store):
         raise FerturbError("--head and --store are of runs alone; leave them out")
-    pairs = zip(opened, model_names(opened), strict=True)
-    names = [one.folder.resolve().name if isinstance(one, Run) else name for one, name in pairs]
+    names = titles_of(opened)
     first = faces_for(opened, test.data, test.label_order)
     tests = Tests(test, first, prepare_process(device), json)
     tested = [tests.pair(one) for one in opened]
     if test.faces is not None:
-        _listed(tests, opened, json)
+        _listed(tests, dict(zip(names, opened, strict=True)), json)
     else:
         people = [tests.people(one, pair) for one, pair in zip(opened, tested, strict=True)]
         validation = [tests.validation(one) for one in opened] if test.choose else None
@@ -186,7 +184,7 @@ def _write(
     terminal.errors.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
 
-def _listed(tests: Tests, models: list[Run | Wrapped], json: bool) -> None:
+def _listed(tests: Tests, models: Mapping[str, Run | Wrapped], json: bool) -> None:
     """Listed faces against the others."""
     from ferturb.cli import terminal
     from ferturb.data.face_lists import read_face_list
@@ -195,10 +193,10 @@ def _listed(tests: Tests, models: list[Run | Wrapped], json: bool) -> None:
     assert tests.options.faces is not None
     wanted = read_face_list(tests.options.faces)
     rows: list[ListedRow] = []
-    for one in models:
+    for name, one in models.items():
         faces = tests.tested_faces(one)
         votes = None if faces.votes is None else faces.votes.numpy()
-        rows += score_listed(one.name, faces, tests.pair(one)[1], wanted, votes)
+        rows += score_listed(name, faces, tests.pair(one)[1], wanted, votes)
     if json:
         terminal.print_json([dataclasses.asdict(row) for row in rows])
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, arg
 
 from ferturb.base.config import FaithfulnessOptions, SaliencyOptions
-from ferturb.cli.models import ModelOptions, Models, faces_for, open_models
+from ferturb.cli.models import ModelOptions, Models, faces_for, open_models, titles_of
 from ferturb.cli.options import Computing, Json, LabelOrder, read_faces
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def explain(
     method, split = saliency.method, saliency.split
     named = zip(model_names(opened), opened, strict=True)
     found = {(n, method): _explained(one, source, saliency, chosen, json) for n, one in named}
-    names = _titles(opened)
+    names = titles_of(opened)
     mass = dict(zip(names, map(mass_by_emotion, found.values()), strict=True))
     if out is not None:
         results = [read_run(one) if isinstance(one, Run) else one for one in opened]
@@ -137,7 +137,7 @@ def faithfulness(
             else:
                 scored = benchmark_methods(one, source, benchmark, device=chosen, on_progress=bar)
         found[name] = scored
-    rows = dict(zip(_titles(opened), map(summarise, found.values()), strict=True))
+    rows = dict(zip(titles_of(opened), map(summarise, found.values()), strict=True))
     items, title = judged_items(found), "Whether saliency maps are true"
     files = _written(title, opened, found, items, out) if out is not None else []
     if json:
@@ -194,12 +194,3 @@ def _explained(
         if isinstance(one, Run):
             return explain_run(one, faces, options, device=device, on_progress=bar)
         return explain(one, faces, options, device=device, on_progress=bar)
-
-
-def _titles(models: list[Run | Wrapped]) -> list[str]:
-    """What each is called on the terminal: a run by its folder, which is distinct."""
-    from ferturb.report.saliency.explain import model_names
-    from ferturb.runs.run import Run
-
-    pairs = zip(model_names(models), models, strict=True)
-    return [one.name if isinstance(one, Run) else name for name, one in pairs]

@@ -15,6 +15,7 @@ from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
 from ferturb.base.reading import each_opened
+from ferturb.base.text import numbered
 from ferturb.cli.options import other_faces
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def open_model(text: str, options: ModelOptions, quiet: bool = False) -> Run | W
     if not quiet:
         terminal.notes([f"{found.name}: {note}" for note in found.notes], terminal.errors)
     return found
+
+
+def titles_of(models: Sequence[Run | Wrapped]) -> list[str]:
+    """What each is called on the terminal: a run by its folder; those of one name are numbered."""
+    from ferturb.report.saliency.explain import model_names
+    from ferturb.runs.run import Run
+
+    named = zip(models, model_names(models), strict=True)
+    return numbered([o.folder.resolve().name if isinstance(o, Run) else name for o, name in named])
 
 
 def is_foreign(text: str, options: ModelOptions) -> bool:

@@ -14,6 +14,7 @@ from ferturb.base.config import SALIENCY
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.pixels import as_input
+from ferturb.base.text import numbered
 from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import stratified
 from ferturb.evaluation.saliency.methods import raw_saliency, silent
@@ -61,11 +62,7 @@ def model_names(models: Sequence[Run | Looked]) -> list[str]:
     """A name for each that tells it from the others: of runs as `run_names` has it, of wrapped
     models their own."""
     of_runs = iter(run_names([one for one in models if not isinstance(one, Wrapped)]))
-    names = [one.name if isinstance(one, Wrapped) else next(of_runs) for one in models]
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[:i].count(name) + 1})"
-        for i, name in enumerate(names)
-    ]
+    return numbered([one.name if isinstance(one, Wrapped) else next(of_runs) for one in models])
 
 
 def explain_figure(
