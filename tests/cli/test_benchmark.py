@@ -51,6 +51,18 @@ def test_it_writes_an_entry_a_model_and_one_page(capsys: pytest.CaptureFixture[s
     assert len(entry["conditions"]) == 39
 
 
+def test_models_of_nearly_one_name_have_entries_of_their_own() -> None:
+    for name in ("a-b.py", "a_b.py"):
+        Path(name).write_text(MODEL)
+    main(["benchmark", "a-b.py:predict", "a_b.py:predict", *OWN[1:], *DATA, "--out", "out"])
+    found = [json.loads(path.read_text())["name"] for path in sorted(Path("out").glob("*.json"))]
+    assert found == ["a-b:predict", "a_b:predict"]
+    beside = ["--beside", str(next(Path("out").glob("a*1.json")))]
+    main(["benchmark", "a-b.py:predict", *OWN[1:], *DATA, *beside, "--out", "again"])
+    page = Path("again/index.html").read_text(encoding="utf-8")
+    assert "FER-Behind 1: a-b:predict (1), a-b:predict (2)" in page
+
+
 def test_the_same_command_gives_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     found = []
     for fresh in ([], ["--fresh"]):

@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.config import BenchmarkOptions
 from ferturb.base.errors import FerturbError
+from ferturb.base.text import numbered
 from ferturb.cli.models import ModelOptions, Models, faces_for, open_models
 from ferturb.cli.options import Computing, Json, LabelOrder, read_faces
 
@@ -63,7 +64,7 @@ def benchmark(
     from ferturb.evaluation.benchmark.protocol import TITLE
     from ferturb.report.benchmark.section import benchmark_page, terminal_rows
     from ferturb.report.form.models_page import write_page
-    from ferturb.report.form.tables import slug
+    from ferturb.report.form.tables import slugs
 
     if entry.name is not None and len(models) != 1:
         raise FerturbError(f"--name is for one model, and here are {len(models)}")
@@ -73,10 +74,10 @@ def benchmark(
     entries = _entries(models, entry, options, form, computing, json)
     if entry.name is not None:
         entries = [replace(entries[0], name=entry.name)]
-    shown = [*entries, *others]
+    shown = _told_apart([*entries, *others])
     files = []
     if out is not None:
-        files = [out / f"{slug(one.name)}.json" for one in entries]
+        files = [out / f"{name}.json" for name in slugs([one.name for one in entries])]
         for one, path in zip(entries, files, strict=True):
             write_entry(one, path)
         files += write_page(benchmark_page(shown), out)
@@ -88,6 +89,12 @@ def benchmark(
     terminal.table(title, columns, terminal_rows(shown))
     if files:
         terminal.facts({"written": ", ".join(map(str, files))})
+
+
+def _told_apart(entries: list[Entry]) -> list[Entry]:
+    """Entries beside each other: those of one name are numbered."""
+    names = numbered([one.name for one in entries])
+    return [replace(one, name=name) for one, name in zip(entries, names, strict=True)]
 
 
 def _entries(

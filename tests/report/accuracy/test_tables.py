@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,13 @@ def test_table_3_holds_the_differences_and_the_papers(results: StudyResults) -> 
     assert float(recall["resnet18"]) == pytest.approx(np.mean(emotions), abs=1e-5)
     assert float(recall["resnet18_paper"]) == 3.1
     assert rows["all (accuracy)"]["resnet18_paper"] == ""
+
+
+def test_networks_of_nearly_one_name_have_columns_of_their_own(results: StudyResults) -> None:
+    first, *_ = results.main.perturb
+    both = [replace(first, other=replace(first.other, model=name)) for name in ("a-b", "a_b")]
+    keys = [column.key for column in change_table(both, True).columns]
+    assert keys == ["emotion", "a_b_1", "a_b_2"]
 
 
 def test_several_seeds_give_mean_and_spread() -> None:

@@ -30,6 +30,11 @@ def test_maps_of_the_first_seed_of_each_model() -> None:
     assert "a plain grey one stands in" in found["figure4"]
 
 
+def test_networks_of_nearly_one_name_have_pictures_of_their_own() -> None:
+    runs = [run_result(model, "perturb", faces=100, name=model) for model in ("a-b", "a_b")]
+    assert list(captions(study_of(runs))) == ["figure4", "epochs_a_b_1", "epochs_a_b_2"]
+
+
 @pytest.mark.usefixtures("tiny_networks")
 def test_attention_where_the_network_is_kept(trained: Path, trained_faces: Faces) -> None:
     runs = [read_run(Run(trained / f"compact-{m}-s0")) for m in ("attention", "perturb")]

@@ -99,6 +99,15 @@ def test_the_four_cells_and_their_differences() -> None:
         assert float(rows[title]["accuracy"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_networks_of_nearly_one_name_have_columns_of_their_own() -> None:
+    group = group_of(mask_study(models=("compact",)))
+    (pair,) = group.pairs
+    pairs = tuple(replace(pair, model=name) for name in ("a-b", "a_b"))
+    table = mask_tables(replace(group, pairs=pairs))[0]
+    keys = [column.key for column in table.columns]
+    assert keys == ["emotion", "a_b_1", "a_b_1_tested", "a_b_2", "a_b_2_tested"]
+
+
 def test_what_training_on_masks_gains_as_a_share() -> None:
     results = mask_study(models=("compact",))
     tables = {table.key: table for table in mask_tables(group_of(results))}

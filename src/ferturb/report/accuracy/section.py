@@ -14,8 +14,9 @@ from ferturb.report import published, sentences
 from ferturb.report.accuracy import figures
 from ferturb.report.form.captions import INTERVALS, SCORES, family_of
 from ferturb.report.form.style import Picture, prints_of
-from ferturb.report.form.tables import Cell, Column, Table, p_text, plain_columns, slug
+from ferturb.report.form.tables import Cell, Column, Table, p_text, plain_columns, slugs
 from ferturb.report.groups import AUGMENTATIONS, Comparison, Group
+from ferturb.report.model_results import ModelResult
 from ferturb.report.results import StudyResults
 from ferturb.report.section import Section, section_of
 
@@ -108,16 +109,16 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
     heads = (*EMOTIONS, "all (macro recall)", "all (accuracy)", "macro-F1 × 100", "McNemar p")
     columns = [Column("emotion", "Emotion")]
     values: list[Sequence[Cell]] = [heads]
-    for c in comparisons:
-        plain = c.other.method == "perturb"
-        name = c.other.model if plain else f"{c.other.model}, {c.other.method}"
-        columns.append(Column(slug(name), "change", name, scale=100, signed=True))
+    names = [_name_of(c.other) for c in comparisons]
+    for c, name, key in zip(comparisons, names, slugs(names), strict=True):
+        columns.append(Column(key, "change", name, scale=100, signed=True))
         over_all = (c.change.macro_recall, c.change.accuracy, c.change.macro_f1)
         p = _p_range([test.p for _, _, test in c.by_seed])
         values.append((*c.change.per_emotion, *over_all, p))
+        plain = c.other.method == "perturb"
         family = published.family(c.other.model) if with_paper and plain else None
         if family and family in published.TABLE_3[EMOTIONS[0]]:
-            columns.append(Column(f"{slug(name)}_paper", "paper", name, signed=True))
+            columns.append(Column(f"{key}_paper", "paper", name, signed=True))
             theirs = [published.TABLE_3[emotion][family] for emotion in EMOTIONS]
             values.append((*theirs, published.change(family), None, None, None))
     return Table(
@@ -130,6 +131,11 @@ def change_table(comparisons: Sequence[Comparison], with_paper: bool) -> Table:
         "all faces; with several seeds, the smallest and largest."
         + (f" {published.MEASURE}" if with_paper else ""),
     )
+
+
+def _name_of(result: ModelResult) -> str:
+    """A network, and its method where that has settings of its own."""
+    return result.model if result.method == "perturb" else f"{result.model}, {result.method}"
 
 
 def pairs_table(group: Group) -> Table:

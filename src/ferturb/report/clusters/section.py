@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
@@ -18,7 +18,7 @@ from ferturb.data.faces import Faces
 from ferturb.report.clusters import figures
 from ferturb.report.form.captions import mark_of, marked
 from ferturb.report.form.style import Picture, prints_of
-from ferturb.report.form.tables import slug
+from ferturb.report.form.tables import slugs
 from ferturb.report.groups import Group
 from ferturb.report.model_results import ModelResult
 from ferturb.report.results import StudyResults
@@ -44,11 +44,12 @@ def section(results: StudyResults) -> Section | None:
     done = sorted(results.main.done, key=lambda r: (r.config.model.name, r.config.seed))
     mapped = _first_of_each_model([run for run in done if run.cluster_maps is not None])
     items = [_left_out_picture(mapped, faces)] if mapped else []
-    items += [_epochs_picture(run, faces) for run in mapped]
+    items += [_epochs_picture(run, faces, key) for run, key in _keyed(mapped)]
     if faces is not None:
         attending = [run for run in done if run.config.method.name == "attention"]
         kept = [run for run in attending if run.run.has_model]
-        items += [_attention_picture(run, faces) for run in _first_of_each_model(kept)]
+        first = _first_of_each_model(kept)
+        items += [_attention_picture(run, faces, key) for run, key in _keyed(first)]
     by_k = _models_by_k(results.main)
     items += [_figure_5(by_k, results)] if by_k else []
     return section_of("clusters", "Attention and clusters", items)
@@ -56,6 +57,11 @@ def section(results: StudyResults) -> Section | None:
 
 def _first_of_each_model(runs: Sequence[RunResult]) -> list[RunResult]:
     return list({run.config.model.name: run for run in reversed(runs)}.values())[::-1]
+
+
+def _keyed(runs: Sequence[RunResult]) -> Iterator[tuple[RunResult, str]]:
+    """Runs of different models, each with its model's part of a key."""
+    return zip(runs, slugs([run.config.model.name for run in runs]), strict=True)
 
 
 def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture:
@@ -75,7 +81,7 @@ def _left_out_picture(runs: Sequence[RunResult], faces: Faces | None) -> Picture
     )
 
 
-def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
+def _epochs_picture(run: RunResult, faces: Faces | None, key: str) -> Picture:
     maps = run.cluster_maps
     assert maps is not None
     image, name, mark = _example(faces, (maps.shape[1], maps.shape[2]))
@@ -91,10 +97,10 @@ def _epochs_picture(run: RunResult, faces: Faces | None) -> Picture:
     mean = 100 * float(np.mean(same)) if same else 100.0
     alt = f"From one epoch to the next {mean:.0f} % of the pixels keep their cluster on average."
     title = f"Cluster maps by epoch: {model}"
-    return Picture(f"epochs_{slug(model)}", title, marked(caption, mark), alt, prints)
+    return Picture(f"epochs_{key}", title, marked(caption, mark), alt, prints)
 
 
-def _attention_picture(run: RunResult, faces: Faces) -> Picture:
+def _attention_picture(run: RunResult, faces: Faces, key: str) -> Picture:
     test = faces.split("test") if len(faces.split("test")) else faces
     first = {emotion: _first(test, emotion) for emotion in SHOWN}
     known = {emotion: place for emotion, place in first.items() if place is not None}
@@ -113,7 +119,7 @@ def _attention_picture(run: RunResult, faces: Faces) -> Picture:
     )
     alt = f"Attention maps of {model} for {', '.join(names)}."
     title = f"Attention by stage: {model}"
-    return Picture(f"attention_{slug(model)}", title, marked(caption, mark), alt, prints)
+    return Picture(f"attention_{key}", title, marked(caption, mark), alt, prints)
 
 
 def _figure_5(models: Sequence[ModelResult], results: StudyResults) -> Picture:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ferturb.base.tabular import INTERVAL, Tabular, spread
+from ferturb.base.text import numbered
 from ferturb.evaluation.significance import Interval
 from ferturb.report.form.latex import LatexTable, latex
 
@@ -230,6 +231,15 @@ def slug(name: str) -> str:
     'resnet18__perturb__clusters_2_'
     """
     return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def slugs(names: Sequence[str]) -> list[str]:
+    """The same of several names, each another: those that would be one are numbered.
+
+    >>> slugs(["a-b", "a_b", "c"])
+    ['a_b_1', 'a_b_2', 'c']
+    """
+    return numbered([slug(name) for name in names], "{}_{}")
 
 
 def p_text(value: float) -> str:

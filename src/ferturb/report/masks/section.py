@@ -14,7 +14,7 @@ from ferturb.report import published
 from ferturb.report.form import style
 from ferturb.report.form.captions import INTERVALS, SCORES, family_of
 from ferturb.report.form.style import Picture, prints_of
-from ferturb.report.form.tables import Cell, Column, Table, slug
+from ferturb.report.form.tables import Cell, Column, Table, slugs
 from ferturb.report.masks.pairs import MaskGroup, MaskPair, Phrases, contrasts
 from ferturb.report.masks.sentences import mask_sentences
 from ferturb.report.model_results import Scores, relative_change, scores_difference
@@ -75,15 +75,13 @@ def _readings(pair: MaskPair, phrases: Phrases) -> Readings:
 def _table_1(pairs: Sequence[MaskPair], phrases: Phrases) -> Table:
     columns = [Column("emotion", "Emotion")]
     values: list[Sequence[Cell]] = [(*EMOTIONS, "all (macro recall)", "all (accuracy)")]
-    for pair in pairs:
+    for pair, key in zip(pairs, slugs([pair.name for pair in pairs]), strict=True):
         readings = _readings(pair, phrases)
         for end, title in zip(("", "_tested"), readings, strict=False):
-            key = slug(pair.name) + end
-            columns.append(Column(key, f"{title}, %", pair.name, scale=100, signed=True))
+            columns.append(Column(key + end, f"{title}, %", pair.name, scale=100, signed=True))
             values.append(readings[title])
         if theirs := _paper_column(pair, phrases):
-            key = f"{slug(pair.name)}_paper"
-            columns.append(Column(key, "paper, %", pair.name, digits=0, signed=True))
+            columns.append(Column(f"{key}_paper", "paper, %", pair.name, digits=0, signed=True))
             values.append((*(theirs[emotion] for emotion in EMOTIONS), None, None))
     w, m = phrases.whole, phrases.masks
     return Table(
