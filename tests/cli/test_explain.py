@@ -71,6 +71,19 @@ def test_runs_of_one_name_in_two_studies_are_told_apart(
     assert [row["name"] for row in rows] == ensemble["members"] == names
 
 
+def test_a_run_of_a_name_that_is_not_utf8_is_a_run(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(shutil.copytree(run.folder, tmp_path / "caf\udce9"))
+    out = ["--out", str(tmp_path / "out")]
+    main(["explain", other, "--method", "gradient", "--faces", "1", *out])
+    assert "caf\\xe9: gradient, mass over area" in capsys.readouterr().out
+    main(["evaluate", other, "--augmentation", "none", *out])
+    assert "caf\\xe9" in (tmp_path / "out" / "scores.csv").read_text(encoding="utf-8")
+    main(["ablate", other, "--features", "mouth", "--controls", "1", *out])
+    main(["export", other, "--out", str(tmp_path / "\udce9.onnx")])
+
+
 def test_bad_input_is_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["explain", str(run.folder), "--method", "lime"])

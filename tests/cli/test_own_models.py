@@ -94,6 +94,27 @@ def test_faithfulness_takes_the_methods_that_fit(capsys: pytest.CaptureFixture[s
     assert [row["method"] for row in rows] == ["occlusion", "rise", "random", "centre"]
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["evaluate"],
+        ["ablate", "--features", "mouth", "--controls", "1"],
+        ["explain", "--method", "occlusion", "--faces", "1"],
+        ["faithfulness", "--methods", "occlusion", "--faces", "1"],
+        ["benchmark"],
+    ],
+    ids=lambda verb: verb[0],
+)
+def test_a_name_that_is_not_utf8_is_written_out(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("caf\udce9.py").write_text(MODEL)
+    main([*verb, "caf\udce9.py:predict", *FORM, *DATA, "--out", "out"])
+    said = capsys.readouterr()
+    assert r"caf\xe9:predict" in said.out + said.err
+    assert r"caf\xe9:predict" in Path("out/index.html").read_text(encoding="utf-8")
+
+
 def test_predict_asks_it_about_photos(capsys: pytest.CaptureFixture[str]) -> None:
     test = load_source(Path("faces")).split("test")
     options = ["--model", "own.py:predict", *FORM, "--cropped", "--json"]

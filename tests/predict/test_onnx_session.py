@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,26 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, model: bytes, where: float) ->
     path.write_bytes(data)
     with pytest.raises(FerturbError, match=r"is damaged.*export the model again"):
         OnnxModel(path, 1)
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.onnx", "caf\udce9/a.onnx"])
+def test_a_name_that_is_not_utf8_is_as_good(tmp_path: Path, model: bytes, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(sealed(model))
+    weights = GRAPH.with_suffix(".safetensors")
+    (path.parent / weights.name).write_bytes(weights.read_bytes())
+    if path.parent != tmp_path:  # onnxruntime looks for the weights in no such folder
+        with pytest.raises(FerturbError, match="rename the folder") as caught:
+            OnnxModel(path, 1)
+        assert "\n" not in str(caught.value)
+        return
+    faces = np.zeros((1, 48, 48), np.uint8)
+    (given,) = OnnxModel(GRAPH, 1).session.get_inputs()
+    opened = pickle.loads(pickle.dumps(OnnxModel(path, 1)))
+    for one, other in zip(
+        OnnxModel(GRAPH, 1).run({given.name: faces}),
+        opened.run({given.name: faces}),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ferturb.base.errors import FerturbError
 from ferturb.base.reading import reading
 from ferturb.base.storage import atomic_path
+from ferturb.base.text import is_utf8
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,13 +21,16 @@ _META, _CHECKSUM = "ferturb", "crc32"
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description, with a checksum, as a safetensors file, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save, save_file
 
     ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    described = {**meta, _CHECKSUM: _checksum(ready, meta)}
+    described = {_META: json.dumps({**meta, _CHECKSUM: _checksum(ready, meta)})}
     with atomic_path(path) as temporary:
         try:
-            save_file(ready, temporary, metadata={_META: json.dumps(described)})
+            if is_utf8(str(temporary)):
+                save_file(ready, temporary, described)
+            else:
+                temporary.write_bytes(save(ready, described))
         except Exception as error:  # safetensors turns a full disk into its own exception
             if isinstance(error, OSError):
                 raise
@@ -40,13 +44,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     raises `FerturbError`; nothing is ever unpickled. A file without a checksum (of an earlier
     ferturb) is taken as it is.
     """
-    from safetensors import safe_open
-
     advice = "ferturb loads weights from safetensors only and never unpickles: convert it first"
     with reading(path, "a safetensors file", advice):
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get(_META, "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tensors, described = _opened(path) if is_utf8(str(path)) else _read(path)
+        meta = json.loads(described.get(_META, "{}"))
         if not isinstance(meta, dict):
             raise ValueError("its description is not a JSON object")
     written = meta.pop(_CHECKSUM, None)
@@ -56,6 +57,25 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "remove it and make it again"
         )
     return tensors, meta
+
+
+def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return tensors, file.metadata() or {}
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The same of its bytes: safetensors opens no file whose name is not UTF-8."""
+    from safetensors.torch import load
+
+    data = path.read_bytes()
+    tensors = load(data)  # which checks the head, too
+    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return tensors, head.get("__metadata__", {})
 
 
 def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:

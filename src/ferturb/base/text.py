@@ -19,6 +19,15 @@ def encodable(text: str) -> str:
     return _SURROGATE.sub(_escaped, text)
 
 
+def is_utf8(text: str) -> bool:
+    r"""Whether a name is UTF-8, which some libraries take alone.
+
+    >>> is_utf8("café.png"), is_utf8("caf\udce9.png")
+    (True, False)
+    """
+    return _SURROGATE.search(text) is None
+
+
 def printable(text: str) -> str:
     r"""The text as one line: line breaks and all other control characters written out.
 

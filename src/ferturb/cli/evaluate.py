@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import OmitArgPrefixes
 
 from ferturb.base.errors import FerturbError
+from ferturb.base.text import printable
 from ferturb.cli.models import ModelOptions, Models, faces_for, open_models, titles_of
 from ferturb.cli.options import Device, Head, Json, LabelOrder
 
@@ -181,7 +182,8 @@ def _write(
     data = {"source": Path(test.data or source).name}
     record = {"split": test.split, "augmentation": test.augmentation, "data": data}
     files = write_page(page_of("Scores", models, record, score_items(rows)), out)
-    terminal.errors.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    said = printable(f"written: {', '.join(map(str, files))}")
+    terminal.errors.print(said, markup=False, soft_wrap=True)
 
 
 def _listed(tests: Tests, models: Mapping[str, Run | Wrapped], json: bool) -> None:

@@ -102,7 +102,7 @@ def titles_of(models: Sequence[Run | Wrapped]) -> list[str]:
     from ferturb.runs.run import Run
 
     named = zip(models, model_names(models), strict=True)
-    return numbered([o.folder.resolve().name if isinstance(o, Run) else name for o, name in named])
+    return numbered([Run(o.folder.resolve()).name if isinstance(o, Run) else n for o, n in named])
 
 
 def is_foreign(text: str, options: ModelOptions) -> bool:

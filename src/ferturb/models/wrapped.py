@@ -22,6 +22,7 @@ from ferturb.base.config import SIDES
 from ferturb.base.config.fields import in_range
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError, first_line
+from ferturb.base.text import encodable
 from ferturb.models.class_names import Classes
 
 Function = Callable[[np.ndarray], Any]
@@ -95,7 +96,8 @@ class Wrapped(nn.Module):
         super().__init__()
         self.network: nn.Module | None = model if isinstance(model, nn.Module) else None
         self.function = None if isinstance(model, nn.Module) else model
-        self.classes, self.form, self.name, self.target_layer = classes, form, name, target_layer
+        self.classes, self.form, self.target_layer = classes, form, target_layer
+        self.name = encodable(name)
         _ = self.cam_layer
         self.eval()
         self.gives_probabilities = False

@@ -19,12 +19,15 @@ import numpy as np
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError, first_line
 from ferturb.base.reading import reading
+from ferturb.base.text import is_utf8
 from ferturb.base.threads import usable_cores
 
 META_KEY = "ferturb"
 """Under this key of an ONNX file's metadata ferturb keeps a JSON description."""
 _SEAL = b"\x72\x11\x0a\x05crc32\x12\x08"
 """How an entry `crc32` of eight letters begins, in the metadata of an ONNX file's protobuf."""
+_BESIDE = "session.model_external_initializers_file_folder_path"
+"""Where a file's weights lie, if onnxruntime is given its bytes."""
 MOST_THREADS = 1024
 _FORKED: list[Any] = []
 """Sessions of a parent process. Their threads don't live here: to end them would wait forever."""
@@ -114,8 +117,12 @@ def _session(path: Path, threads: int | None) -> Any:
     # Threads that wait in a busy loop take the cores from whoever reads the photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        given = path if is_utf8(str(path)) else path.read_bytes()  # it opens no other names
+        if given is not path and is_utf8(str(path.parent)):
+            options.add_session_config_entry(_BESIDE, str(path.parent))
+        return onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception class of its own for each failure
+        advice = "" if is_utf8(str(path.parent)) else "; rename the folder, which is not UTF-8"
         raise FerturbError(
-            f"{path} is not an ONNX file that can be run: {first_line(error)}"
+            f"{path} is not an ONNX file that can be run: {first_line(error)}{advice}"
         ) from error

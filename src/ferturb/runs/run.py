@@ -37,6 +37,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.reading import each_opened, is_there, reading
 from ferturb.base.storage import read_object, write_arrays, write_json, write_rows
 from ferturb.base.tabular import Rows
+from ferturb.base.text import encodable
 from ferturb.models.classifier import Classifier
 from ferturb.perturb.methods import METHODS, source_at_test_time
 from ferturb.perturb.view_classifier import model_at_test_time
@@ -93,8 +94,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
-        return self.folder.name
+        """The folder's name, as text that every file takes."""
+        return encodable(self.folder.name)
 
     @property
     def done(self) -> bool:

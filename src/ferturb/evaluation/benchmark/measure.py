@@ -31,6 +31,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.storage import read_arrays, sources_version, write_arrays
 from ferturb.base.tabular import Tabular
+from ferturb.base.text import encodable
 from ferturb.data.cache import BUILT_ON, cache_folder
 from ferturb.data.faces import Faces
 from ferturb.evaluation.benchmark.protocol import CONDITIONS, TITLE
@@ -189,7 +190,8 @@ class _Store:
         fresh: bool,
     ) -> None:
         """`said`: what it answered about the faces that it is known by."""
-        digest = hashlib.sha256(f"{TITLE} {name} {sources_version(*SHOWN_BY)} ".encode())
+        made = f"{TITLE} {encodable(name)} {sources_version(*SHOWN_BY)} "
+        digest = hashlib.sha256(made.encode())
         digest.update(said.tobytes())
         digest.update(faces.content_hash().encode())
         digest.update(landmarks.points.numpy().tobytes())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferturb.base.storage import write_bytes
+from ferturb.base.text import encodable
 from ferturb.report.form.style import Picture
 from ferturb.report.form.tables import Table
 
@@ -15,8 +16,8 @@ def write_items(items: Sequence[Table | Picture], folder: Path) -> list[Path]:
     contents: dict[Path, bytes] = {}
     for item in items:
         if isinstance(item, Table):
-            contents[folder / f"{item.key}.csv"] = item.to_csv().encode()
-            contents[folder / f"{item.key}.tex"] = item.to_latex().encode()
+            contents[folder / f"{item.key}.csv"] = encodable(item.to_csv()).encode()
+            contents[folder / f"{item.key}.tex"] = encodable(item.to_latex()).encode()
         else:
             contents[folder / f"{item.key}.png"] = item.png
     for path, content in contents.items():
