@@ -150,6 +150,12 @@ def test_holm_by_hand() -> None:
     assert sig.holm([]) == []
 
 
+@pytest.mark.parametrize("p", [[math.nan, 0.01], [0.01, math.nan], [math.nan]])
+def test_holm_takes_no_missing_test(p: list[float]) -> None:
+    with pytest.raises(FerturbError, match="a p-value for each test, got nan"):
+        sig.holm(p)
+
+
 def test_an_emotion_without_faces_has_no_interval() -> None:
     labels, logits = logits_case(3)
     labels = np.where(labels == 1, 0, labels)
@@ -177,5 +183,6 @@ def test_students_t_is_scipys() -> None:
 def test_students_t_without_spread_is_certain() -> None:
     t = sig.student(np.ones(5))
     assert (t.apart(0.5), t.above(0.5), t.below(0.5)) == (0.0, 0.0, 1.0)
-    assert math.isnan(t.apart(1.0))
+    assert (t.apart(1.0), t.above(1.0), t.below(1.0)) == (1.0, 1.0, 1.0)
+    assert math.isnan(sig.Student(0.0, math.nan, 3).apart())
     assert (t.interval().low, t.interval().high) == (1.0, 1.0)

@@ -38,6 +38,13 @@ def test_equivalence_at_five_percent_is_the_ninety_percent_interval_within_the_m
         assert inside == (found.p_equivalence < 0.05)
 
 
+def test_replicates_that_all_say_the_same() -> None:
+    found = paired_difference([0.0, 0.0, 0.0])
+    assert (found.p, found.p_equivalence, found.low, found.high) == (1.0, 0.0, 0.0, 0.0)
+    found = paired_difference([1.0, 1.0, 1.0])  # at the margin itself
+    assert (found.p, found.p_equivalence) == (0.0, 1.0)
+
+
 def test_the_interval_covers_as_often_as_it_says() -> None:
     generator = np.random.default_rng(1)
     hits = 0

@@ -168,7 +168,7 @@ def percentile_interval(
 
 
 class Student(NamedTuple):
-    """What Student's t says of a mean. With no spread p is 0 or 1, or nan at the mean itself."""
+    """What Student's t says of a mean. With no spread p is 0 or 1, and 1 at the mean itself."""
 
     mean: float
     error: float
@@ -182,6 +182,8 @@ class Student(NamedTuple):
 
     def below(self, bound: float) -> float:
         """The p-value of a mean that is `bound` or more."""
+        if self.error == 0 and self.mean == bound:
+            return 1.0
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.float64(self.mean - bound) / self.error
         return float(special.stdtr(self.freedom, t))
@@ -192,7 +194,8 @@ class Student(NamedTuple):
 
     def apart(self, value: float = 0.0) -> float:
         """The p-value of the mean `value`, two-sided."""
-        return 2 * min(self.below(value), self.above(value))
+        p = 2 * min(self.below(value), self.above(value))
+        return 1.0 if p > 1 else p
 
 
 def student(values: Float[Array, " n"]) -> Student:
@@ -231,7 +234,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
+
+    A missing one raises `FerturbError`: leave out what is not tested.
     """
+    if any(math.isnan(p) for p in p_values):
+        raise FerturbError("Holm's correction needs a p-value for each test, got nan; leave it out")
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
