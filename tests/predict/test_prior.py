@@ -39,7 +39,8 @@ def test_what_is_a_prior() -> None:
     assert prior_of(tuple("1234567")) == (1, 2, 3, 4, 5, 6, 7)
     with pytest.raises(FerturbError, match="unknown prior 'wide': did you mean 'wild'"):
         frequencies("wide")
-    for wrong in ((1, 2), (1, 1, 1, 1, 1, 1, 0), (1, 1, 1, 1, 1, 1, float("nan"))):
+    assert frequencies((2e307,) * 7) == pytest.approx([1 / 7] * 7)
+    for wrong in ((1, 2), *((1, 1, 1, 1, 1, 1, last) for last in (0, np.nan, 1e-31)), (1e308,) * 7):
         with pytest.raises(FerturbError, match="or 7 numbers above 0"):
             frequencies(wrong)
     with pytest.raises(FerturbError, match="got a b"):

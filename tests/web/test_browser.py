@@ -196,6 +196,10 @@ def test_the_frequencies_assumed_are_said_and_can_be_chosen(opened: Open) -> Non
     own.nth(0).fill("0")
     own.nth(1).click()
     expect(page.locator("#message")).to_contain_text("must be above 0")
+    for place in range(7):
+        own.nth(place).fill("1e308")
+    own.nth(1).click()
+    expect(page.locator("#message")).to_contain_text("numbers are too large")
 
 
 def test_two_models_side_by_side(opened: Open) -> None:

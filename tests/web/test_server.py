@@ -241,6 +241,7 @@ def test_saliency_and_attention(client: TestClient) -> None:
         ("face", {"prior": "tame"}, "unknown prior 'tame'"),
         ("face", {"prior": [1, 2]}, "a prior is wild or balanced, or 7 numbers above 0"),
         ("face", {"prior": [1, 1, 1, 0, 1, 1, 1]}, "a prior is wild or balanced, or 7 numbers"),
+        ("face", {"prior": [1e308] * 7}, "a prior is wild or balanced, or 7 numbers above 0"),
         ("what-if", {"prior": [[1]] * 7}, "a prior is wild or balanced, or 7 numbers above 0"),
         ("saliency", {"prior": 7}, '"prior" must be a word'),
         ("attention", {"clusters": 0}, "the number of clusters must be 1"),

@@ -31,6 +31,9 @@ PRIORS: dict[str, tuple[float, ...]] = {
 FER2013's training faces, photos found on the web (FER+'s votes for the seven, single votes
 dropped); `balanced` every emotion alike, for posed or unknown material."""
 
+LEAST = 1e-30
+"""The least share of an emotion, so that its ratio to another is a float32."""
+
 Prior = str | Sequence[float]
 """A name of `PRIORS`, or seven numbers above 0 in the order of `EMOTIONS`, of any sum."""
 
@@ -44,9 +47,11 @@ def frequencies(prior: Prior) -> tuple[float, ...]:
     if isinstance(prior, str):
         prior = choose("prior", prior, PRIORS)
     numbers = np.asarray(prior, np.float64)
-    if numbers.shape != (len(EMOTIONS),) or not (np.isfinite(numbers) & (numbers > 0)).all():
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        shares = numbers / numbers.sum()
+    if numbers.shape != (len(EMOTIONS),) or not ((numbers > 0) & (shares >= LEAST)).all():
         raise FerturbError(_expected(prior))
-    return tuple((numbers / numbers.sum()).tolist())
+    return tuple(shares.tolist())
 
 
 def prior_of(words: Sequence[str]) -> Prior:
@@ -74,5 +79,6 @@ def shifted(
 def _expected(came: Sequence[object]) -> str:
     return (
         f"a prior is {' or '.join(PRIORS)}, or {len(EMOTIONS)} numbers above 0 (how frequent "
-        f"{', '.join(EMOTIONS)} are), got {' '.join(map(str, came)) or 'nothing'}"
+        f"{', '.join(EMOTIONS)} are; each at least {LEAST:g} of their finite sum), got "
+        f"{' '.join(map(str, came)) or 'nothing'}"
     )

@@ -2,7 +2,7 @@
 import { element, percent } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const WEB = "as in photos of the web", NEAR = 0.03;
+const WEB = "as in photos of the web", NEAR = 0.03, LEAST = 1e-30;
 const NAMES = { "": "as where it learnt", wild: WEB, balanced: "each alike", own: "my own numbers" };
 const inputs = () => [...$("shares").querySelectorAll("input")];
 
@@ -29,8 +29,9 @@ export function priors(about, changed) {
 export function prior() {
   const name = $("prior").value;
   if (name !== "own") return name || null;
-  const shares = inputs().map((input) => Number(input.value));
+  const shares = inputs().map((input) => Number(input.value)), sum = shares.reduce((a, b) => a + b, 0);
   if (!shares.every((share) => share > 0)) throw new Error("each of the seven numbers must be above 0");
+  if (!shares.every((share) => share / sum >= LEAST)) throw new Error("the seven numbers are too large, or one is too small beside the others");
   return shares;
 }
 
