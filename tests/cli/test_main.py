@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
+from ferturb.base.errors import FerturbError
 from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.csv_tables import write_csv
@@ -321,6 +322,23 @@ def test_leave_out_and_mask_write_what_can_be_read_again(
     assert "mouth" in fails(capsys, "leave-out", "faces.zip", "--feature", "mouht", "--out", "x")
     assert "surgical" in fails(capsys, "mask", "faces.zip", "--kind", "surgcal", "--out", "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "record"), [("leave-out --feature mouth", "write_json"), ("mask", "write_rows")]
+)
+def test_altered_faces_without_their_record_are_not_there(
+    verb: str, record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        raise FerturbError(f"can't write {path}: No space left on device")
+
+    for module in ("base.storage", "features.masks.mask_fer"):
+        monkeypatch.setattr(f"ferturb.{module}.{record}", full, raising=False)
+    archive(tmp_path / "faces.zip")
+    with pytest.raises(SystemExit):
+        main([*verb.split(), "faces.zip", "--out", "x"])
+    assert {path.name for path in tmp_path.iterdir()} <= {"faces.zip", "cache"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def leave_out(
         fill: What stands in its place: `black`, `mean`, `blur`, `noise` or `inpaint`.
         seed: Of the noise.
     """
-    from ferturb.base.storage import require_new, write_json
+    from ferturb.base.storage import atomic_folder, require_new, write_json
     from ferturb.cli import terminal
     from ferturb.data.readers.fer2013 import archive_names, write_folder
     from ferturb.features.removal import leave_out as left_out
@@ -50,8 +50,10 @@ def leave_out(
     how: dict[str, Any] = {"label_order": label_order, "side": side, "channels": channels}
     read = read_faces(DatasetConfig(source, **how), noted=False)
     faces = left_out(read, feature, fill, seed=seed)
-    write_folder(faces, out)
-    write_json(out / "left_out.json", {**faces.info["left_out"], "names": archive_names(faces)})
+    record = {**faces.info["left_out"], "names": archive_names(faces)}
+    with atomic_folder(out) as folder:
+        write_folder(faces, folder)
+        write_json(folder / "left_out.json", record)
     terminal.facts({"faces": len(faces), "folder": str(out)})
     terminal.notes(faces.notes)
 
