@@ -81,9 +81,9 @@ def how_many(experiment: Experiment, found: Sequence[Reading]) -> dict[str, str]
     """Cell -> how many of its replicates have every arm that is known to be in it."""
     said = {}
     for cell, planned in experiment.cell_replicates().items():
-        c, there = experiment.cells[cell], set[tuple[str, int]]()
         there = {(r.item.arm, r.replicate) for r in found if r.item.cell == cell}
-        whole = [r for r in planned if all((arm, r) in there for arm in c.arms)]
+        arms = {*experiment.cells[cell].arms, *(arm for arm, _ in there)}  # some may be chosen
+        whole = [r for r in planned if all((arm, r) in there for arm in arms)]
         said[cell] = f"{len(whole)} of {len(planned)} replicates"
     return said
 

@@ -18,7 +18,7 @@ from ferturb.study.experiments import Item, Setting
 from research.changes import changes, dose
 from research.claims import claims, values_of
 from research.clusters_figure import by_clusters
-from research.experiment_results import write_results
+from research.experiment_results import how_many, write_results
 from research.readings import readings, trainings
 from research.replicates import paired_difference
 
@@ -205,6 +205,13 @@ def test_doses_by_hand() -> None:
     for name, share in expected.items():
         assert dose(arms[name].method) == pytest.approx(share), name
     assert dose(MethodConfig("uniform-clusters", clusters=1)) == 0.5
+
+
+def test_a_replicate_is_whole_with_the_arms_that_were_chosen_for_it(tmp_path: Path) -> None:
+    for arm, replicate in (("whole-2x", 0), ("whole-2x", 1), ("eac", 0)):
+        keep(tmp_path, RIVALS.item("all-mixed", arm, replicate, Setting(0.1)), 10)
+    found = [r for r in readings(RIVALS, [tmp_path]) if r.replicate < 100]
+    assert how_many(RIVALS, found)["all-mixed"] == "1 of 3 replicates"
 
 
 def test_what_can_be_set_against_the_baseline() -> None:
