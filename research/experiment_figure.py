@@ -37,11 +37,21 @@ def changes_figure(
             _panel(axes, found)
             axes.set_yticks(range(len(found)))
             axes.set_yticklabels(_labels(found))
-            size = f"{int(cell):,}" if cell.isdigit() else cell
-            axes.set_title(f"{size} training faces: {said[cell]}")
+            axes.set_title(f"{_words(cell)}: {said[cell]}")
         panels[-1].set_xlabel(f"change against {baseline}, points ({split})")
         add_legend(figure, {m.replace("_", " "): colour for m, colour in COLOURS.items()})
     return png_of(figure)
+
+
+def _words(cell: str) -> str:
+    """A cell as words: its training size, and its recipe if that is another one.
+
+    >>> _words("7000"), _words("all-mixed")
+    ('7,000 training faces', 'all training faces, recipe mixed')
+    """
+    size, _, recipe = cell.partition("-")
+    many = f"{int(size):,}" if size.isdigit() else size
+    return f"{many} training faces{f', recipe {recipe}' * bool(recipe)}"
 
 
 def _labels(changes: Sequence[Change]) -> list[str]:
