@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import anyio
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from ferturb.base.errors import FerturbError
 from ferturb.cli.main import main
-from ferturb.web import rest, server
+from ferturb.predict.shipped import load_pretrained
+from ferturb.web import listening, rest, server
 from ferturb.web.guard import Queue, RefusedError, body, check_source, further_names
 
 OURS = {"host": "127.0.0.1:7860"}
@@ -69,6 +72,35 @@ def test_the_command_allows_names(
     for name, fine in (("faces", True), ("faces.lan", True), ("other.lan", False)):
         status = TestClient(app, base_url=f"http://{name}:7990").get("/").status_code
         assert (status == 200) == fine
+
+
+@pytest.mark.parametrize("verb", ["serve", "app"])
+def test_an_empty_host_does_not_open_to_the_network(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (rest, server):
+        monkeypatch.setattr(module, "run", lambda *_: pytest.fail("it would listen"))
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--model", "not opened", "--host", ""])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert said.startswith("error --host takes an address or a name, got ''; ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("create", [rest.create_api, server.create_app])
+def test_nothing_is_made_for_an_empty_host(create: Callable[..., object]) -> None:
+    with pytest.raises(FerturbError, match="--host takes an address or a name"):
+        create({"tiny": load_pretrained("tiny", 1)}, host="")
+    with pytest.raises(RefusedError):
+        check_source({"host": ""}, "")
+
+
+@pytest.mark.parametrize("host", ["☃.example", "ä", "ä" * 64, ".", "a\0b", "\udce9"])
+def test_a_host_that_can_be_no_name_is_one_line(host: str) -> None:
+    with pytest.raises(FerturbError, match=r"can't listen on .*give another --host") as refused:
+        listening.run(Starlette(), host, 0, lambda address: pytest.fail(f"listens on {address}"))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["", "*", "*.lan", "faces.lan:80", "http://faces.lan", "a/b"])

@@ -277,9 +277,12 @@ def test_methods_types_and_paths(client: TestClient) -> None:
     for kind in ("text/html", "multipart/form-data; boundary=x", "application/json", ""):
         said = client.post("/api/photo", content=data, headers={"content-type": kind})
         assert (said.status_code, "image" in said.json()["error"]) == (415, True)
-    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json5"):
         said = client.post("/api/face", content=b"{}", headers={"content-type": kind})
         assert said.status_code == 415
+    for kind in ("Application/JSON", "APPLICATION/JSON; charset=utf-8"):
+        said = client.post("/api/face", content=b"{}", headers={"content-type": kind})
+        assert said.status_code == 400  # its type is right, and there is no face in it
     assert client.post("/api/photo?cropped=yes", content=data, headers=PNG).status_code == 400
 
 

@@ -63,7 +63,7 @@ def app(
     from ferturb.cli import terminal
     from ferturb.web.server import serve
 
-    _check(port, threads)
+    _check(listening.host, port, threads)
     serve(
         for_predictor(model, form, threads),
         listening.host,
@@ -116,7 +116,7 @@ def serve(
     from ferturb.cli import terminal
     from ferturb.web.rest import serve_api
 
-    _check(port, threads)
+    _check(listening.host, port, threads)
 
     def ready(address: str) -> None:
         terminal.facts(
@@ -127,10 +127,12 @@ def serve(
     serve_api(opened, listening.host, port, ready, threads, listening.allow_host)
 
 
-def _check(port: int, threads: int | None) -> None:
-    """`FerturbError` for numbers that can't be, before a model is opened."""
+def _check(host: str, port: int, threads: int | None) -> None:
+    """`FerturbError` for what can't be, before a model is opened."""
     from ferturb.predict.onnx_session import MOST_THREADS
+    from ferturb.web.guard import require_host
 
+    require_host(host)
     require_whole("port", port, 0, 65535)
     if threads is not None:
         require_whole("threads", threads, 1, MOST_THREADS)

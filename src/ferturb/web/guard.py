@@ -107,6 +107,15 @@ def further_names(hosts: Collection[str]) -> frozenset[str]:
     return frozenset(host.lower() for host in hosts)
 
 
+def require_host(host: str) -> None:
+    """Raise `FerturbError` for an empty host, which a socket takes for every address there is."""
+    if not host:
+        raise FerturbError(
+            "--host takes an address or a name, got ''; give 127.0.0.1 for this machine alone, or "
+            "0.0.0.0 for the whole network"
+        )
+
+
 def check_source(
     headers: Mapping[str, str], host: str, allowed: Collection[str] = frozenset()
 ) -> None:
@@ -149,7 +158,7 @@ def _is_ours(name: str, host: str) -> bool:
     own = {"localhost", host.lower()}
     if not loopback:
         own |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
-    return name in own
+    return name in own - {""}
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -35,7 +35,7 @@ from ferturb.predict.predictor import Predictor
 from ferturb.predict.prior import PRIORS, prior_of
 from ferturb.predict.shipped import NAMES, PretrainedModel
 from ferturb.web.answers import MOST_FACES, UPLOAD, at_most
-from ferturb.web.guard import Guard, Queue, RefusedError, further_names
+from ferturb.web.guard import Guard, Queue, RefusedError, further_names, require_host
 from ferturb.web.listening import HOST, run
 from ferturb.web.server import REFUSALS, available, image_body, refused
 
@@ -85,6 +85,7 @@ def create_api(
     `allowed`: names besides `host` by which it may be asked. None of either, and what is no name,
     raise `FerturbError`.
     """
+    require_host(host)
     allowed = further_names(allowed)
     if not models:
         raise FerturbError("the server needs a model; give a name, an ONNX file or a run folder")

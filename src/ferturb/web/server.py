@@ -70,7 +70,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from ferturb.web.answers import UPLOAD, Answers, unpacked
-from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError, further_names
+from ferturb.web.guard import HEADERS, Guard, Queue, RefusedError, further_names, require_host
 from ferturb.web.listening import HOST, run
 
 PAGE = Path(__file__).with_name("page")
@@ -92,8 +92,10 @@ def create_app(
 ) -> Starlette:
     """The page and its API as an ASGI application; the first model is the one to start with.
 
-    `allowed`: names besides `host` by which it may be asked; what is no name raises `FerturbError`.
+    `allowed`: names besides `host` by which it may be asked. An empty host, and what is no name,
+    raise `FerturbError`.
     """
+    require_host(host)
     allowed = further_names(allowed)
     posted = [Route("/photo", _photo, methods=["POST"])]
     posted += [Route(f"/{n}", _asking(ask), methods=["POST"]) for n, ask in QUESTIONS.items()]
@@ -115,9 +117,14 @@ async def _about(request: Request) -> Response:
     return JSONResponse(request.app.state.answers.about())
 
 
+def _media_type(request: Request) -> str:
+    """What kind of body a request says it has, in lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def image_body(request: Request) -> bytes:
     """The image file that a request brings; `RefusedError` for another kind, or one too large."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _media_type(request)
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise RefusedError(415, "give an image file, with a Content-Type of image/…")
     data: bytes = await request.app.state.queue.body(request, UPLOAD.bytes)
@@ -140,7 +147,7 @@ def _asking(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
     """What answers one of `QUESTIONS`."""
 
     async def answer(request: Request) -> Response:
-        if not request.headers.get("content-type", "").startswith("application/json"):
+        if _media_type(request) != "application/json":
             raise RefusedError(415, "give JSON, with the Content-Type application/json")
         queue = request.app.state.queue
         question = _question(await queue.body(request, QUESTION))
