@@ -15,6 +15,7 @@ from PIL import Image
 
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.storage import cache_folder
 from ferturb.cli.main import main
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.readers.csv_tables import write_csv
@@ -28,6 +29,33 @@ def _here(
 ) -> None:
     monkeypatch.setenv("FERTURB_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data info ~nobody-here/x",
+        "train --data ~nobody-here/x",
+        "train --data synthetic --votes ~nobody-here/x",
+        "evaluate ~nobody-here/x",
+        "export ~nobody-here/x --out x.onnx",
+        "export ~nobody-here/x.py:model --out x.onnx",
+        "export resnet18 --weights ~nobody-here/x --classes fer2013 --out x.onnx",
+        "predict --model ~nobody-here/m.onnx x.jpg",
+        "app --model ~nobody-here/m.onnx",
+    ],
+)
+def test_nobodys_home_is_a_folder_that_is_not_there(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "~nobody-here" in fails(capsys, *words.split())
+
+
+def test_a_cache_in_nobodys_home_lies_where_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FERTURB_CACHE", "~nobody-here/cache")
+    assert cache_folder() == Path("~nobody-here/cache")
 
 
 def jpeg(seed: int = 0) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,14 @@ from ferturb.base.errors import FerturbError, first_line
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def from_home(path: str | Path) -> Path:
+    """The path, with ``~`` and ``~USER`` at its start as their folders; nobody's stays."""
+    try:
+        return Path(os.path.expanduser(path))  # noqa: PTH111  (the one of Path raises for nobody)
+    except ValueError:  # no name of anything
+        return Path(path)
 
 
 def is_there(path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferturb.base.errors import FerturbError
 from ferturb.base.leftovers import temporary_path
-from ferturb.base.reading import reading
+from ferturb.base.reading import from_home, reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,8 +222,8 @@ def cache_folder() -> Path:
     """``$FERTURB_CACHE``, or the platform's folder for a user's caches."""
     own = os.environ.get("FERTURB_CACHE")
     if own:
-        return Path(own).expanduser()
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
+        return from_home(own)
+    home = from_home("~")
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ferturb"
     if sys.platform == "darwin":

@@ -14,7 +14,7 @@ from ferturb.base.config import SIDES, DatasetConfig
 from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
-from ferturb.base.reading import each_opened
+from ferturb.base.reading import each_opened, from_home
 from ferturb.base.text import numbered
 from ferturb.cli.options import other_faces
 
@@ -89,7 +89,7 @@ def open_model(text: str, options: ModelOptions, quiet: bool = False) -> Run | W
     said = {f.name: getattr(options, f.name) for f in fields(options)}
     said = {name: value for name, value in said.items() if value not in (None, ())}
     if not said and text not in NAMES and _is_own(text):
-        return Run.open(Path(text).expanduser()).require_done()
+        return Run.open(from_home(text)).require_done()
     found = wrap(text, **said)
     if not quiet:
         terminal.notes([f"{found.name}: {note}" for note in found.notes], terminal.errors)
@@ -110,7 +110,7 @@ def is_foreign(text: str, options: ModelOptions) -> bool:
     from ferturb.predict.onnx_session import OnnxModel
     from ferturb.predict.shipped import NAMES
 
-    path = Path(text).expanduser()
+    path = from_home(text)
     if options == UNSAID and text in NAMES:
         return False
     if options != UNSAID or re.fullmatch(r".+\.py:\w+", text):
@@ -130,7 +130,7 @@ def for_predictor(
     """
     from ferturb.predict.shipped import NAMES
 
-    run = text not in NAMES and Path(text).expanduser().is_dir()
+    run = text not in NAMES and from_home(text).is_dir()
     if not is_foreign(text, options):
         if not run:
             return text
@@ -162,7 +162,7 @@ def _is_own(text: str) -> bool:
     from ferturb.export.foreign.hub_folder import is_hub_folder
     from ferturb.predict.shipped import NAMES
 
-    path = Path(text).expanduser()
+    path = from_home(text)
     return text in NAMES or (path.is_dir() and not is_hub_folder(path))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
@@ -11,6 +10,7 @@ from tyro.conf import arg
 from ferturb.base.config import DatasetConfig
 from ferturb.base.config.fields import in_range
 from ferturb.base.raster import PLAIN, Raster
+from ferturb.base.reading import from_home
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +96,7 @@ class EngineOptions:
 
 def absolute(source: str) -> str:
     """A path as a run's config keeps it: absolute, so that it holds from any folder."""
-    return source if source == "synthetic" else str(Path(source).expanduser().resolve())
+    return source if source == "synthetic" else str(from_home(source).resolve())
 
 
 def other_faces(data: str, label_order: str | None, raster: Raster = PLAIN) -> DatasetConfig:

@@ -10,7 +10,7 @@ from typing import Protocol
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
-from ferturb.base.reading import is_there
+from ferturb.base.reading import from_home, is_there
 from ferturb.base.storage import sources_version
 from ferturb.data import vocabulary as words
 from ferturb.data.audit import clean_variant
@@ -64,7 +64,7 @@ def load_faces(
     faces = _load(config, cache, progress)
     for path, apply in ((config.votes, with_votes), (config.fer_plus, apply_fer_plus)):
         if path is not None:
-            votes = Path(path).expanduser()
+            votes = from_home(path)
             faces = apply(faces, votes, _rows_beside(faces, votes, cache, progress))
     return clean_variant(faces) if config.clean else faces
 
@@ -82,7 +82,7 @@ def load_source(
     if _source(source) == SYNTHETIC:
         return _synthetic(DatasetConfig().synthetic_faces, raster)
     order = None if label_order is None else words.label_order(label_order)
-    with open_tree(Path(source).expanduser()) as tree:
+    with open_tree(from_home(source)) as tree:
         matching: list[Reader] = []
         for reader in READERS:
             with parsing(str(tree.path), "a dataset"):  # a damaged archive may fail in any way
@@ -103,7 +103,7 @@ def full_raster(source: str | Path) -> Raster:
     """
     if _source(source) == SYNTHETIC:
         return PLAIN
-    with open_tree(Path(source).expanduser()) as tree, parsing(str(tree.path), "a dataset"):
+    with open_tree(from_home(source)) as tree, parsing(str(tree.path), "a dataset"):
         return full_raster_of(tree)
 
 
@@ -124,7 +124,7 @@ def _load(config: DatasetConfig, cache: bool, progress: Progress | None) -> Face
             return _synthetic(n, raster)
         key = sources_version(*DRAWN_BY) + on
         return cached(f"{SYNTHETIC}-{n}{on}", key, lambda: _synthetic(n, raster))
-    path = Path(config.source).expanduser()
+    path = from_home(config.source)
     try:
         if not cache or not is_there(path):
             return load_source(path, progress, order, raster)

@@ -12,7 +12,7 @@ from ferturb.base.config import ModelConfig
 from ferturb.base.config.fields import build
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN
-from ferturb.base.reading import reading
+from ferturb.base.reading import from_home, reading
 from ferturb.base.tensors import load_tensors
 from ferturb.export.calibrated import (
     Calibrated,
@@ -41,7 +41,7 @@ def calibrated_module(name: str | Path) -> tuple[Calibrated, About]:
 
     It takes uint8 (b, 48, 48) and gives probabilities (b, 7) of each of its heads, a tuple.
     """
-    path = shipped(str(name)) if str(name) in NAMES else Path(name).expanduser()
+    path = shipped(str(name)) if str(name) in NAMES else from_home(name)
     if path.suffix == ".safetensors":
         return _of_weights(path)
     if path.is_dir():

@@ -32,6 +32,7 @@ from ferturb.base.checks import require_whole
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN
+from ferturb.base.reading import from_home
 from ferturb.data.vocabulary import ORDERS, label_order
 from ferturb.export.foreign.hub_folder import is_hub_folder, of_hub_folder
 from ferturb.export.foreign.onnx_files import of_onnx
@@ -127,9 +128,9 @@ def _of_object(model: Any, given: _Given, name: str | None = None) -> Wrapped:
 
 
 def _of_text(text: str, given: _Given) -> Wrapped:
-    path, python = Path(text).expanduser(), re.fullmatch(r"(.+\.py):(\w+)", text)
+    path, python = from_home(text), re.fullmatch(r"(.+\.py):(\w+)", text)
     if python:
-        file = Path(python[1]).expanduser()
+        file = from_home(python[1])
         return _of_object(of_python(file, python[2]), given, f"{file.stem}:{python[2]}")
     if text in NAMES:
         given.refuse(f"the model {text}")
@@ -201,7 +202,7 @@ def _name_of(layer: nn.Module, opened: Opened) -> str:
 def _timm(name: str, given: _Given) -> Wrapped:
     classes = _classes(given.classes, Opened(nn.Identity(), name))
     channels = 3 if given.channels is None else require_whole("channels", given.channels, 1, 3)
-    path = Path(str(given.weights)).expanduser()
+    path = from_home(str(given.weights))
     opened = of_timm(name.removeprefix("timm:"), path, len(classes.names), channels)
     return _wrapped(opened, replace(given, weights=None))
 

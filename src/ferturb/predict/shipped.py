@@ -28,7 +28,7 @@ from ferturb.base.config import choose
 from ferturb.base.config.fields import build
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
-from ferturb.base.reading import reading
+from ferturb.base.reading import from_home, reading
 from ferturb.predict.hub import PREFIX, fetched
 from ferturb.predict.onnx_session import OnnxModel, threads_of
 from ferturb.predict.photos import faces_of
@@ -218,7 +218,7 @@ def load_pretrained(
     `FerturbError`. So many `threads` share out the faces of an array (None: one a core), `batch` of
     them computed together.
     """
-    path = require_path("a model's name or file", name).expanduser()
+    path = from_home(require_path("a model's name or file", name))
     if isinstance(name, str) and name.startswith(PREFIX):
         path = fetched(name)
     elif str(name) in NAMES:
