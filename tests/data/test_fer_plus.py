@@ -173,6 +173,18 @@ def test_votes_in_another_order_are_refused(
         apply_fer_plus(faces, path)
 
 
+@pytest.mark.parametrize("count", ["inf", "nan", "1e999", "-1", "256", "2.7", "three", ""])
+def test_what_can_be_no_number_of_votes_is_refused(count, write_votes):
+    path = write_votes({3: [count, *votes_for(0)[1:]]})
+    with pytest.raises(FerturbError, match="row 4: expected a Usage and 10 numbers of votes, 0 to"):
+        read_votes(path)
+
+
+def test_whole_votes_are_read_however_they_are_written(write_votes):
+    path = write_votes({3: ["255", "2.0", " 7 ", *votes_for(0)[3:]]})
+    assert read_votes(path).counts[3].tolist() == [255, 2, 7, 0, 0, 0, 0, 0, 0, 0]
+
+
 def test_damaged_votes_are_refused(write_votes, tmp_path):
     path = write_votes()
     text = path.read_text()

@@ -41,6 +41,8 @@ same emotion and split is rarely below 10 unless it is a duplicate."""
 LEAST_AGREEMENT = 0.4
 """Below this share of unchanged labels the rows are taken to be in another order. The authors'
 order keeps well over half of FER2013's labels; a wrong one keeps about a fifth."""
+MOST = 255
+"""Votes that one class of a face can have, as `Faces` keeps them."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,22 @@ def read_votes(path: Path) -> Votes:
     for i, row in enumerate(rows[1:]):
         try:
             splits[i] = USAGES.index(row[usage].strip())
-            votes[i] = [int(float(row[place])) for place in places]
+            votes[i] = [_count(row[place]) for place in places]
         except (ValueError, IndexError) as error:
             raise FerturbError(
-                f"{path}, row {i + 1}: expected a Usage and {len(VOTES)} numbers of votes, "
-                f"got {','.join(row)[:60]!r}; copy or download it again"
+                f"{path}, row {i + 1}: expected a Usage and {len(VOTES)} numbers of votes, 0 to "
+                f"{MOST}, got {','.join(row)[:60]!r}; copy or download it again"
             ) from error
     names = tuple(row[name].strip() for row in rows[1:])
     return Votes(splits, names, votes)
+
+
+def _count(cell: str) -> int:
+    """A number of votes; what is none raises `ValueError`."""
+    number = float(cell)
+    if not (0 <= number <= MOST and number.is_integer()):
+        raise ValueError
+    return int(number)
 
 
 def with_votes(faces: Faces, path: Path, rows: Faces | None = None) -> Faces:
