@@ -6,17 +6,16 @@ with the preparation its package documents inside what is timed.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from node_peer import NodePeer
 
 from ferturb.base.errors import FerturbError
 from ferturb.export.comparison import in_batches
@@ -32,7 +31,6 @@ NPM_PEERS = (
     "@tensorflow/tfjs@4.22.0",
     "@tensorflow/tfjs-backend-wasm@4.22.0",
 )
-_SCRIPT = Path(__file__).with_name("node_peers.cjs")
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -167,40 +165,18 @@ def node_peer(name: str) -> Callable[[Path, Path, int, np.ndarray], Contender]:
         path = folder / "faces.bin"
         if not path.exists():
             path.write_bytes(faces.tobytes())
-        process = subprocess.Popen(
-            ["node", str(_SCRIPT), str(peers / "npm"), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-        def ask(**command: Any) -> dict[str, Any]:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(command) + "\n")
-            process.stdin.flush()
-            answer: dict[str, Any] = json.loads(process.stdout.readline() or "null")
-            return answer
-
-        def close() -> None:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait()
+        peer = NodePeer(peers, name)
 
         def measure(batch: int, seconds: float) -> float:
-            found = ask(do="measure", batch=batch, seconds=seconds)
+            found = peer.ask(do="measure", batch=batch, seconds=seconds)
             return float(found["faces"] / found["seconds"])
 
         def predict(n: int) -> np.ndarray:
-            return np.array(ask(do="predict", batch=64, count=n)["probabilities"])
+            return np.array(peer.ask(do="predict", batch=64, count=n)["probabilities"])
 
-        assert process.stdout is not None
-        if not process.stdout.readline():
-            raise OSError(f"node could not load {name} from {peers / 'npm'}")
-        backend = ask(do="load", path=str(path), count=len(faces))["backend"]
+        backend = peer.ask(do="load", path=str(path), count=len(faces))["backend"]
         note = "" if threads == 1 else "the backend has one thread in node, whatever is asked for"
-        return Contender(name, False, f"tfjs {backend}", measure, predict, note, close)
+        return Contender(name, False, f"tfjs {backend}", measure, predict, note, peer.close)
 
     return make
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from ferturb.predict.onnx_session import OnnxModel
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
+from node_peer import NodePeer  # noqa: E402
+
 
 @dataclass(frozen=True)
 class Place:
@@ -48,6 +50,8 @@ class Place:
     runs: Path
     peers: Path
     scratch: Path
+    opened: ExitStack
+    """Closes them in the end."""
 
 
 @dataclass(frozen=True)
@@ -91,28 +95,13 @@ def node(name: str) -> Callable[[Place, str], Wrapped]:
     """A network of an npm package, in a node process of its own."""
 
     def opened(place: Place, title: str) -> Wrapped:
-        script, faces = ROOT / "benchmarks" / "node_peers.cjs", place.scratch / f"{name}.bin"
-        process = subprocess.Popen(
-            ["node", str(script), str(place.peers / "npm"), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if not process.stdout.readline():
-            raise OSError(f"node could not load {name} from {place.peers / 'npm'}")
-
-        def said(**command: Any) -> Any:
-            process.stdin.write(json.dumps(command) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())
+        peer, faces = NodePeer(place.peers, name), place.scratch / f"{name}.bin"
+        place.opened.callback(peer.close)
 
         def predict(some: np.ndarray) -> np.ndarray:
             faces.write_bytes(some.tobytes())
-            said(do="load", path=str(faces), count=len(some))
-            rows = said(do="predict", batch=64, count=len(some))["probabilities"]
+            peer.ask(do="load", path=str(faces), count=len(some))
+            rows = peer.ask(do="predict", batch=64, count=len(some))["probabilities"]
             return np.asarray(rows, np.float32)
 
         return _wrapped(predict, title)
@@ -196,10 +185,12 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, nargs="*", default=[])
     parser.add_argument("--again", action="store_true", help="from what --keep has")
     given = parser.parse_args()
+    if given.again and given.keep is None:
+        parser.error("--again takes --keep FOLDER, which has what each model said")
     torch.set_num_threads(1)
     faces = load_dataset(DatasetConfig(str(given.data)))
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Place(*(p or Path() for p in (given.runs, given.peers)), Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as opened:
+        place = Place(*(p or Path() for p in (given.runs, given.peers)), Path(scratch), opened)
         if given.again:
             labels = faces.split("test").labels.numpy()
             found = [_kept(given.keep, name, labels) for name in given.names]
