@@ -7,7 +7,7 @@ on the left-out faces with a temperature, and with a temperature and a bias for 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,9 +39,13 @@ def left_out(labels: np.ndarray, logits: np.ndarray, fit: Fit, seed: int) -> np.
     return scaled
 
 
-def main(out: Path, runs: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("run", nargs="+", help="a run folder, or FOLDER:AUGMENTATION")
+    options = parser.parse_args()
     rows = []
-    for given in runs:
+    for given in options.run:
         folder, _, augmentation = given.partition(":")
         run = Run.open(Path(folder))
         labels, logits = run.logits("validation", augmentation or "flip")
@@ -51,8 +55,8 @@ def main(out: Path, runs: list[str]) -> None:
             for name, measure in {"nll": nll, "ece": ece, "accuracy": accuracy}.items():
                 row[name] = f"{np.mean([measure(labels, z) for z in found]):.4f}"
             rows.append(row)
-    write_rows(out, rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()

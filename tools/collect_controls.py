@@ -11,6 +11,7 @@ without the runs it builds on. Test split, with flip; nothing is chosen there.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -71,16 +72,21 @@ def row(
     }
 
 
-def main(runs: Path, out: Path, picture: Path) -> None:
-    groups = group_runs([read_run(run) for run in find_runs(runs)])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, help="a folder of run folders")
+    parser.add_argument("out", type=Path, help="the table")
+    parser.add_argument("picture", type=Path)
+    options = parser.parse_args()
+    groups = group_runs([read_run(run) for run in find_runs(options.runs)])
     if not groups:
-        sys.exit(f"no runs below {runs}")
+        sys.exit(f"no runs below {options.runs}")
     whole = groups[0]
     for warning in whole.warnings:
         print(warning, file=sys.stderr)
     models = [m for m in whole.models if not m.is_ensemble and m.method != "attention"]
     if not models:
-        sys.exit(f"no finished runs below {runs}")
+        sys.exit(f"no finished runs below {options.runs}")
     against = {id(c.other): c for c in whole.comparisons if c.other.method != "attention"}
     random = {model.model: model for model in models if model.method == WITHOUT_ATTENTION}
     table = []
@@ -90,10 +96,10 @@ def main(runs: Path, out: Path, picture: Path) -> None:
         if other is not None and other is not model and set(other.seeds) & set(model.seeds):
             regions = compare(other, model)
         table.append(row(model, against.get(id(model)), regions))
-    write_rows(out, table)
+    write_rows(options.out, table)
     ordered = sorted(against.values(), key=lambda c: -c.change.accuracy.estimate)
-    write_bytes(picture, png_of(differences(ordered, with_paper=False)))
+    write_bytes(options.picture, png_of(differences(ordered, with_paper=False)))
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]))
+    main()

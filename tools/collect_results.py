@@ -10,6 +10,7 @@ what it had of the machine. Runs on altered faces (MaskFer) are left out.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -67,16 +68,21 @@ def row(run: Run, kept: Bool[Booleans, " n"]) -> dict[str, object]:
     }
 
 
-def main(data: Path, out: Path, folders: list[Path]) -> None:
-    faces = load_faces(DatasetConfig(str(data.absolute())))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of run folders")
+    options = parser.parse_args()
+    faces = load_faces(DatasetConfig(str(options.data.absolute())))
     kept = ~copied(faces)[faces.splits == SPLITS.index("test")].numpy()
-    runs = [run for folder in folders for run in find_runs(folder) if run.done]
+    runs = [run for folder in options.runs for run in find_runs(folder) if run.done]
     rows = [row(run, kept) for run in runs if not run.config.dataset.altered]
     if not rows:
-        sys.exit(f"no finished runs below {', '.join(map(str, folders))}")
+        sys.exit(f"no finished runs below {', '.join(map(str, options.runs))}")
     rows.sort(key=lambda r: (str(r["model"]), str(r["method"]), r["epochs"]))
-    write_rows(out, rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(argument) for argument in sys.argv[3:]])
+    main()

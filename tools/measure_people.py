@@ -11,7 +11,7 @@ chosen here. The lists come without a licence: get them from their authors.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,12 @@ def shares(row: ListedRow) -> dict[str, object]:
 
 
 def main() -> None:
-    data, votes, *lists = sys.argv[1:]
-    faces = load_faces(DatasetConfig(data, votes=votes))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="fer2013.zip")
+    parser.add_argument("votes", help="fer2013new.csv")
+    parser.add_argument("lists", type=Path, nargs="*", help="of really hidden or turned faces")
+    options = parser.parse_args()
+    faces = load_faces(DatasetConfig(options.data, votes=options.votes))
     kept = (~copied(faces)[faces.splits == 2]).nonzero().flatten()
     test = faces.split("test")
     assert test.votes is not None
@@ -77,7 +81,7 @@ def main() -> None:
         model = load_pretrained(name, 1)
         own = np.log(model.predict_proba(test.images.numpy()) + 1e-12)
         priors += [by_votes(model, prior, test) for prior in (None, *PRIORS)]
-        for path in map(Path, lists):
+        for path in options.lists:
             for of, some in (("all", torch.arange(len(test))), ("without copies", kept)):
                 found = score_listed(
                     name, test.select(some), own[some], read_face_list(path), counts[some]

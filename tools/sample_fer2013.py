@@ -9,7 +9,7 @@ can be made again.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,9 @@ SAMPLE = """
 
 
 def main() -> None:
-    faces = load_faces(DatasetConfig(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="fer2013.zip")
+    faces = load_faces(DatasetConfig(parser.parse_args().data))
     bits = fingerprints(faces.images.numpy())
     signs = bits.astype(np.float32) * 2 - 1
     generator, lines = np.random.default_rng(SEED), []

@@ -7,10 +7,10 @@ files, by number, their number, their emotion and the number of their image.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,10 @@ from ferturb.data.readers.fer2013 import USAGES
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", type=Path, help="images.csv")
     rows = []
-    with Path(sys.argv[1]).open(newline="") as file:
+    with parser.parse_args().images.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             found = re.fullmatch(r"\w+/(\w+)/(\w+)_(\d+)\.jpg", row["file"])
             assert found is not None, row
