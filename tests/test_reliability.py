@@ -13,6 +13,9 @@ import fault_processes
 import faults
 import numpy as np
 import pytest
+import reliability
+
+from ferturb.base.storage import write_rows
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices and fork")
 
@@ -84,3 +87,10 @@ def test_damages_are_drawn_from_the_seed_and_undone(setting: faults.Setting) -> 
         with faults.damaged(path, data):
             assert not path.is_file() or path.read_bytes() == data
         assert path.read_bytes() == b"good"
+
+
+def test_rows_of_a_table_that_is_there_stay_as_they_are(tmp_path: Path) -> None:
+    rows = [{"kind": "files", "what": "a\r\nb, ä"}, {"kind": "all", "what": "x"}]
+    write_rows(tmp_path / "table.csv", rows)
+    assert reliability.rows_before(tmp_path / "table.csv") == {row["kind"]: row for row in rows}
+    assert reliability.rows_before(tmp_path / "none.csv") == reliability.rows_before(None) == {}

@@ -69,6 +69,14 @@ def injected(kind: str, seed: int, many: int) -> dict[str, object]:
     return {"kind": kind, "what": what, **counts}
 
 
+def rows_before(out: Path | None) -> dict[str, dict[str, object]]:
+    """The rows of the table that is there, by their kind."""
+    if out is None or not out.exists():
+        return {}
+    with out.open(encoding="utf-8", newline="") as file:
+        return {row["kind"]: dict(row) for row in csv.DictReader(file)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="the table; kinds not injected now stay in it")
@@ -77,8 +85,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    known = list(csv.DictReader(given.out.open())) if given.out and given.out.exists() else []
-    found: dict[str, dict[str, object]] = {row["kind"]: dict(row) for row in known}
+    found = rows_before(given.out)
     for kind in given.kinds:
         found[kind] = injected(kind, given.seed, given.many)
         print({k: v for k, v in found[kind].items() if k != "what"}, flush=True)
