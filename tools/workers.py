@@ -18,6 +18,8 @@ from ferturb.runs.run import run_folder_name
 
 POLL = 5.0
 """Seconds until a process that finds nothing to train looks again."""
+GRACE = 2.0
+"""Seconds that workers have to end by a Ctrl-C of the terminal, which reaches them too."""
 
 
 def work_together(
@@ -25,21 +27,29 @@ def work_together(
 ) -> None:
     """Read the command line of a script and do its work in `--workers` processes; Ctrl-C reaches
     each of them, and what it stops goes on when the command is given again. One worker works
-    here."""
+    here; several are waited for, and if one fails, this does."""
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
+    if options.workers < 1:
+        parser.error(f"--workers takes a number from 1 on, got {options.workers}")
     if options.workers == 1:
-        return _here(work, options)
+        _here(work, options)
+        return
     command = [sys.executable, script, *sys.argv[1:], "--workers", "1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     workers = [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
     try:
-        for worker in workers:
-            worker.wait()
+        failed = sum(worker.wait() != 0 for worker in workers)
     except KeyboardInterrupt:
+        time.sleep(GRACE)
         for worker in workers:
             worker.send_signal(signal.SIGINT)
+        for worker in workers:
+            worker.wait()
+        sys.exit(1)
+    if failed:
+        sys.exit(f"{failed} of {len(workers)} workers failed")
 
 
 def _here(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +19,7 @@ from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import alone
 from ferturb.runs.run import run_folder_name
+from posix_only import posix_only
 
 QUEUE = {f"r{seed}": RunConfig(seed=seed) for seed in range(3)}
 
@@ -92,3 +97,59 @@ def test_a_stop_or_a_fault_is_a_line(
     monkeypatch.setattr("sys.argv", ["train"])
     with pytest.raises(SystemExit, match=said):
         work_together(ArgumentParser(), "train.py", work)
+
+
+def several(
+    script: Path, text: str, monkeypatch: pytest.MonkeyPatch, workers: str = "2"
+) -> str | int | None:
+    """What a script's workers end with, each of which is a process that does this."""
+    script.write_text(text, encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["train", "--workers", workers])
+    try:
+        work_together(ArgumentParser(), str(script), lambda _: pytest.fail("not here"))
+    except SystemExit as stopped:
+        return stopped.code
+    return 0
+
+
+def test_workers_that_fail_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, first = tmp_path / "train.py", tmp_path / "first"
+    assert several(script, "", monkeypatch) == 0
+    assert several(script, "raise SystemExit(3)", monkeypatch) == "2 of 2 workers failed"
+    one = f"import os\nos.mkdir({str(first)!r})  # the second one can't"
+    assert several(script, one, monkeypatch) == "1 of 2 workers failed"
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_no_workers_are_none(
+    number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert several(tmp_path / "train.py", "", monkeypatch, number) == 2
+    assert f"--workers takes a number from 1 on, got {number}" in capsys.readouterr().err
+
+
+@posix_only
+def test_workers_that_are_stopped_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, kept = tmp_path / "begun", tmp_path / "kept"
+    work = f"""
+import os, time
+from pathlib import Path
+try:
+    Path({str(begun)!r} + str(os.getpid())).touch()
+    time.sleep(600)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    Path({str(kept)!r} + str(os.getpid())).touch()
+"""
+
+    def stop() -> None:
+        while len(list(tmp_path.glob("begun*"))) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(workers, "GRACE", 0.1)
+    threading.Thread(target=stop, daemon=True).start()
+    assert several(tmp_path / "train.py", work, monkeypatch) == 1
+    assert len(list(tmp_path.glob("kept*"))) == 2
