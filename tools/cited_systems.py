@@ -173,14 +173,14 @@ def minutes_left(run: Run, estimate: float) -> float:
     """Of a training that takes about so many seconds in all; what is trained says it itself."""
     if run.done:
         return 0.0
-    seconds = [row["seconds"] for row in _history(run)]
+    seconds = [row["seconds"] for row in run.history()]
     left = (run.config.recipe.epochs - len(seconds)) * median(seconds) if seconds else estimate
     return left / 60
 
 
 def status(run: Run, estimate: float) -> str:
     """Epochs, minutes, and the accuracy on PublicTest so far; `estimate` is in seconds."""
-    history, left = _history(run), minutes_left(run, estimate)
+    history, left = run.history(), minutes_left(run, estimate)
     if not history:
         return f"not begun, about {left:,.0f} min, {run.folder.name}"
     best = max(row["validation_accuracy"] for row in history)
@@ -190,11 +190,6 @@ def status(run: Run, estimate: float) -> str:
     return f"{done} in {took:,.0f} min{goes_on}, PublicTest {100 * best:.1f}"
 
 
-def _history(run: Run) -> list[dict[str, float]]:
-    begun = (run.folder / "history.csv").exists()
-    return run.history() if begun else []
-
-
 class Work:
     """The queue, the cheapest first, and where its runs lie."""
 
@@ -202,10 +197,11 @@ class Work:
         data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
         self.dataset, self.out = DatasetConfig(data, votes=votes), options.out
         self.loaded: dict[DatasetConfig, Faces] = {}
-        every, only = (
-            dict(queue(self.dataset, options.weights, options.search)),
-            tuple(options.only or [""]),
-        )
+        every = dict(queue(self.dataset, options.weights, options.search))
+        only = tuple(options.only or [""])
+        for start in only:
+            if not any(name.startswith(start) for name in every):
+                raise FerturbError(f"no training that begins with {start!r}; --status names all")
         wanted = {name: config for name, config in every.items() if name.startswith(only)}
         self.cost = seconds_of(wanted, partial(self.faces, self.dataset), self.out)
         most = 60 * options.at_most

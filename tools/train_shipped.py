@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from ferturb.base.config import (
     ModelConfig,
     RunConfig,
     VotesConfig,
+    choose,
 )
+from ferturb.base.errors import FerturbError
 from ferturb.evaluation.metrics import accuracy, balanced_accuracy
 from ferturb.evaluation.votes import against_votes
 from ferturb.features.altered import load_dataset
@@ -89,7 +91,7 @@ def queue(data: DatasetConfig) -> Iterator[tuple[str, RunConfig]]:
 
 def status(run: Run) -> str:
     """Epochs and seconds; of a finished run its scores on PublicTest."""
-    history = run.history() if (run.folder / "config.json").exists() else []
+    history = run.history()
     if not history:
         return "not begun"
     seconds = sorted(row["seconds"] for row in history)
@@ -118,16 +120,34 @@ def main() -> None:
     work_together(parser, __file__, work)
 
 
+def require_teachers(
+    every: Mapping[str, RunConfig], items: Mapping[str, RunConfig], out: Path
+) -> None:
+    """Raise `FerturbError` for a training whose teachers are not trained, and not to be."""
+    others = {run_folder_name(every[name]): name for name in every if name not in items}
+    for name, config in items.items():
+        absent = [others[t] for t in config.teachers if t in others and not Run(out / t).done]
+        if absent and not Run(out / run_folder_name(config)).done:
+            raise FerturbError(
+                f"{name} learns from {', '.join(absent)}, not trained in {out} and not in --only; "
+                "add them to it"
+            )
+
+
 def work(options: argparse.Namespace) -> None:
     """Train what nobody else trains, or show how far all are."""
     data, votes = (str(Path(path).resolve()) for path in (options.data, options.votes))
     dataset = DatasetConfig(data, votes=votes)
-    items = [item for item in queue(dataset) if not options.only or item[0] in options.only]
+    every = dict(queue(dataset))
+    for name in options.only or ():
+        choose("training", name, every)
+    items = [item for item in every.items() if not options.only or item[0] in options.only]
     runs = {name: Run(options.out / run_folder_name(config)) for name, config in items}
     if options.status:
         for name, run in runs.items():
             print(f"{name:18} {run.name:45} {status(run)}")
         return
+    require_teachers(every, dict(items), options.out)
     device, faces = prepare_process(options.device, 1), load_dataset(dataset)
 
     def waiting() -> Iterator[tuple[str, RunConfig]]:

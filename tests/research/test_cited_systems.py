@@ -83,6 +83,8 @@ def test_the_cheapest_comes_first_and_what_cannot_be_trained_stops_nothing(
     assert [n for n, _ in Work(asked(tmp_path, at_most=3)).items] == names[:-4:-1]
     some = Work(asked(tmp_path, only=["hog", "deep"])).items
     assert {n for n, _ in some} == {n for n in names if n.startswith(("hog", "deep"))}
+    with pytest.raises(FerturbError, match="no training that begins with 'vgg99'"):
+        Work(asked(tmp_path, only=["hog", "vgg99"]))
     work.status()
     assert f"{names[0]:41} not begun, about {len(names)} min" in capsys.readouterr().out
     tried = []

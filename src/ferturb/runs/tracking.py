@@ -141,8 +141,7 @@ class Tracking:
         """Show what is left of the history, and the end: of a finished run, or an early one."""
         if not self.trackers:
             return
-        if (self.run.folder / "history.csv").exists():
-            self._show(self.run.history())
+        self._show(self.run.history())
         for tracker in self.trackers:
             if self.run.done or early:
                 tracker.end(self.run.record() if self.run.done else None)

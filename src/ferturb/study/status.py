@@ -68,7 +68,7 @@ def _standing(folder: Path) -> Standing:
     run = Run(folder)
     try:
         epochs, progress, error = run.config.recipe.epochs, run.progress(), ""
-        history = run.history() if (folder / "history.csv").exists() else []
+        history = list(run.history())
     except FerturbError as problem:
         history, progress, epochs, error = [], {}, 0, str(problem)
     accuracies = [row["validation_accuracy"] for row in history]
