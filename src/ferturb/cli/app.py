@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction
 from ferturb.base.checks import require_whole
 from ferturb.base.errors import FerturbError
 from ferturb.cli.models import UNSAID, ModelOptions, for_predictor
+from ferturb.cli.options import given
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Listening:
 
 LOCAL = Listening()
 """This machine alone."""
+PORT = 7860
 
 
 def app(
@@ -32,7 +34,7 @@ def app(
     form: OmitArgPrefixes[ModelOptions] = UNSAID,
     model: str = "clean",
     listening: OmitArgPrefixes[Listening] = LOCAL,
-    port: int = 7860,
+    port: int = PORT,
     no_browser: bool = False,
     threads: int | None = None,
     export: Path | None = None,
@@ -56,6 +58,13 @@ def app(
         runtime: For `--export`: what `npm pack onnxruntime-web` wrote (default: npm fetches it).
     """
     if export is not None:
+        others = given(listening, LOCAL) + given(form, UNSAID)
+        others += ["--port"] * (port != PORT) + ["--no-browser"] * no_browser
+        others += ["--threads"] * (threads is not None)
+        if others:
+            raise FerturbError(
+                f"--export writes files and serves none; leave {', '.join(others)} out"
+            )
         _export(export, runtime, model)
         return
     if runtime is not None:

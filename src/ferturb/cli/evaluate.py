@@ -88,7 +88,7 @@ def evaluate(
     from ferturb.runs.run import Run
 
     choose("test-time augmentation", test.augmentation, AUGMENTATIONS)
-    _require_place(out, test)
+    _require(out, test)
     refused: list[str] = []
     together = test.ensemble or test.choose
     opened = open_models(models, form, None if together else refused)
@@ -157,10 +157,14 @@ def _show(
         )
 
 
-def _require_place(out: Path | None, test: EvaluateOptions) -> None:
-    """`FerturbError`, before the work, for a page that can't be written."""
+def _require(out: Path | None, test: EvaluateOptions) -> None:
+    """`FerturbError`, before the work, for what goes with --faces not, and a page that can't be
+    written."""
     from ferturb.base.storage import require_folder
 
+    sums = ["--ensemble"] * test.ensemble + ["--choose"] * test.choose
+    if test.faces is not None and sums:
+        raise FerturbError(f"--faces scores each model by itself; leave {', '.join(sums)} out")
     if out is not None:
         require_folder(out)
         if test.faces is not None:

@@ -16,7 +16,7 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.raster import FACE_SIZE, PLAIN, Raster
 from ferturb.base.reading import each_opened, from_home
 from ferturb.base.text import numbered
-from ferturb.cli.options import other_faces
+from ferturb.cli.options import other_faces, require_data
 
 if TYPE_CHECKING:
     from ferturb.models.wrapped import Wrapped
@@ -193,6 +193,7 @@ def faces_for(
     """
     from ferturb.runs.run import Run
 
+    require_data(data, label_order)
     if data is not None:
         return other_faces(data, label_order, raster_of(models[0], data))
     for model in models:

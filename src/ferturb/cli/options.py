@@ -9,6 +9,7 @@ from tyro.conf import arg
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.config.fields import in_range
+from ferturb.base.errors import FerturbError
 from ferturb.base.raster import PLAIN, Raster
 from ferturb.base.reading import from_home
 
@@ -94,9 +95,28 @@ class EngineOptions:
         return Engine(self.executor, workers, device, *shares, self.slurm, detach, tracked)
 
 
+def given(options: object, plain: object) -> list[str]:
+    """The names of options, as they are typed, that say anything else than these of their class.
+
+    >>> given(Computing("cuda", 2), Computing())
+    ['--device', '--threads']
+    """
+    return [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(plain).items()
+        if getattr(options, name) != value
+    ]
+
+
 def absolute(source: str) -> str:
     """A path as a run's config keeps it: absolute, so that it holds from any folder."""
     return source if source == "synthetic" else str(from_home(source).resolve())
+
+
+def require_data(data: str | None, label_order: str | None) -> None:
+    """`FerturbError` for --label-order without the --data whose labels it is of."""
+    if data is None and label_order is not None:
+        raise FerturbError("--label-order is for --data; give both or neither")
 
 
 def other_faces(data: str, label_order: str | None, raster: Raster = PLAIN) -> DatasetConfig:

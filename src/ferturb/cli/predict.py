@@ -16,7 +16,15 @@ from ferturb.base.config.fields import in_range
 from ferturb.base.errors import FerturbError
 from ferturb.cli.models import UNSAID, for_predictor, is_foreign, opened_alone
 from ferturb.cli.models import ModelOptions as Form
-from ferturb.cli.options import Head, Json, LabelOrder, other_faces, read_faces
+from ferturb.cli.options import (
+    Head,
+    Json,
+    LabelOrder,
+    given,
+    other_faces,
+    read_faces,
+    require_data,
+)
 from ferturb.cli.predictions import Shown, show, told
 from ferturb.predict.reading import Reading
 
@@ -123,8 +131,12 @@ def predict(
         raise FerturbError("give photos, folders or videos to look at, or --webcam 0")
     shown.check()
     if many.out is not None:
+        if webcam is not None:
+            raise FerturbError("--out takes photos, folders and parquet files, no --webcam")
         _into(many.out, many, paths, model, reading, shown)
         return
+    if options := given(many, ManyOptions()):
+        raise FerturbError(f"give --out FOLDER too, or leave {', '.join(options)} out")
     predictor = model.predictor(shown.quiet)
     files = find_files(paths)
     if not shown.quiet:
@@ -219,6 +231,7 @@ def export(
     from ferturb.cli import terminal
     from ferturb.export.onnx import export_with_data
 
+    require_data(data, label_order)
     faces = None if data is None else read_faces(other_faces(data, label_order), json)
     source = opened_alone(model, form) if is_foreign(model, form) else model
     found = export_with_data(source, out, format, faces)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from ferturb.base.errors import FerturbError
+
 
 def push(
     model: Annotated[Positional[str], arg(metavar="MODEL")],
@@ -36,6 +38,8 @@ def push(
     from ferturb.predict.hub import require_repository
 
     if folder is not None:
+        if public:
+            raise FerturbError("--folder pushes nothing; leave --public out")
         require_repository(repository)
         written = write_hub_folder(model, folder, repository, licence)
         terminal.facts({"written": str(written)})
