@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ferturb.base.errors import FerturbError
-from ferturb.predict.files import find_files, paths_of
+from ferturb.predict.files import find_files, paths_of, walked
+from posix_only import posix_only
 
 
 def test_folders_are_walked_by_name_and_files_taken_as_they_are(tmp_path: Path) -> None:
@@ -52,6 +54,56 @@ def test_deep_folders_are_walked_and_links_to_folders_not(deep: Path) -> None:
     (deep / "loop").symlink_to(deep)
     (found,) = find_files(deep).paths
     assert found.name in ("a.png", "d")  # beyond the system's longest path a folder is closed
+
+
+def refusing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to list a folder, as it does for those who may not."""
+    listed = os.scandir
+
+    def scandir(path: Path) -> Any:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_a_folder_that_is_closed_comes_among_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b/c.png", "d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    refusing(tmp_path / "b", monkeypatch)
+    found = find_files(tmp_path)
+    assert [p.name for p in found.paths] == ["a.png", "b", "d.png"]
+    assert found.notes == ()
+
+
+@posix_only
+def test_a_link_to_itself_hides_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("a.png")
+    (tmp_path / "b.png").touch()
+    assert [p.name for p in find_files(tmp_path).paths] == ["b.png"]
+
+
+def test_files_come_while_folders_are_walked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b/c.mp4", "b/d.parquet", "e.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    notes: list[str] = []
+    found = walked(
+        [tmp_path, Path("x" * 300)], {".png", ".parquet"}, notes, {"video": "!", "file": "?"}
+    )
+    assert next(found).name == "a.png"
+    assert not notes
+    assert [p.name for p in found] == ["d.parquet", "x" * 300]
+    assert notes == [
+        f"{tmp_path}: 1 video was passed over (b/c.mp4)!",
+        f"{tmp_path}: 1 file was passed over (e.txt)?",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")

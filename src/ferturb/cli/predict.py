@@ -189,6 +189,7 @@ def _into(
             json.loads(json.dumps(asked, default=str)),
             many.piece,
             progress,
+            lambda notes: None if shown.quiet else terminal.notes(notes, terminal.errors),
         )
     if shown.json:
         terminal.print_json(vars(total))

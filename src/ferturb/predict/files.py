@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,38 @@ def find_files(paths: str | Path | Iterable[str | Path]) -> FoundFiles:
     A folder that may not be read is given as a path, so that reading it says why. Links to
     folders are not followed, but for those that are given.
     """
-    found: list[Path] = []
     notes: list[str] = []
-    for path in paths_of(paths):
-        if not path.is_dir():
-            found.append(path)
+    hints = {"video": "; give videos by name", "file": ": no image by its suffix"}
+    return FoundFiles(tuple(walked(paths_of(paths), SUFFIXES, notes, hints)), tuple(notes))
+
+
+def walked(
+    paths: Iterable[Path], suffixes: Collection[str], notes: list[str], hints: Mapping[str, str]
+) -> Iterator[Path]:
+    """The files behind paths as they are met, as `find_files` has them, those with these suffixes.
+
+    What is passed over in a folder is said in `notes` once it is walked: a line for videos
+    and one for other files, each with its hint.
+    """
+    for path in paths:
+        if not _is_folder(path):
+            yield path
             continue
-        inside, closed = _walked(path)
-        images = {p for p in inside if p.suffix.lower() in SUFFIXES}
-        videos = {p for p in inside if p.suffix.lower() in VIDEOS}
-        others = {p for p in inside - images - videos if not p.name.startswith(".")}
-        found += sorted(images | closed)
-        notes += _passed_over(path, videos, "video", "; give videos by name")
-        notes += _passed_over(path, others, "file", ": no image by its suffix")
-    return FoundFiles(tuple(found), tuple(notes))
+        counts, named = dict.fromkeys(hints, 0), {what: list[str]() for what in hints}
+        for found, closed in _inside(path):
+            suffix = found.suffix.lower()
+            what = "video" if suffix in VIDEOS else "file"
+            if closed or suffix in suffixes:
+                yield found
+            elif what == "video" or not found.name.startswith("."):
+                counts[what] += 1
+                if counts[what] <= _NAMED:
+                    named[what].append(found.relative_to(path).as_posix())
+        notes += [
+            f"{path}: {_passed_over(what, count, named[what])}{hints[what]}"
+            for what, count in counts.items()
+            if count
+        ]
 
 
 def paths_of(paths: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -65,27 +83,42 @@ def paths_of(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(path) for path in listed]
 
 
-def _walked(folder: Path) -> tuple[set[Path], set[Path]]:
-    """The files in a folder and its folders, and the folders that can't be read."""
-    files, closed, waiting = set(), set(), [folder]
+def _inside(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The files in a folder and its folders by name, and whether each is a folder that can't be
+    read."""
+    waiting = [(folder, True)]
     while waiting:
-        place = waiting.pop()
+        place, is_folder = waiting.pop()
+        if not is_folder:
+            yield place, False
+            continue
         try:
             with os.scandir(place) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(place / entry.name)
-                    elif entry.is_file():
-                        files.add(place / entry.name)
+                inside = [(place / e.name, _kind(e)) for e in entries]
         except OSError:
-            closed.add(place)
-    return files, closed
+            yield place, True
+            continue
+        waiting += sorted(((p, kind == "folder") for p, kind in inside if kind), reverse=True)
 
 
-def _passed_over(folder: Path, files: set[Path], what: str, hint: str) -> list[str]:
-    if not files:
-        return []
-    names = sorted(p.relative_to(folder).as_posix() for p in files)
-    shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    count = f"1 {what} was" if len(names) == 1 else f"{len(names)} {what}s were"
-    return [f"{folder}: {count} passed over ({shown}){hint}"]
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What it is: folder, file, or "" for what is neither, such as a link that leads nowhere."""
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        return "file" if entry.is_file() else ""
+    except OSError:  # a link to itself
+        return ""
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one, as far as can be told; a name that can't be one's is none's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _passed_over(what: str, count: int, named: Sequence[str]) -> str:
+    shown = ", ".join(named) + (", …" if count > len(named) else "")
+    return f"{f'1 {what} was' if count == 1 else f'{count} {what}s were'} passed over ({shown})"

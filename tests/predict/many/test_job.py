@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,44 @@ def test_another_prediction_is_refused_and_so_is_nothing(mixed: Path, tmp_path: 
     work = Work(tmp_path / "none", quick, CROPPED)
     with pytest.raises(FerturbError, match="no photos"):
         predict_many([tmp_path / "empty"], work, in_processes, 1, {})
+
+
+def test_a_folder_that_is_closed_is_a_photo_that_cannot_be_read(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == mixed / "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert predicted(tmp_path, "out").failed == 2
+    (row,) = (row for row in rows(tmp_path / "out") if row["name"] == str(mixed / "more"))
+    assert row["error"]
+
+
+def test_a_name_that_can_be_none_is_one_too(tmp_path: Path) -> None:
+    work = Work(tmp_path / "out", quick, CROPPED)
+    total = predict_many([Path("x" * 300)], work, in_processes, 1, {})
+    assert (total.photos, total.failed) == (1, 1)
+    assert "too long" in rows(tmp_path / "out")[0]["error"]
+
+
+def test_what_is_passed_over_is_said_each_time(mixed: Path, tmp_path: Path) -> None:
+    (mixed / "more" / "film.MP4").touch()
+    work, said = Work(tmp_path / "out", quick, CROPPED), list[str]()
+    for _ in range(2):
+        predict_many([mixed], work, in_processes, 1, {}, on_notes=said.extend)
+    assert said == 2 * [
+        f"{mixed}: 1 video was passed over (more/film.MP4): --out takes photos and parquet files",
+        f"{mixed}: 1 file was passed over (notes.txt): no image or table by its suffix",
+    ]
+    with pytest.raises(FerturbError, match=r"film\.MP4 is a video; --out takes photos"):
+        predict_many(
+            [mixed / "more" / "film.MP4"], replace(work, folder=tmp_path / "b"), in_processes, 1, {}
+        )
 
 
 def test_what_is_no_table_of_photos_is_one_line(tmp_path: Path) -> None:

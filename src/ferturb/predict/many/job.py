@@ -8,7 +8,7 @@ OUT/_done.json          how many photos, and how many could not be read, once al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,10 @@ def predict_many(
     asked: dict[str, Any],
     size: int = PIECE,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_notes: Callable[[Sequence[str]], None] = lambda notes: None,
 ) -> Total:
-    """Predict what is not done yet, in pieces of `size` photos; `on_progress` takes photos.
+    """Predict what is not done yet, in pieces of `size` photos; `on_progress` takes photos, and
+    `on_notes` what was passed over in folders, a line each.
 
     `asked` names inputs and options; a folder that holds another prediction raises `FerturbError`.
     The files are those that were there when the prediction began.
@@ -93,6 +95,7 @@ def predict_many(
                 )
         else:
             plan = planned(paths, folder, asked, size)
+        on_notes(plan.notes)
         if not plan.pieces:
             raise FerturbError("there are no photos and no parquet files there")
         return _done(plan, work, executor, workers, on_progress)

@@ -18,12 +18,17 @@ from ferturb.base.errors import FerturbError
 from ferturb.base.image_formats import SUFFIXES
 from ferturb.base.reading import reading
 from ferturb.base.storage import atomic_path, read_object, write_json
+from ferturb.predict.files import walked
 from ferturb.predict.many.tables import image_column
 from ferturb.predict.video import SUFFIXES as VIDEOS
 
 PLAN, FILES = "_plan.json", "_files.jsonl"
 """Named so that readers of parquet folders pass them over."""
 TABLE = ".parquet"
+_HINTS = {
+    "video": ": --out takes photos and parquet files",
+    "file": ": no image or table by its suffix",
+}
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for, and the pieces."""
+    """What was asked for, the pieces, and what is none."""
 
     asked: dict[str, Any]
     """Inputs and options, as the command gave them: another command's folder is refused."""
     pieces: tuple[Piece, ...]
+    notes: tuple[str, ...] = ()
+    """What was passed over in folders, a line each."""
 
     def write(self, folder: Path) -> None:
         """Keep it in the folder."""
         pieces = [list(asdict(piece).values()) for piece in self.pieces]
-        write_json(folder / PLAN, {"asked": self.asked, "pieces": pieces})
+        write_json(folder / PLAN, {"asked": self.asked, "pieces": pieces, "notes": self.notes})
 
     @staticmethod
     def read(folder: Path) -> Plan:
@@ -65,7 +72,7 @@ class Plan:
             data = read_object(folder / PLAN)
             names = Piece.__dataclass_fields__
             pieces = (build(Piece, dict(zip(names, p, strict=True))) for p in data["pieces"])
-            return Plan(dict(data["asked"]), tuple(pieces))
+            return Plan(dict(data["asked"]), tuple(pieces), tuple(data.get("notes", ())))
 
 
 def planned(paths: Iterable[Path], folder: Path, asked: dict[str, Any], size: int) -> Plan:
@@ -74,6 +81,7 @@ def planned(paths: Iterable[Path], folder: Path, asked: dict[str, Any], size: in
     Files come in the order of the paths, those of a folder by name; a video raises `FerturbError`.
     """
     pieces: list[Piece] = []
+    notes: list[str] = []
     with atomic_path(folder / FILES) as temporary, temporary.open("wb") as listed:
         start = count = 0
 
@@ -83,7 +91,9 @@ def planned(paths: Iterable[Path], folder: Path, asked: dict[str, Any], size: in
                 pieces.append(Piece(len(pieces), count, start))
             start, count = listed.tell(), 0
 
-        for path in _found(paths):
+        for path in walked(paths, {*SUFFIXES, TABLE}, notes, _HINTS):
+            if path.suffix.lower() in VIDEOS:
+                raise FerturbError(f"{path} is a video; --out takes photos and parquet files")
             if path.suffix.lower() == TABLE:
                 close()
                 pieces += _of_table(path, len(pieces), size)
@@ -93,7 +103,7 @@ def planned(paths: Iterable[Path], folder: Path, asked: dict[str, Any], size: in
                 if count == size:
                     close()
         close()
-    plan = Plan(asked, tuple(pieces))
+    plan = Plan(asked, tuple(pieces), tuple(notes))
     plan.write(folder)
     return plan
 
@@ -139,17 +149,3 @@ def _of_table(path: Path, first: int, size: int) -> list[Piece]:
         for start in range(0, rows, size)
     ]
     return [Piece(number, *one) for number, one in enumerate(cut, first)]
-
-
-def _found(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files given, and the images and tables in folders, a folder at a time, by name."""
-    for path in paths:
-        if path.suffix.lower() in VIDEOS:
-            raise FerturbError(f"{path} is a video; --out takes photos and parquet files")
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(path.iterdir())
-        looked_at = {*SUFFIXES, TABLE}
-        yield from (p for p in inside if p.suffix.lower() in looked_at and p.is_file())
-        yield from _found(p for p in inside if p.is_dir() and not p.is_symlink())
