@@ -32,4 +32,6 @@ def test_listed_by_type_and_the_others(toy_faces: Faces) -> None:
     logits[2, 6] = 2
     assert score_listed("run", faces, logits, wanted, votes)[-1].accuracy.estimate == 0.0
     assert len(score_listed("run", faces, logits, replace(wanted, types=("",) * 4))) == 1
+    votes[[2, 4, 5]] = 0  # of the others nobody was asked
+    assert [r.faces for r in score_listed("run", faces, logits, wanted, votes)][-1] == "type 2"
     assert rows[2].cells() == ["run", "type 2", "50.0 [0.0, 100.0]", "2"]

@@ -47,7 +47,8 @@ def score_listed(
     wanted: FaceList,
     votes: Integer[np.ndarray, "n 10"] | None = None,
 ) -> Rows[ListedRow]:
-    """One row for all listed faces, one for each type, and with votes one for those not listed.
+    """One row for all listed faces, one for each type, and with votes one for those not listed, if
+    any of them has a majority.
 
     `faces` (n) are those of the logits.
     """
@@ -62,7 +63,8 @@ def score_listed(
         labels = fer_plus_labels(votes)
         others = labels >= 0
         others[here] = False
-        rows.append(_row(name, WHOLE, (named == labels)[others]))
+        if others.any():
+            rows.append(_row(name, WHOLE, (named == labels)[others]))
     return rows
 
 
