@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ferturb.base.config import DatasetConfig
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_images, as_input
 from ferturb.data.sources import load_faces
 from ferturb.features.points import FLIP, GROUPS, MESH
 
@@ -219,7 +220,7 @@ def augmented(images: Tensor, points: Tensor, g: torch.Generator) -> tuple[Tenso
     def draw(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=g)
 
-    faces = images.unsqueeze(1).float().div(255)
+    faces = as_input(images)
     wide = torch.pi * (draw(b) - 0.5)
     angle = torch.where(draw(b) < 0.5, 0.2 * torch.randn(b, generator=g), wide)
     zoom = torch.exp(0.7 * (draw(b) - 0.55))
@@ -246,7 +247,7 @@ def under(condition: str, data: Labelled, seed: int) -> tuple[Tensor, Tensor]:
     Returns uint8 (n, 48, 48) and where the points are now.
     """
     g = torch.Generator().manual_seed(seed)
-    faces, points = data.images.unsqueeze(1).float().div(255), data.points
+    faces, points = as_input(data.images), data.points
     if condition == CONDITIONS[1]:
         angle = math.radians(60) * (2 * torch.rand(len(faces), generator=g) - 1)
         faces, points = moved(faces, points, angle)
@@ -256,4 +257,4 @@ def under(condition: str, data: Labelled, seed: int) -> tuple[Tensor, Tensor]:
         faces = hidden_eye(faces, points, g)
     elif condition == "augmented":
         faces, points = augmented(data.images, points, g)
-    return (faces[:, 0] * 255).round().to(torch.uint8), points
+    return as_images(faces), points

@@ -40,6 +40,7 @@ from landmark_data import CONDITIONS, RIGHT_WITHIN, Labelled, load, moved, under
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.pixels import as_images, as_input
 from ferturb.base.storage import write_text
 from ferturb.data.sources import load_faces
 from ferturb.features.landmarks import find_landmarks
@@ -61,22 +62,14 @@ def without_an_eye(data: Labelled, seed: int) -> Labelled:
     found = regions(data.points, features=("left_eye", "right_eye"))
     lot = torch.rand(len(data.images), generator=torch.Generator().manual_seed(seed)) < 0.5
     hole = torch.where(lot[:, None, None], found["left_eye"], found["right_eye"])
-    return replace(data, images=as_bytes(remove(as_faces(data.images), ~hole, "mean")))
+    return replace(data, images=as_images(remove(as_input(data.images), ~hole, "mean")))
 
 
 def rolled(data: Labelled, seed: int) -> Labelled:
     """The faces rolled by up to 60° to either side."""
     lot = torch.rand(len(data.images), generator=torch.Generator().manual_seed(seed))
-    faces, points = moved(as_faces(data.images), data.points, math.radians(60) * (2 * lot - 1))
-    return replace(data, images=as_bytes(faces), points=points)
-
-
-def as_faces(images: Tensor) -> Tensor:
-    return images.unsqueeze(1).float().div(255)
-
-
-def as_bytes(faces: Tensor) -> Tensor:
-    return (faces[:, 0] * 255).round().to(torch.uint8)
+    faces, points = moved(as_input(data.images), data.points, math.radians(60) * (2 * lot - 1))
+    return replace(data, images=as_images(faces), points=points)
 
 
 UNSEEN: dict[str, Callable[[Labelled, int], Labelled]] = {

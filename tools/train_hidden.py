@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from ferturb.base.config import DatasetConfig
+from ferturb.base.pixels import as_images, as_input
 from ferturb.base.storage import write_json
 from ferturb.data.faces import Faces
 from ferturb.data.sources import load_faces
@@ -42,7 +43,7 @@ def covered(faces: Faces, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]
     places = regions(found.points, features=dict.fromkeys((*FEATURES, *LEFT_OUT)))
     kept: list[Tensor] = [torch.ones_like(faces.images, dtype=torch.bool)]
     images: list[Tensor] = [faces.images]
-    floats = faces.images.unsqueeze(1).float() / 255
+    floats = as_input(faces.images)
     for feature in LEFT_OUT:
         keep = ~places[feature]
         # Every fill, each on the faces of a quarter of the places.
@@ -52,7 +53,7 @@ def covered(faces: Faces, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]
             some = turn == k
             generator = torch.Generator().manual_seed(seed)
             removed[some] = remove(floats[some], keep[some], fill, generator)
-        images.append((removed[:, 0] * 255).round().to(torch.uint8))
+        images.append(as_images(removed))
         kept.append(keep)
     for kind in WORN:
         worn = wear(faces.images, found.points, kind, seed)

@@ -185,11 +185,19 @@ def checked(labels: Labels, logits: Logits) -> tuple[Int[Array, " n"], Float[Arr
 def _confidence(
     labels: Labels, logits: Logits, bins: int
 ) -> tuple[Float[Array, " n"], Float[Array, " n"], Int[Array, " n"]]:
-    """Largest probability, 1 where it is right, and its bin: ((i/bins, (i+1)/bins])."""
+    """Largest probability, 1 where it is right, and its bin."""
     y, z = checked(labels, logits)
     confidence = special.softmax(z, axis=1).max(1)
-    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return confidence, (z.argmax(1) == y).astype(np.float64), index
+    return confidence, (z.argmax(1) == y).astype(np.float64), bin_of(confidence, bins)
+
+
+def bin_of(confidence: Float[Array, " n"], bins: int = BINS) -> Int[Array, " n"]:
+    """The bin of each confidence: i is (i/bins, (i+1)/bins], and 0 has 0.
+
+    >>> bin_of(np.array([0.0, 0.1, 0.2, 0.95, 1.0]), 10).tolist()
+    [0, 0, 1, 9, 9]
+    """
+    return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
 
 
 def ratio(above: Float[Array, "*r k"], below: Float[Array, "*r k"]) -> Float[Array, "*r k"]:

@@ -23,7 +23,7 @@ from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.base.tabular import Tabular
 from ferturb.data.votes import distribution, fer_plus_labels
-from ferturb.evaluation.metrics import BINS, Logits, summary
+from ferturb.evaluation.metrics import BINS, Logits, bin_of, summary
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ def against_votes(votes: Integer[np.ndarray, "n 10"], logits: Logits) -> VoteMet
 def _people_ece(p: Float[np.ndarray, "n 7"], q: Float[np.ndarray, "n 7"]) -> float:
     confidence, top = p.max(1), p.argmax(1)
     share = q[np.arange(len(q)), top]
-    index = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return float(np.abs(np.bincount(index, confidence - share, minlength=BINS)).sum() / len(p))
+    apart = np.bincount(bin_of(confidence), confidence - share, minlength=BINS)
+    return float(np.abs(apart).sum() / len(p))
