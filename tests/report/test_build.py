@@ -103,6 +103,24 @@ def test_page_is_complete_and_loads_nothing(study: Study, trained_faces: Faces) 
             assert low < 60 < 250 < high
 
 
+@pytest.mark.usefixtures("tiny_networks")
+def test_what_an_earlier_page_made_goes_and_nothing_else(
+    study: Study, trained_faces: Faces
+) -> None:
+    def files() -> set[Path]:
+        return {path.relative_to(folder) for path in folder.rglob("*.*")}
+
+    folder = build_report(study(models=("compact",))).parent
+    without = files()
+    build_report(folder.parent, trained_faces)
+    assert files() > without
+    mine = {Path(name) for name in ("tables/mine.csv", "figures/mine.png", "mine.tex")}
+    for path in mine:
+        (folder / path).touch()
+    build_report(folder.parent)
+    assert files() == without | mine
+
+
 @pytest.mark.parametrize(
     "results",
     [small_study(), small_study(kind="fer2013"), mask_study(), mask_study(kind="synthetic")],

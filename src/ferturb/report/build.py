@@ -6,7 +6,8 @@
     STUDY/report/figures/*.png
 
 The page depends on the study folder (and the given faces) alone: built twice, it is the same
-page. Runs that are planned but not finished are listed; those that are finished are reported.
+page, beside the same files. Runs that are planned but not finished are listed; those that are
+finished are reported.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ferturb.report import published, sentences, trainings
 from ferturb.report.ablation import section as ablation
 from ferturb.report.accuracy import section as accuracy
 from ferturb.report.clusters import section as clusters
+from ferturb.report.earlier import remove_earlier
 from ferturb.report.form.captions import PRIVATE
 from ferturb.report.form.files import write_items
 from ferturb.report.form.page import rendered
@@ -67,8 +69,9 @@ def build_report(study_folder: Path, faces: Faces | None = None) -> Path:
     items = [item for section in sections for item in section.everything]
     folder = study_folder / "report"
     page = render_page(results, sections)
-    write_items([item for item in items if isinstance(item, Table)], folder / "tables")
-    write_items([item for item in items if isinstance(item, Picture)], folder / "figures")
+    tables = write_items([item for item in items if isinstance(item, Table)], folder / "tables")
+    figures = write_items([item for item in items if isinstance(item, Picture)], folder / "figures")
+    remove_earlier(folder, [*tables, *figures])
     write_text(folder / "index.html", page)
     return folder / "index.html"
 

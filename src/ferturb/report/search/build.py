@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ferturb.base.storage import write_text
+from ferturb.report.earlier import remove_earlier
 from ferturb.report.form.files import write_items
 from ferturb.report.form.page import rendered
 from ferturb.report.form.style import Picture
@@ -20,8 +21,9 @@ def build_search_report(folder: Path, found: SearchResults) -> Path:
     """
     shown = sections(found)
     items = [item for section in shown for item in section.everything]
-    write_items([item for item in items if isinstance(item, Table)], folder / "tables")
-    write_items([item for item in items if isinstance(item, Picture)], folder / "figures")
+    tables = write_items([item for item in items if isinstance(item, Table)], folder / "tables")
+    figures = write_items([item for item in items if isinstance(item, Picture)], folder / "figures")
+    remove_earlier(folder, [*tables, *figures])
     page = rendered(
         "search.html.j2",
         shown,
