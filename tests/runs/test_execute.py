@@ -226,6 +226,16 @@ def test_a_method_that_acts_inside_the_backbone_needs_one_that_trains(name: str)
     check_config(replace(frozen, method=MethodConfig("eac", mirror="label")))
 
 
+def test_a_folder_of_an_earlier_version_with_what_is_refused_now(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, trained="head")
+    config = replace(BASELINE, method=MethodConfig("eac"), recipe=recipe)
+    run = Run.create(tmp_path / run_folder_name(config), config)
+    with pytest.raises(FerturbError, match="eac acts inside the backbone"):
+        execute_run(run, toy_faces)
+
+
 def test_weights_follow_from_the_seed_alone() -> None:
     def weights(seed: int) -> torch.Tensor:
         return new_classifier(replace(BASELINE, seed=seed)).head.weight

@@ -168,6 +168,8 @@ def test_a_job_in_this_process_says_what_its_training_said(tmp_path: Path) -> No
         ({"name": "slurm", "gpus": 0.5}, "whole processors and GPUs"),
         ({"name": "slurm", "slurm": ("gpu",)}, "NAME=VALUE"),
         ({"name": "ray", "cpus": 0.0}, "more than 0 processors"),
+        ({"name": "ray", "cpus": float("nan")}, "more than 0 processors"),
+        ({"name": "ray", "gpus": float("inf")}, "at least 0 GPUs"),
     ],
 )
 def test_options_that_dont_fit_the_executor(options: dict[str, object], said: str) -> None:

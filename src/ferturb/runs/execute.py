@@ -96,6 +96,7 @@ def execute_run(
             how.team.agreed(False)
             history = fit(training)
         elif how.team.agreed(evaluated is None and not history):
+            check_config(config)  # a folder of an earlier version may hold another
             history = train(training, reporting(run, on_step), how.team.agreed(pause_after))
         elif evaluated is not None:
             history = [_evaluate(training, evaluated.best_epoch())]

@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from ferturb.base.config import choose
@@ -57,7 +58,7 @@ class Engine:
                 f"{wrong[0]} is not for the executor {self.name}; leave it out, or give one of "
                 f"{', '.join(n for n in ENGINES if n != self.name)} as the executor"
             )
-        if self.cpus <= 0 or self.gpus < 0:
+        if not (0 < self.cpus < inf and 0 <= self.gpus < inf):
             raise FerturbError(
                 f"a run needs more than 0 processors and at least 0 GPUs, got {self.cpus:g} and "
                 f"{self.gpus:g}"

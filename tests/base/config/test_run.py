@@ -211,6 +211,8 @@ def test_every_field_counts_in_the_fingerprint(path: tuple[str, ...]) -> None:
         (lambda: RecipeConfig(weight_decay=-1), "weight_decay must be at least 0.0, got -1"),
         (lambda: RecipeConfig(plateau_patience=-1), "plateau_patience must be at least 0, got -1"),
         (lambda: RecipeConfig(progressive_sizes=((0.5, 2000),)), "smaller .* from 16 to 1024"),
+        (lambda: RecipeConfig(progressive_sizes=((0.5, 24), (0.5, 32))), "rising ones, got 0.5, "),
+        (lambda: RecipeConfig(progressive_sizes=((0.7, 24), (0.3, 32))), "rising ones, got 0.7, "),
         (lambda: replace(LINEAR_SVM, weight_decay=0), "decay of linear-svm must be at least 1e-09"),
         (lambda: replace(BOOSTING, learning_rate=0), "rate of boosting must be at least 1e-09"),
         (lambda: AugmentConfig(rotate=-1), "rotate must be from 0.0 to 180.0, got -1"),

@@ -89,6 +89,12 @@ class RecipeConfig:
         for until, side in self.progressive_sizes:
             in_range("the share of epochs on smaller faces", until, 0.0, 1.0)
             in_range("the side of smaller faces", side, *SIDES)
+        shares = [until for until, _ in self.progressive_sizes]
+        if shares != sorted(set(shares)):
+            raise FerturbError(
+                "the shares of epochs in progressive_sizes are those up to which a side is shown; "
+                f"expected rising ones, got {', '.join(f'{share:g}' for share in shares)}"
+            )
         in_range("validate_every", self.validate_every, 1, None)
         if self.validate_every > 1 and (self.keep == "best" or self.schedule == "plateau"):
             raise FerturbError(
