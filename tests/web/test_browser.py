@@ -338,6 +338,21 @@ def test_a_sentence_says_what_a_change_did(opened: Open) -> None:
     expect(page.locator(".told .plain")).to_have_text(re.compile("happy loses most: [1-9]"))
 
 
+@pytest.mark.parametrize("emotion", ["happy", "surprise", "sad"])
+def test_the_sentence_on_what_counts_most_says_what_the_table_does(
+    opened: Open, emotion: str
+) -> None:
+    page = opened()
+    page.locator(f"[data-example={emotion}]").click()
+    page.get_by_role("button", name="Try every feature").click()
+    told = page.locator(".told .plain")
+    expect(told).to_contain_text(re.compile(f"{emotion} loses most: [1-9]"))
+    said = int(told.inner_text().split("most: ")[1].split()[0])
+    names = page.locator(".told thead th").all_inner_texts()
+    cells = page.locator(".told tbody tr").first.locator("th, td").all_inner_texts()
+    assert cells[names.index(emotion)] == f"−{said}"
+
+
 def test_before_and_after_can_be_kept_as_a_picture(opened: Open, tmp_path: Path) -> None:
     page = opened()
     page.locator("[data-example=happy]").click()

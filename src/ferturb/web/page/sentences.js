@@ -1,5 +1,5 @@
 // What changed, as one would say it to somebody who knows no statistics.
-import { capital, changed, percent, spaced } from "./words.js";
+import { capital, changed, moved, percent, spaced } from "./words.js";
 
 // "Without mouth and brows, under a surgical face mask"
 export function change(leftOut, worn) {
@@ -10,7 +10,7 @@ export function change(leftOut, worn) {
 
 export function outcome(before, now) {
   const [was, is] = [before, now].map((answer) => answer.emotion);
-  const most = now.most_probable, points = Math.round(100 * (now.probabilities[most] - before.probabilities[most]));
+  const most = now.most_probable, { points } = moved(before.probabilities[most], now.probabilities[most]);
   if (was === null && is === null) return "it doesn’t know, as before";
   if (is === null) return `it no longer knows; before, it said ${was}`;
   if (was === null) return `it says ${is}; before, it didn’t know`;
@@ -22,7 +22,7 @@ export function outcome(before, now) {
 // Of the table of all changes: what the answer leans on most.
 export function leansOn(found) {
   const own = found.before.most_probable, fall = (row) => found.before.probabilities[own] - row.probabilities[own];
-  const [most] = found.rows.toSorted((a, b) => fall(b) - fall(a)), points = Math.round(100 * fall(most));
+  const [most] = found.rows.toSorted((a, b) => fall(b) - fall(a)), points = -moved(found.before.probabilities[own], most.probabilities[own]).points;
   if (points < 3) return `No single change takes much from ${own} (${percent(found.before.probabilities[own])}).`;
   const name = change(most.change === "worn" ? [] : [most.name], most.change === "worn" ? most.name : null);
   return `${name}, ${own} loses most: ${points} of its ${Math.round(100 * found.before.probabilities[own])} points.`;
