@@ -65,6 +65,10 @@ UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
         *against("7000", "landmarks-of-others - whole-4x"),
     ),
     ("forms",): against("2000", "grid-black - whole"),
+    ("rivals",): (
+        *against("7000", "hide-and-seek - eac"),
+        *against("all-mixed", "eac - hide-and-seek"),
+    ),
     ("rivals", "leaving-out"): against(
         "7000", "hide-and-seek - landmarks", "hide-and-seek - rectangle"
     ),

@@ -28,6 +28,7 @@ from write_docs_experiments import (
     leaving_out,
     leaving_out_planned,
     rivals,
+    rivals_full,
 )
 from write_docs_looks import privatetest_looks
 from write_docs_results import (
@@ -171,6 +172,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "priors": priors,
     "reader_rules": reader_rules,
     "rivals": rivals,
+    "rivals_full": rivals_full,
     "readme_models": readme_models,
 }
 """What a page can have made."""

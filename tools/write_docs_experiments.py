@@ -110,6 +110,12 @@ def rivals() -> str:
     return _arms("rivals", "7000", "whole-2x", RIVALS)
 
 
+def rivals_full() -> str:
+    """The two best of them with all training faces and the strong recipe, likewise."""
+    arms = ("whole-2x", "eac", "hide-and-seek")
+    return _arms("rivals", "all-mixed", "whole-2x", {arm: RIVALS[arm] for arm in arms})
+
+
 FORMS = {
     "grid-mean": "cells of a grid, 40 % of the face on average, grey",
     "grid-black": "such cells, black",
