@@ -69,8 +69,12 @@ UNPLANNED: dict[tuple[str, ...], tuple[Comparison, ...]] = {
         *against("7000", "hide-and-seek - eac"),
         *against("all-mixed", "eac - hide-and-seek"),
     ),
-    ("rivals", "leaving-out"): against(
-        "7000", "hide-and-seek - landmarks", "hide-and-seek - rectangle"
+    ("rivals", "leaving-out"): (
+        *against("7000", "hide-and-seek - landmarks", "hide-and-seek - rectangle"),
+        Comparison(
+            ((("all-mixed", "whole-2x", "whole"), ("all", "whole-4x", "whole")),),
+            title="whole-2x by recipe mixed - whole-4x by recipe bare",
+        ),
     ),
     ("clusters", "leaving-out"): against(
         "7000",
