@@ -14,6 +14,7 @@ from pathlib import Path
 from ferturb.base.config import RunConfig
 from ferturb.base.errors import FerturbError
 from ferturb.base.locks import held
+from ferturb.cli import streams
 from ferturb.runs.run import run_folder_name
 
 POLL = 5.0
@@ -57,6 +58,9 @@ def _here(work: Callable[[argparse.Namespace], None], options: argparse.Namespac
         work(options)
     except KeyboardInterrupt:
         sys.exit("stopped; give the same command again to go on")
+    except BrokenPipeError:  # whoever read along has enough
+        streams.abandon()
+        sys.exit(1)
     except FerturbError as error:
         sys.exit(f"error: {error}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from argparse import ArgumentParser
@@ -97,6 +99,27 @@ def test_a_stop_or_a_fault_is_a_line(
     monkeypatch.setattr("sys.argv", ["train"])
     with pytest.raises(SystemExit, match=said):
         work_together(ArgumentParser(), "train.py", work)
+
+
+@posix_only
+def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path) -> None:
+    script = tmp_path / "long.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(workers.__file__).parent)!r})\n"
+        "from argparse import ArgumentParser\n"
+        "from workers import work_together\n"
+        "work_together(ArgumentParser(), __file__, lambda _: [print(n) for n in range(100_000)])\n",
+        encoding="utf-8",
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        assert writer.stdout.readline() == b"0\n"
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+    assert writer.returncode == 1
 
 
 def several(
