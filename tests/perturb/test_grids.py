@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import cmath
+import math
+
 import pytest
 import torch
 
 from ferturb.base.config import METHOD_PRESETS, AugmentConfig, MethodConfig
-from ferturb.perturb.grids import GridMask, HideAndSeek, grid_squares, hidden_cells
+from ferturb.perturb.grids import CELLS, GridMask, HideAndSeek, grid_squares, hidden_cells
 from ferturb.training.inputs import Batch
 
 
@@ -33,6 +36,25 @@ def test_squares_cover_the_square_of_their_share() -> None:
     """0.4 · 0.4 of each unit, whatever its size, place and angle."""
     covered = grid_squares(5000, 48, 48, rng()).float().mean()
     assert float(covered) == pytest.approx(0.16, abs=0.005)
+
+
+def test_squares_are_those_of_a_turned_grid() -> None:
+    """Each pixel's place as a complex number, turned back and looked up in its unit."""
+    angles, hidden = torch.rand(4, 6, 1, 1, generator=rng(7)), grid_squares(6, 48, 48, rng(7))
+    for face in range(6):
+        size, turn, right, down = angles[:, face].flatten().tolist()
+        unit = 48 * (96 / 224 + (1 - 96 / 224) * size)
+        back = cmath.exp(-1j * math.pi / 4 * (2 * turn - 1))
+        for row, column in [(0, 0), (3, 40), (17, 22), (30, 9), (46, 47), (47, 1)]:
+            place = complex(column + 0.5, row + 0.5) * back + unit * complex(right, down)
+            inside = place.real % unit < 0.4 * unit and place.imag % unit < 0.4 * unit
+            assert bool(hidden[face, row, column]) is inside
+    assert 0.05 < float(hidden.float().mean()) < 0.3
+
+
+def test_the_cells_are_those_of_the_authors_grids() -> None:
+    """Of 16, 32, 44 and 56 pixels on faces of 224, or none."""
+    assert (0, *(round(224 / side) for side in (16, 32, 44, 56))) == CELLS
 
 
 def test_grid_mask_begins_with_whole_faces_and_ends_at_its_peak() -> None:
