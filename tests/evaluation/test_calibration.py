@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
-from ferturb.evaluation.calibration import fit_temperature
+from ferturb.evaluation.calibration import fit_temperature, fit_temperature_and_bias
 from ferturb.evaluation.metrics import nll
 
 
@@ -34,3 +34,20 @@ def test_a_scaling_of_the_logits_is_undone() -> None:
     labels, logits = random_case(5, 400, 1.0)
     temperature = fit_temperature(labels, logits)
     assert fit_temperature(labels, 4 * logits) == pytest.approx(4 * temperature, rel=1e-4)
+
+
+def test_temperature_and_bias_are_where_a_search_without_gradients_finds_them() -> None:
+    labels, logits = random_case(6, 40, 2.0)
+    labels = np.where(labels == 1, 0, labels)  # nobody shows disgust
+
+    def cost(parameters: np.ndarray) -> float:
+        z = logits / np.exp(parameters[0]) + parameters[1:]
+        return nll(labels, z) + float((parameters[1:] ** 2).sum()) / (2 * len(labels))
+
+    start = np.zeros(8)
+    for _ in range(4):  # from where the last search stopped
+        start = minimize(cost, start, method="Powell", options={"xtol": 1e-9, "ftol": 1e-14}).x
+    temperature, bias = fit_temperature_and_bias(labels, logits)
+    assert temperature == pytest.approx(np.exp(start[0]), rel=1e-3)
+    np.testing.assert_allclose(bias, start[1:] - start[1:].mean(), atol=2e-3)
+    assert bias[1] < -0.3

@@ -45,6 +45,22 @@ def test_by_hand() -> None:
     assert found.people_ece == pytest.approx(0.88 - (0.8 + 0.0 + 0.7 + 0.5) / 4)
 
 
+def test_too_sure_and_not_sure_enough_do_not_cancel() -> None:
+    """0.92 sure where 4 of ten say so, 0.55 where all do, 0.75 where 2 of ten do."""
+    votes = np.array([[4, 4, 2, 0, 0, 0, 0, 0, 0, 0], [0, 10, 0, 0, 0, 0, 0, 0, 0, 0]])
+    votes = np.concatenate([votes, [[2, 8, 0, 0, 0, 0, 0, 0, 0, 0]]])
+    p = np.full((3, 7), 0.08 / 6)
+    p[0, NEUTRAL] = 0.92
+    p[1], p[1, HAPPY] = 0.45 / 6, 0.55
+    p[2], p[2, NEUTRAL] = 0.25 / 6, 0.75
+    found = against_votes(votes, np.log(p))
+    assert found.people_ece == pytest.approx((0.52 + 0.45 + 0.55) / 3)
+    # By the label of most people, happy in the last two, the first has none: right, then wrong.
+    assert found.ece == pytest.approx((0.45 + 0.75) / 2)
+    assert found.per_emotion[HAPPY] == pytest.approx(1 / 2)
+    assert np.isnan(found.per_emotion[SAD])
+
+
 def test_nobody_agrees() -> None:
     with pytest.raises(FerturbError, match="majority"):
         against_votes(np.zeros((6, 10), int), np.log(P))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ferturb.evaluation.benchmark import corruptions, protocol
 from ferturb.evaluation.benchmark.corruptions import CORRUPTIONS as DONE
 from ferturb.evaluation.benchmark.protocol import (
     BY_KEY,
@@ -22,6 +23,10 @@ def test_version_1_is_what_its_name_stands_for() -> None:
     assert (len(HARD), len(HIDING)) == (31, 25)
     assert "31 conditions" in SUMMARIES["relative_accuracy"]
     assert "25 conditions" in SUMMARIES["excess"]
+    assert (protocol.SEED, protocol.FILL, protocol.ANSWERS_FROM) == (2411, "mean", 0.5)
+    assert protocol.SEVERITIES == (0.05, 0.10, 0.20)
+    assert (corruptions.BLUR, corruptions.NOISE, corruptions.GAMMA) == (0.02, 0.05, 2.0)
+    assert (corruptions.COARSE, corruptions.TURN) == (1 / 2, 20.0)
 
 
 def test_every_condition_can_be_made_and_every_control_is_asked_about() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_intervals_are_those_of_the_resampled_faces(answers: Answers, entry: Ent
     assert found.low == pytest.approx(right.mean() - 1.96 * error, abs=0.012)
     assert found.high == pytest.approx(right.mean() + 1.96 * error, abs=0.012)
     assert entry.excess.low < entry.excess.estimate < entry.excess.high
+
+
+def test_what_is_compared_is_compared_on_the_same_faces(answers: Answers) -> None:
+    """Whoever answers alike under all conditions loses nothing, for certain."""
+    alike = replace(answers, logits=np.repeat(answers.logits[:1], len(CONDITIONS), 0))
+    entry = entry_of(alike)
+    for interval, value in [
+        (entry.relative_accuracy, 1),
+        (entry.excess, 0),
+        *((score.change, 0) for score in entry.conditions.values()),
+    ]:
+        assert (interval.low, interval.estimate, interval.high) == pytest.approx((value,) * 3)
+    assert entry.whole.accuracy.high - entry.whole.accuracy.low > 0.05
 
 
 def test_an_entry_comes_back_from_its_file(entry: Entry, tmp_path: Path) -> None:

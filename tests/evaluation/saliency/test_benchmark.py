@@ -5,21 +5,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from ferturb.base.config import FaithfulnessOptions, ModelConfig, RecipeConfig, RunConfig
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
+from ferturb.base.pixels import as_input
 from ferturb.data.drawn.action_units import FEATURES_OF_EMOTION
 from ferturb.data.drawn.synthetic import synthetic_faces
 from ferturb.data.faces import Faces
+from ferturb.evaluation.chosen_faces import chosen_faces, stratified
 from ferturb.evaluation.saliency.benchmark import (
+    SANITY_FACES,
     Benchmark,
+    Subjects,
+    benchmark_methods,
     benchmark_saliency,
     chance_of_naming,
+    score_maps,
     summarise,
 )
 from ferturb.evaluation.saliency.faithfulness import planted
-from ferturb.evaluation.saliency.parts import PARTS
+from ferturb.evaluation.saliency.methods import as_mass, saliency_maps
+from ferturb.evaluation.saliency.parts import PARTS, parts_of, share_of_parts
+from ferturb.evaluation.saliency.randomisation import randomised, rank_correlation
 from ferturb.runs.execute import execute_run, prepare
 from ferturb.runs.run import Run
 
@@ -127,3 +137,58 @@ def test_errors(run: Run, drawn: Faces) -> None:
     ):
         with pytest.raises(FerturbError, match=words):
             benchmark_saliency(run, drawn, FaithfulnessOptions(**arguments))  # type: ignore[arg-type]
+
+
+class LooksAtOnePixel(nn.Module):
+    """Surer of "happy" the brighter the pixel (10, 12) is."""
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(faces), 7)
+        logits[:, 3] = 5 * faces[:, 0, 10, 12]
+        return logits
+
+
+def test_a_map_of_all_that_counts_has_the_best_scores() -> None:
+    images = torch.zeros(2, 48, 48, dtype=torch.uint8)
+    parts = torch.full((2, 48, 48), PARTS.index("jaw"))
+    images[:, 10, 12], parts[:, 8:13, 10:15] = 255, PARTS.index("mouth")
+    subjects = Subjects(images, torch.tensor([3, 3]), parts)
+    right, wrong = torch.zeros(2, 48, 48), torch.zeros(2, 48, 48)
+    right[:, 10, 12] = 1
+    wrong[:, 40, 40] = 1
+    sure, hidden, nothing = (np.exp(x) / (np.exp(x) + 6) for x in (5, 0, 5 / 2))  # all grey
+    found = score_maps(right, LooksAtOnePixel(), subjects)
+    np.testing.assert_allclose(found["share"][:, PARTS.index("mouth")], 1)
+    assert found["pointed"].tolist() == found["named"].tolist() == [PARTS.index("mouth")] * 2
+    for curve, first, then, last in (
+        ("deletion", sure, hidden, nothing),
+        ("insertion", nothing, sure, sure),
+    ):
+        np.testing.assert_allclose(found[curve][:, 0], first, rtol=0.02)
+        np.testing.assert_allclose(found[curve][:, 1:-1], then, rtol=0.02)
+        np.testing.assert_allclose(found[curve][:, -1], last, rtol=0.02)
+    jaw = (parts == PARTS.index("jaw")).float()
+    most_on_the_jaw = 0.4 * right + 0.6 * jaw / jaw.sum((1, 2), keepdim=True)
+    named = score_maps(most_on_the_jaw, LooksAtOnePixel(), subjects)["named"]
+    assert named.tolist() == [PARTS.index("mouth")] * 2  # for its area
+    other = score_maps(wrong, LooksAtOnePixel(), subjects)
+    assert other["pointed"].tolist() == other["named"].tolist() == [PARTS.index("jaw")] * 2
+    assert (other["deletion"][:, 1] > 0.9).all()
+    assert (other["insertion"][:, 1] < 0.2).all()
+
+
+def test_what_is_scored_are_the_maps_of_the_labelled_emotion(run: Run) -> None:
+    drawn = synthetic_faces(350, seed=4)
+    model, options = run.load_model(), FaithfulnessOptions(("gradient",), faces=3, seed=2)
+    found = benchmark_methods(model, drawn, options)
+    chosen, index = chosen_faces(drawn, "test", 3, 2)
+    assert found.index.tolist() == index.tolist()
+    maps = as_mass(saliency_maps(model, chosen.images, chosen.labels, "gradient", 2))
+    np.testing.assert_allclose(found.share[0], share_of_parts(maps, parts_of(chosen)), atol=1e-6)
+    some = stratified(chosen.labels, SANITY_FACES, 2)
+    assert some.tolist() != list(range(len(some)))
+    fresh = randomised(model, as_input(chosen.images[some]), 2)
+    again = as_mass(saliency_maps(fresh, chosen.images[some], chosen.labels[some], "gradient", 2))
+    expected = rank_correlation(maps[some], again)
+    np.testing.assert_allclose(found.correlation[0], expected, atol=1e-6)
+    assert float(np.abs(expected).max()) < 0.99

@@ -15,10 +15,11 @@ from ferturb.data.faces import Faces
 from ferturb.evaluation.chosen_faces import chosen_faces, stratified
 from ferturb.evaluation.saliency.mass import (
     Explanation,
+    explain,
     explain_run,
     mass_by_emotion,
 )
-from ferturb.evaluation.saliency.methods import as_mass, saliency
+from ferturb.evaluation.saliency.methods import as_mass, saliency, saliency_maps
 from ferturb.evaluation.saliency.parts import PARTS, partition, share_of_parts
 from ferturb.features.landmarks import find_landmarks
 from ferturb.features.regions import regions
@@ -86,6 +87,7 @@ def test_intervals_are_over_faces_and_enrichment_is_a_ratio_of_means() -> None:
     one = next(m for m in found if (m.emotion, m.part) == ("happy", "mouth"))
     own, due = share[:150, PARTS.index("mouth")], area[:150, PARTS.index("mouth")]
     assert one.n == 150
+    assert one.area == pytest.approx(due.mean())
     assert one.share.estimate == pytest.approx(own.mean())
     assert one.enrichment.estimate == pytest.approx(own.mean() / due.mean())
     half = float(1.96 * own.std() / 150**0.5)
@@ -129,6 +131,26 @@ def test_a_run_is_explained_and_keeps_it(run: Run, drawn: Faces) -> None:
         np.testing.assert_array_equal(kept.arrays()[name], array)
     assert kept.record["data"]["hash"] == drawn.content_hash()
     assert kept.record["silent"] == 0
+
+
+def test_maps_are_means_over_an_emotions_faces_and_empty_ones_are_counted(
+    run: Run, drawn: Faces
+) -> None:
+    model = run.load_model()
+    found = explain(model, drawn, SaliencyOptions("gradient", faces=3))
+    chosen, _ = chosen_faces(drawn, "test", 3)
+    maps = as_mass(saliency_maps(model, chosen.images, chosen.labels, "gradient"))
+    for emotion in range(7):
+        own = maps[chosen.labels == emotion]
+        assert len(own) > 1
+        np.testing.assert_allclose(found.mean_maps[emotion], sum(own) / len(own), atol=1e-7)
+    assert found.record["silent"] == 0
+    silenced = run.load_model()
+    for parameter in silenced.parameters():
+        parameter.data.zero_()
+    assert explain(silenced, drawn, SaliencyOptions("gradient", faces=3)).record["silent"] == len(
+        chosen.labels
+    )
 
 
 def test_other_faces_and_splits_have_names_of_their_own(run: Run, drawn: Faces) -> None:
