@@ -9,7 +9,7 @@ import torch
 from ferturb.base.emotions import EMOTIONS
 from ferturb.base.errors import FerturbError
 from ferturb.evaluation.ablation.matrix import paired_p
-from ferturb.evaluation.significance import holm
+from ferturb.evaluation.significance import bootstrap, holm
 from research.cluster_evidence import (
     CONTROLS,
     cluster_evidence,
@@ -127,6 +127,18 @@ def test_the_p_of_maps_of_ones_own_is_the_paired_test() -> None:
     )
     covered = coverage(evidence, maps, 2)[who, 0]
     assert sad.p == paired_p((covered - random.mean(0)[who[shown]]).numpy())
+    assert sad.random == bootstrap(random.mean(0)[who[shown]].numpy())
+
+
+def test_the_p_of_a_shared_map_is_that_of_the_mean_over_faces() -> None:
+    evidence, labels, maps, face = made_up(own=False)
+    happy, sad = (labels == EMOTIONS.index(emotion) for emotion in ("happy", "sad"))
+    some = torch.cat([torch.nonzero(happy).flatten()[:17], torch.nonzero(sad).flatten()[:13]])
+    evidence, face = evidence[some], face[some]
+    *_, found = cluster_evidence(evidence, labels[some], maps, face, draws=39, seed=3)
+    random = random_coverage(evidence, maps, 0, face, "anywhere", draws=39, seed=3).mean(1).numpy()
+    assert found.p == monte_carlo_p(17 / 30, random)
+    assert found.random.estimate == pytest.approx(random.mean())
 
 
 def test_a_shared_map_is_one_draw_however_many_faces() -> None:

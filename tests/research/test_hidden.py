@@ -69,12 +69,13 @@ def test_scores_and_means_by_hand() -> None:
     own = {"whole": whole, **{f"without {f}": half for f in FEATURES}}
     own["without mouth"] = whole
     other = {name: np.array([True, False, False, False]) for name in own}
+    other["without mouth"] = np.array([True, True, True, True])
     rows = {row.way: row for row in hidden_scores(own, other)}
     assert rows["whole"].accuracy.estimate == 0.75
     mean = rows["mean of features left out"]
     assert mean.accuracy.estimate == pytest.approx((5 * 0.5 + 0.75) / 6)
     assert mean.change is not None
-    assert mean.change.estimate == pytest.approx((5 * 0.5 + 0.75) / 6 - 0.25)
+    assert mean.change.estimate == pytest.approx((5 * 0.5 + 0.75) / 6 - (5 * 0.25 + 1) / 6)
     assert mean.change.low <= mean.change.estimate <= mean.change.high
     assert [name for name in MEANS if name in rows] == ["mean of features left out"]
 
