@@ -42,6 +42,28 @@ def test_flip_probability_one_is_an_exact_mirror() -> None:
     assert torch.equal(flipped[:, 0], images.flip(-1).float() / 255)
 
 
+def test_upside_down_is_an_exact_mirror_of_the_rows() -> None:
+    images = random_images()
+    flipped = augment(images, replace(OFF, flip_vertical=1.0), rng())
+    assert torch.equal(flipped[:, 0], images.flip(-2).float() / 255)
+
+
+def test_rectangles_are_upright_and_lying_and_anything_between() -> None:
+    rectangles = aug.random_rectangles(300, 96, 96, rng(), (0.05, 0.1))
+    tall, wide = rectangles.any(2).sum(1), rectangles.any(1).sum(1)
+    aspects = (tall / wide).log()
+    assert torch.equal(tall * wide, rectangles.flatten(1).sum(1))
+    assert float(aspects.min()) < math.log(0.45)
+    assert float(aspects.max()) > math.log(1 / 0.45)
+    assert float(aspects.std()) > 0.4
+
+
+def test_gain_darkens_and_brightens_alike() -> None:
+    images = torch.full((2000, 2, 2), 102, dtype=torch.uint8)
+    shown = augment(images, replace(OFF, gain=0.5), rng())[:, 0, 0, 0] / 0.4
+    assert stats.kstest(shown.numpy(), stats.uniform(0.5, 1.0).cdf).pvalue > 1e-3
+
+
 def test_half_of_the_faces_are_flipped() -> None:
     images = torch.zeros(4000, 2, 2, dtype=torch.uint8)
     images[:, :, 0] = 255

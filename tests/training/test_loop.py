@@ -469,3 +469,39 @@ def test_another_runs_checkpoint_is_refused(toy_faces: Faces, tmp_path: Path) ->
     train(training(toy_faces, tmp_path), pause_after=1)
     with pytest.raises(FerturbError, match="another run"):
         train(replace(training(toy_faces, tmp_path), files=TrainingFiles(tmp_path, "other")))
+
+
+class Adding(TrainingInputs):
+    """Whole faces; 100 more loss a step, and a note of how far the training is."""
+
+    def __init__(self) -> None:
+        self.progress: list[float] = []
+
+    def start_epoch(self, epoch: int, generator: torch.Generator, progress: float = 0.0) -> None:
+        self.progress.append(progress)
+
+    def extra_loss(self, logits: Tensor) -> Tensor:
+        return 100 + 0 * logits.sum()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_a_method_adds_is_in_the_loss_and_it_knows_how_far_the_training_is(
+    toy_faces: Faces, tmp_path: Path
+) -> None:
+    inputs = Adding()
+    history = train(replace(training(toy_faces, tmp_path), inputs=inputs))
+    assert inputs.progress == pytest.approx([0, 1 / 3, 2 / 3])
+    assert all(100 < epoch.train_loss < 110 for epoch in history)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_gradients_are_clipped_to_the_recipes_length(toy_faces: Faces, tmp_path: Path) -> None:
+    def moved(clip: float) -> float:
+        recipe = replace(RECIPE, epochs=1, weight_decay=0.0, average=0.0, clip=clip)
+        made = training(toy_faces, tmp_path / f"{clip}", recipe)
+        before = [p.detach().clone() for p in made.classifier.parameters()]
+        train(made)
+        after = made.classifier.parameters()
+        return max(float((a - b).abs().max()) for a, b in zip(after, before, strict=True))
+
+    assert moved(1e-6) < 1e-5 < 1e-3 < moved(0.0)

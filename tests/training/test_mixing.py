@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from scipy import stats
 from torch.nn import functional as F
 
 from ferturb.base.config import FAST, AugmentConfig
@@ -46,6 +47,24 @@ def test_a_view_is_mixed_with_its_like() -> None:
     mixed = Mixing(PARTNER, 0.5, None).faces(views)
     torch.testing.assert_close(mixed[1::2], mixed[::2] + 10)
     torch.testing.assert_close(mixed[::2], Mixing(PARTNER, 0.5, None).faces(FACES))
+
+
+def test_shares_are_drawn_from_the_beta_distribution() -> None:
+    drawn = [draw_mixing(AugmentConfig(mixup=0.2), 2, 48, rng(seed)) for seed in range(400)]
+    shares = [mixing.share for mixing in drawn if mixing is not None]
+    assert len(shares) == 400
+    assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 1e-3
+
+
+def test_rectangles_lie_anywhere() -> None:
+    drawn = [draw_mixing(AugmentConfig(cutmix=1.0), 2, 48, rng(seed)) for seed in range(400)]
+    boxes = torch.tensor([mixing.box for mixing in drawn if mixing is not None and mixing.box])
+    for first, last in ((0, 1), (2, 3)):
+        small = boxes[(boxes[:, last] - boxes[:, first]) < 0.4]
+        middle = small[:, first : last + 1].mean(1)
+        assert len(small) > 50
+        assert float(middle.min()) < 0.1
+        assert float(middle.max()) > 0.9
 
 
 def test_the_share_is_the_area_that_is_left() -> None:
