@@ -26,7 +26,7 @@ from ferturb.runs.execute import execute_run, new_classifier, prepare
 from ferturb.training.files import MODEL, TrainingFiles
 from ferturb.training.loop import Training, train
 from ferturb.training.mixing import Mixing
-from ferturb.training.targets import cross_entropy, heads_of, measured, split_heads
+from ferturb.training.targets import Head, cross_entropy, heads_of, measured, split_heads, weighted
 
 CPU = torch.device("cpu")
 BOTH = ("label", "votes")
@@ -85,6 +85,26 @@ def test_what_each_head_should_say(voted: Faces) -> None:
     logits[torch.arange(4), torch.tensor([0, 1, 2, 0])] = 9.0  # label: three of four
     logits[torch.arange(4), 7 + torch.tensor([0, 0, 2, 2])] = 9.0  # votes: one of three
     assert measured((label, votes), logits)[1] == pytest.approx(0.7 * 3 / 4 + 0.3 * 1 / 3)
+
+
+def test_losses_of_heads_count_by_their_weights() -> None:
+    labels = torch.tensor([0, 3])
+    heads = tuple(Head(labels, labels, weight) for weight in (0.7, 0.3))
+    logits = torch.randn(2, 14, generator=rng())
+    asked: list[tuple[int, float]] = []
+
+    def loss(place: int, head: Head, own: torch.Tensor) -> torch.Tensor:
+        assert torch.equal(own, logits[:, 7 * place : 7 * place + 7])
+        asked.append((place, head.weight))
+        return torch.tensor([10.0, 100.0])[place]
+
+    assert float(weighted(heads, logits, loss)) == pytest.approx(0.7 * 10 + 0.3 * 100)
+    assert asked == [(0, 0.7), (1, 0.3)]
+    first, second = (F.cross_entropy(own, labels) for own in logits.split(7, 1))
+    found, accuracy = measured(heads, logits)
+    assert found == pytest.approx(float(0.7 * first + 0.3 * second), rel=1e-5)
+    right = [float((own.argmax(1) == labels).double().mean()) for own in logits.split(7, 1)]
+    assert accuracy == pytest.approx(0.7 * right[0] + 0.3 * right[1])
 
 
 def test_a_votes_head_needs_votes(toy_faces: Faces, tmp_path: Path, tiny: str) -> None:
